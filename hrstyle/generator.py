@@ -1,0 +1,269 @@
+"""The generators: networks that repaint a photo in one forward pass.
+
+Both are built from the parts of "High-Resolution Network for Photorealistic Style Transfer"
+(Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions side by
+side, strided 3x3 convolutions to go down and bilinear upsampling to go up. No pooling, no dropout.
+
+- `pyramid()`, the default: most of the work at 1/4 and 1/8 resolution, so that a pixel sees
+  a hundred pixels around it: enough for brush strokes.
+- `paper()`: the network of the paper, layer by layer. It sees 23 px: colour and fine hatching.
+
+The contract, the same for every generator: an RGB picture `(N, 3, H, W)` with values in [0, 1] and
+any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1] but not clamped
+(clamping would stop the gradient; whoever shows the picture clamps it).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrstyle.errors import InputError
+
+
+def upsample(x: Tensor, factor: int) -> Tensor:
+    """Bilinear upsampling by a whole factor: `(N, C, H, W)` -> `(N, C, factor*H, factor*W)`."""
+    return F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    affine: bool,
+    padding_mode: str,
+) -> nn.Sequential:
+    """Convolution that keeps the size (or divides it by `stride`), then InstanceNorm."""
+    padding = kernel_size // 2
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, padding_mode=padding_mode
+        ),
+        nn.InstanceNorm2d(out_channels, affine=affine),
+    )
+
+
+class Bottleneck(nn.Module):
+    """Residual block 1x1, 3x3, 1x1, each with InstanceNorm and ReLU; then sum and ReLU.
+
+    Unlike a ResNet's, the last 1x1 has its ReLU before the sum as well, as in the paper. The
+    shortcut is the identity, or a 1x1 convolution with InstanceNorm where the channels change.
+    `width` is the number of channels inside.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        *,
+        affine: bool = True,
+        padding_mode: str = "reflect",
+    ):
+        super().__init__()
+        kind: dict[str, Any] = {"affine": affine, "padding_mode": padding_mode}
+        self.body = nn.Sequential(
+            conv_norm(in_channels, width, 1, **kind),
+            nn.ReLU(),
+            conv_norm(width, width, 3, **kind),
+            nn.ReLU(),
+            conv_norm(width, out_channels, 1, **kind),
+            nn.ReLU(),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if in_channels == out_channels
+            else conv_norm(in_channels, out_channels, 1, **kind)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.shortcut(x) + self.body(x))
+
+
+class Generator(nn.Module, ABC):
+    """What all generators share: any picture size, and picture values in and out.
+
+    A subclass defines `network(x)`, which may count on normalised values and on sides that are
+    multiples of `stride`, and `config`, the plain values from which `from_config` rebuilds it.
+
+    Args:
+        stride: one pixel of the coarsest resolution covers `stride` pixels of the picture.
+        mean, std: per-channel values; the network sees (picture - mean) / std, and its output y
+            becomes the picture mean + std * y.
+    """
+
+    config: dict[str, Any]
+
+    def __init__(self, *, stride: int, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.stride = stride
+        # Constants of the architecture, not learnt: they stay out of the state dict.
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    @abstractmethod
+    def network(self, x: Tensor) -> Tensor:
+        """Normalised values in, normalised values out; see the class."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Repaint `picture`; see the contract at the top of this module."""
+        height, width = picture.shape[-2:]
+        padded = pad_to_multiple(picture, self.stride)
+        painted = self.network((padded - self.mean) / self.std) * self.std + self.mean
+        return painted[..., :height, :width]
+
+
+def pad_to_multiple(picture: Tensor, stride: int) -> Tensor:
+    """Extend a picture to the right and below until both sides are multiples of `stride`.
+
+    They are at least 2 * `stride`, because InstanceNorm and reflection padding need two pixels
+    a side at the coarsest resolution. The new pixels mirror the picture where it is large enough
+    and repeat its last row or column where it is not.
+    """
+
+    def missing(size: int) -> int:
+        return max(-size % stride, 2 * stride - size)
+
+    height, width = picture.shape[-2:]
+    for size, padding in (
+        (width, (0, missing(width), 0, 0)),
+        (height, (0, 0, 0, missing(height))),
+    ):
+        if any(padding):
+            mode = "reflect" if missing(size) < size else "replicate"
+            picture = F.pad(picture, padding, mode=mode)
+    return picture
+
+
+class Pyramid(Generator):
+    """Down the resolutions, then from coarse to fine again.
+
+    At full resolution there is a thin stem; each coarser resolution is reached by a strided 3x3
+    convolution and worked on by bottlenecks. On the way back a 1x1 convolution brings the coarse
+    features to the channels of the finer resolution, they are upsampled, added to what was kept
+    there, and smoothed by one bottleneck. The 1x1 convolution comes before the upsampling: the two
+    commute (bilinear weights sum to one), and this order does the work on 4 times fewer pixels.
+
+    Args:
+        channels: channels at full, 1/2, 1/4, ... resolution; `len(channels)` resolutions in all.
+        blocks: bottlenecks at 1/2, 1/4, ... resolution on the way down.
+    """
+
+    def __init__(self, *, channels: Sequence[int], blocks: Sequence[int]):
+        if len(blocks) != len(channels) - 1 or not blocks or min(channels) < 2 or min(blocks) < 0:
+            raise InputError(
+                f"generator: channels={list(channels)} (at least 2 each) needs one number of"
+                f" blocks for each resolution after the first, not blocks={list(blocks)}"
+            )
+        super().__init__(stride=2 ** len(blocks), mean=(0.5,) * 3, std=(0.25,) * 3)
+        self.config = {"name": "pyramid", "channels": list(channels), "blocks": list(blocks)}
+        kind: dict[str, Any] = {"affine": True, "padding_mode": "reflect"}
+
+        def bottleneck(width: int) -> Bottleneck:
+            return Bottleneck(width, width, width // 2, **kind)
+
+        steps = list(zip(channels[:-1], channels[1:], blocks, strict=True))
+        self.stem = nn.Sequential(conv_norm(3, channels[0], 3, **kind), nn.ReLU())
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                conv_norm(fine, coarse, 3, stride=2, **kind),
+                nn.ReLU(),
+                *(bottleneck(coarse) for _ in range(count)),
+            )
+            for fine, coarse, count in steps
+        )
+        self.fuse = nn.ModuleList(conv_norm(coarse, fine, 1, **kind) for fine, coarse, _ in steps)
+        self.refine = nn.ModuleList(bottleneck(fine) for fine, _, _ in steps)
+        self.to_rgb = nn.Conv2d(channels[0], 3, 3, padding=1, padding_mode="reflect")
+
+    def network(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        kept = []
+        for down in self.down:
+            kept.append(x)
+            x = down(x)
+        for fuse, refine in zip(reversed(self.fuse), reversed(self.refine), strict=True):
+            x = refine(F.relu(kept.pop() + upsample(fuse(x), 2)))
+        return self.to_rgb(x)
+
+
+class PaperHRNet(Generator):
+    """The network of arXiv 1904.11617, figure 2, as its well-known PyTorch port has it.
+
+    Zero padding, InstanceNorm without learnt scale, bare strided convolutions. Only what the paper
+    leaves open is ours: values are normalised by ImageNet's statistics on the way in and brought
+    back on the way out, and a picture of any size is padded to a multiple of 4.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(stride=4, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+        self.config = {"name": "paper"}
+
+        def bottleneck(in_channels: int, out_channels: int) -> Bottleneck:
+            width = out_channels // 4
+            return Bottleneck(in_channels, out_channels, width, affine=False, padding_mode="zeros")
+
+        def strided(in_channels: int, stride: int) -> nn.Conv2d:
+            return nn.Conv2d(in_channels, 32, 3, stride, padding=1)
+
+        self.full1 = bottleneck(3, 16)
+        self.full2 = bottleneck(16, 32)
+        self.full1_to_half = strided(16, 2)
+        self.full3 = bottleneck(32, 32)
+        self.half3 = bottleneck(32, 32)
+        self.full2_to_half = strided(32, 2)
+        self.full2_to_quarter = strided(32, 4)
+        self.half2_to_quarter = strided(32, 2)
+        self.full4 = bottleneck(64, 64)
+        self.fused = nn.Sequential(
+            bottleneck(192, 64),
+            bottleneck(64, 32),
+            bottleneck(32, 16),
+            nn.Conv2d(16, 3, 3, padding=1),
+        )
+
+    def network(self, x: Tensor) -> Tensor:
+        full1 = self.full1(x)
+        full2 = self.full2(full1)
+        half2 = self.full1_to_half(full1)
+        full3 = torch.cat([self.full3(full2), upsample(half2, 2)], dim=1)
+        half3 = torch.cat([self.full2_to_half(full2), self.half3(half2)], dim=1)
+        quarter3 = torch.cat([self.full2_to_quarter(full2), self.half2_to_quarter(half2)], dim=1)
+        full4 = [self.full4(full3), upsample(half3, 2), upsample(quarter3, 4)]
+        return self.fused(torch.cat(full4, dim=1))
+
+
+def pyramid(
+    channels: Sequence[int] = (16, 32, 64, 128), blocks: Sequence[int] = (2, 3, 4)
+) -> Pyramid:
+    """The default: 392 k parameters, 14.7 k multiply-adds a pixel, receptive field over 120 px."""
+    return Pyramid(channels=channels, blocks=blocks)
+
+
+def paper() -> PaperHRNet:
+    """The paper's network: 65 k parameters, 35 k multiply-adds a pixel, receptive field 23 px."""
+    return PaperHRNet()
+
+
+def from_config(config: dict[str, Any]) -> Generator:
+    """Rebuild a generator (with fresh weights) from its `config`.
+
+    Raises:
+        InputError: the config names no generator of this version, or does not fit it.
+    """
+    arguments = dict(config)
+    name = arguments.pop("name", None)
+    builders = {"pyramid": pyramid, "paper": paper}
+    if name not in builders:
+        raise InputError(
+            f"unknown generator {name!r} (known: {', '.join(builders)}); a newer hrstyle may know it"
+        )
+    try:
+        return builders[name](**arguments)
+    except TypeError as error:
+        raise InputError(f"generator {name!r} does not take these settings: {error}") from error

@@ -1,0 +1,137 @@
+"""Pictures in and out: files, Pillow images and arrays <-> float tensors.
+
+Everywhere in hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float32 in [0, 1].
+"""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps
+from torch import Tensor
+
+from hrstyle.errors import InputError
+
+PILImage = Image.Image
+_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+
+
+def open_image(path: str | os.PathLike[str]) -> PILImage:
+    """Read a picture file, fully decoded and turned upright by its EXIF orientation.
+
+    Raises:
+        InputError: the file is missing, is no picture that Pillow reads, or is cut off.
+    """
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError as error:
+        raise InputError(f"no such picture: {path}; check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder; name a picture file in it") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not a picture that can be read: {error}") from error
+
+
+def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
+    """Write a picture; its format follows the name's ending. Nothing half-written is left behind.
+
+    Raises:
+        InputError: an unknown ending, a format that cannot hold the picture, a folder that is
+            missing or not writable.
+    """
+    path = Path(path)
+    file_format = Image.registered_extensions().get(path.suffix.lower())
+    if file_format not in Image.SAVE:
+        raise InputError(f"{path}: unknown picture type {path.suffix!r}; end the name in .png or .jpg")
+    if file_format == "JPEG" and image.mode == "RGBA":
+        if image.getextrema()[3] != (255, 255):
+            raise InputError(
+                f"{path}: JPEG cannot hold the picture's transparency; end the name in .png"
+            )
+        image = image.convert("RGB")
+    options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, file_format, **options)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}; try a name ending in .png") from error
+    write_atomically(path, buffer.getvalue())
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file under a temporary name beside it and rename: it is whole or it is not there.
+
+    Raises:
+        InputError: the folder is missing or not writable.
+    """
+    path = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        # NamedTemporaryFile makes private files; give this one the usual permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(file.name, 0o666 & ~umask)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; check the folder") from error
+
+
+def to_rgb(image: PILImage) -> PILImage:
+    """Convert any Pillow mode to 8-bit RGB in sRGB; transparency is dropped (see `alpha_of`).
+
+    An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
+    scaled to 8 bits, which Pillow's own conversion would clip.
+    """
+    if image.mode in _DEEP_MODES:
+        image = _to_8_bit(image)
+    elif image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in ("1", "LA", "La", "PA", "RGBa", "RGBX"):
+        image = image.convert("RGBA")
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            return ImageCms.profileToProfile(  # type: ignore[return-value]
+                image.convert("RGB") if image.mode == "RGBA" else image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a damaged profile, or one for another mode: the plain conversion below will do
+    return image.convert("RGB")
+
+
+def _to_8_bit(image: PILImage) -> PILImage:
+    values = np.asarray(image, dtype=np.float64)
+    peak = values.max(initial=0)
+    if image.mode == "F":  # no agreed range: 0-1 or 0-255
+        white = 1.0 if peak <= 1 else 255.0
+    elif image.mode == "I":  # 32 bits wide, but holds 16-bit data, or 8-bit
+        white = 255.0 if peak <= 255 else 65535.0
+    else:
+        white = 65535.0
+    return Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
+
+
+def alpha_of(image: PILImage) -> PILImage | None:
+    """The transparency of a picture as mode L, or None where it has none."""
+    return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+
+
+def to_tensor(image: PILImage) -> Tensor:
+    """Pillow image of any mode -> `(1, 3, H, W)` float32 in [0, 1]."""
+    array = np.array(to_rgb(image), dtype=np.uint8)
+    return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).contiguous().float() / 255
+
+
+def to_pil(tensor: Tensor) -> PILImage:
+    """`(3, H, W)` or `(1, 3, H, W)` float -> Pillow RGB image; values are clamped to [0, 1]."""
+    picture = tensor.detach().reshape(tensor.shape[-3:]).float().clamp(0, 1)
+    array = picture.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(array)

