@@ -1,0 +1,25 @@
+"""hrstyle: repaint any photo in the style of a painting, in one forward pass.
+
+    import hrstyle
+    hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")
+
+Training lives in `hrstyle.train`; importing this package loads neither it nor Lightning nor Hydra,
+and torch only once something is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrstyle.errors import InputError
+    from hrstyle.inference import Stylizer, load
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "Stylizer", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    homes = {"InputError": "errors", "Stylizer": "inference", "load": "inference"}
+    if name in homes:
+        return getattr(import_module(f"hrstyle.{homes[name]}"), name)
+    raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")

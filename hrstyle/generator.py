@@ -14,14 +14,16 @@ any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrstyle.errors import InputError
+
+PaddingMode = Literal["zeros", "reflect"]
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -36,7 +38,7 @@ def conv_norm(
     *,
     stride: int = 1,
     affine: bool,
-    padding_mode: str,
+    padding_mode: PaddingMode,
 ) -> nn.Sequential:
     """Convolution that keeps the size (or divides it by `stride`), then InstanceNorm."""
     padding = kernel_size // 2
@@ -63,7 +65,7 @@ class Bottleneck(nn.Module):
         width: int,
         *,
         affine: bool = True,
-        padding_mode: str = "reflect",
+        padding_mode: PaddingMode = "reflect",
     ):
         super().__init__()
         kind: dict[str, Any] = {"affine": affine, "padding_mode": padding_mode}
@@ -98,6 +100,8 @@ class Generator(nn.Module, ABC):
     """
 
     config: dict[str, Any]
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, *, stride: int, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
@@ -258,10 +262,10 @@ def from_config(config: dict[str, Any]) -> Generator:
     """
     arguments = dict(config)
     name = arguments.pop("name", None)
-    builders = {"pyramid": pyramid, "paper": paper}
+    builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
     if name not in builders:
         raise InputError(
-            f"unknown generator {name!r} (known: {', '.join(builders)}); a newer hrstyle may know it"
+            f"unknown generator {name!r} (known: {', '.join(builders)}); a newer hrstyle may"
         )
     try:
         return builders[name](**arguments)

@@ -1,15 +1,17 @@
 """Pictures in and out: files, Pillow images and arrays <-> float tensors.
 
-Everywhere in hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float32 in [0, 1].
+Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1].
 """
 
 import io
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
@@ -27,7 +29,7 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
     """
     try:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image)
+            return upright(image)
     except FileNotFoundError as error:
         raise InputError(f"no such picture: {path}; check the path") from error
     except IsADirectoryError as error:
@@ -36,22 +38,84 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
         raise InputError(f"{path} is not a picture that can be read: {error}") from error
 
 
+def upright(image: PILImage) -> PILImage:
+    """A copy of the picture, turned as its EXIF orientation says."""
+    return ImageOps.exif_transpose(image)
+
+
+def from_array(array: NDArray[Any]) -> PILImage:
+    """numpy array -> Pillow image of mode L, RGB or RGBA.
+
+    Args:
+        array: `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`; uint8 or uint16 over their whole
+            range, or float in [0, 1].
+
+    Raises:
+        InputError: another shape, type or range.
+    """
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
+        raise InputError(
+            f"an array of shape {array.shape} is not a picture; give (H, W), or (H, W, C) with"
+            " 1, 3 or 4 channels"
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        _check_range(float(array.min()), float(array.max()))
+        array = (array * 255).round().astype(np.uint8)
+    elif array.dtype == np.uint16:
+        array = (array / 257).round().astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise InputError(f"an array of {array.dtype} is not a picture; give uint8, uint16 or float")
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def check_tensor(image: Tensor) -> None:
+    """Raise InputError unless the tensor is `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1]."""
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.numel():
+        raise InputError(
+            f"a tensor of shape {tuple(image.shape)} is not a picture; give (3, H, W) or"
+            " (N, 3, H, W)"
+        )
+    if not image.is_floating_point():
+        raise InputError(f"a tensor of {image.dtype} is not a picture; give float values in [0, 1]")
+    _check_range(image.min().item(), image.max().item())
+
+
+def _check_range(low: float, high: float) -> None:
+    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+        raise InputError(
+            f"float pictures must lie in [0, 1], this one spans {low:g} to {high:g}; divide 8-bit"
+            " values by 255, or clamp"
+        )
+
+
+def output_format(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that a file name's ending stands for.
+
+    Raises:
+        InputError: an ending that cannot be written, or a folder that does not exist.
+    """
+    path = Path(path)
+    file_format = Image.registered_extensions().get(path.suffix.lower(), "")
+    if file_format not in Image.SAVE:
+        raise InputError(f"{path}: no such picture type as {path.suffix!r}; use .png or .jpg")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    return file_format
+
+
 def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
     """Write a picture; its format follows the name's ending. Nothing half-written is left behind.
 
     Raises:
-        InputError: an unknown ending, a format that cannot hold the picture, a folder that is
-            missing or not writable.
+        InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
+            is not writable.
     """
-    path = Path(path)
-    file_format = Image.registered_extensions().get(path.suffix.lower())
-    if file_format not in Image.SAVE:
-        raise InputError(f"{path}: unknown picture type {path.suffix!r}; end the name in .png or .jpg")
+    file_format = output_format(path)
     if file_format == "JPEG" and image.mode == "RGBA":
-        if image.getextrema()[3] != (255, 255):
-            raise InputError(
-                f"{path}: JPEG cannot hold the picture's transparency; end the name in .png"
-            )
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
         image = image.convert("RGB")
     options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
     buffer = io.BytesIO()
@@ -75,8 +139,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         # NamedTemporaryFile makes private files; give this one the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(file.name, 0o666 & ~umask)
-        os.replace(file.name, path)
+        Path(file.name).chmod(0o666 & ~umask)
+        Path(file.name).replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; check the folder") from error
 

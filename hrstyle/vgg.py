@@ -63,6 +63,9 @@ class VGG19(nn.Module):
         InputError: an unknown layer, pooling or preprocessing; weights that are missing or damaged.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         layers: Sequence[str],

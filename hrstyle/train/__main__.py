@@ -15,10 +15,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from hydra_zen import builds
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
@@ -35,14 +35,14 @@ def register_signatures() -> None:
     for target in (Style, PhotoData, PerceptualLoss, generator.pyramid, generator.paper):
         node = builds(target, populate_full_signature=True)
         store.store(group="signature", name=target.__name__, node=node)
-    for target in (pl.Trainer, StyleTransfer):  # these need what is only built later
+    for partial_target in (pl.Trainer, StyleTransfer):  # these need what is only built later
         node = builds(
-            target,
+            partial_target,
             populate_full_signature=True,
             zen_partial=True,
             zen_exclude=("generator", "loss", "style", "callbacks", "logger"),
         )
-        store.store(group="signature", name=target.__name__, node=node)
+        store.store(group="signature", name=partial_target.__name__, node=node)
     OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
 
 
@@ -55,16 +55,16 @@ def run(config: DictConfig) -> None:
     for key in ("run_dir", "ckpt_path", "seed"):
         del parts[key]
     run_dir.mkdir(parents=True, exist_ok=True)
-    if rank_zero_only.rank == 0:
-        OmegaConf.save(config, run_dir / "config.yaml", resolve=True)
+    rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
     train(run_dir=run_dir, resume_from=resume_from, **parts)
 
 
 def explain(error: Exception) -> str:
     """What went wrong, as one sentence for the person at the command line."""
-    if isinstance(error, InstantiationException) and error.__cause__ is not None:
-        cause = error.__cause__
-        return str(cause) if isinstance(cause, InputError) else f"{str(error).splitlines()[0]} {cause}"
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, Exception):
+        constructor = str(error).splitlines()[0].removesuffix(":")
+        sentence = explain(error.__cause__)
+        return sentence if isinstance(error.__cause__, InputError) else f"{constructor}: {sentence}"
     if isinstance(error, InterpolationToMissingValueError):
         known = ", ".join(picture_names())
         return f"no style given; add style=NAME ({known}) or style.image=MY_PAINTING.jpg"

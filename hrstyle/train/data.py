@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import skimage
+import skimage.data
 import torch
 from PIL import Image
 from torch import Tensor
@@ -38,7 +38,7 @@ PREVIEW_PHOTOS = ("chelsea.png", "coffee.png")
 
 def sample_path(name: str) -> Path:
     """Path of a sample photo in scikit-image's wheel."""
-    return Path(skimage.data_dir) / name
+    return Path(skimage.data.__file__).parent / name
 
 
 def find_pictures(root: str | os.PathLike[str]) -> list[Path]:

@@ -34,7 +34,9 @@ def find_checkpoint(run_dir: Path, ckpt_path: str | None) -> Path | None:
     last = run_dir / LAST
     path = last if ckpt_path == "last" else ckpt_path and Path(ckpt_path)
     if path and not path.is_file():
-        raise InputError(f"no checkpoint {path} to resume from; leave ckpt_path out to start afresh")
+        raise InputError(
+            f"no checkpoint {path} to resume from; leave ckpt_path out to start afresh"
+        )
     if last.is_file() and not (path and path.samefile(last)):
         raise InputError(
             f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
@@ -50,8 +52,8 @@ def train(
     generator: Generator,
     loss: PerceptualLoss,
     run_dir: Path,
+    trainer: Callable[..., pl.Trainer],
     module: Callable[..., StyleTransfer] = StyleTransfer,
-    trainer: Callable[..., pl.Trainer] = partial(pl.Trainer, max_steps=2000),
     preview_every_n_steps: int = 100,
     checkpoint_every_n_steps: int = 100,
     resume_from: Path | None = None,
@@ -62,8 +64,9 @@ def train(
     steps are done `<style>.safetensors`, the small file to share.
 
     Args:
+        trainer: builds Lightning's Trainer from `callbacks` and `logger`, such as
+            `partial(Trainer, max_steps=2000)`.
         module: builds the LightningModule from `generator`, `loss` and `style`.
-        trainer: builds Lightning's Trainer from `callbacks` and `logger`.
         resume_from: a checkpoint, which brings weights, optimiser, schedule and step.
 
     Returns:
