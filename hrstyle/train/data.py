@@ -133,32 +133,26 @@ class RandomCrops(IterableDataset[Tensor]):
 
 
 class PhotoData(pl.LightningDataModule):
-    """Photos to train on.
-
-    Give `root` for a folder of photos, `content` for a single one, or neither for the sample
-    photos that come with scikit-image.
+    """Photos to train on; `samples`, `folder` and `pair` build it from where they are.
 
     Args:
-        root: folder, searched with all folders below it.
-        content: one photo.
+        paths: the photos.
+        preview_paths: the photos to watch the training on.
         size: side of the square crops in pixels.
         batch_size: crops a step, for each device.
         min_scale: the smallest crop, as a share of a photo's shorter side; 1 takes all of it.
         num_workers: processes that read photos ahead; 0 reads them in between.
         seed: chooses photos and crops.
 
-    `preview_paths` are the photos to watch the training on: sample photos that no training sees,
-    or the one photo of `content`.
-
     Raises:
-        InputError: no pictures, or an impossible number.
+        InputError: an impossible number.
     """
 
     def __init__(
         self,
+        paths: Sequence[Path],
         *,
-        root: str | None = None,
-        content: str | None = None,
+        preview_paths: Sequence[Path],
         size: int = 256,
         batch_size: int = 1,
         min_scale: float = 0.5,
@@ -166,22 +160,14 @@ class PhotoData(pl.LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
-        if root is not None and content is not None:
-            raise InputError("give data.root (a folder) or data.content (one photo), not both")
         if size < 32 or batch_size < 1 or not 0 < min_scale <= 1 or num_workers < 0 or seed < 0:
             raise InputError(
                 f"data.size={size} must be at least 32, batch_size={batch_size} at least 1,"
                 f" min_scale={min_scale} in (0, 1], num_workers={num_workers} and seed={seed} not"
                 " negative"
             )
-        self.preview_paths = [sample_path(name) for name in PREVIEW_PHOTOS]
-        if content is not None:
-            open_image(content)
-            self.paths = self.preview_paths = [Path(content)]
-        elif root is not None:
-            self.paths = find_pictures(root)
-        else:
-            self.paths = [sample_path(name) for name in SAMPLE_PHOTOS]
+        self.paths = paths
+        self.preview_paths = preview_paths
         self.num_workers = num_workers
         self.crops: dict[str, Any] = {
             "size": size,
@@ -201,3 +187,33 @@ class PhotoData(pl.LightningDataModule):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
         )
+
+
+def samples(**crops: Any) -> PhotoData:
+    """The photos that come with scikit-image. `crops`: keywords of `PhotoData`."""
+    return PhotoData(
+        [sample_path(name) for name in SAMPLE_PHOTOS], preview_paths=_held_out(), **crops
+    )
+
+
+def folder(root: str, **crops: Any) -> PhotoData:
+    """All photos below the folder `root`. `crops`: keywords of `PhotoData`.
+
+    Raises:
+        InputError: no such folder, or no pictures in it.
+    """
+    return PhotoData(find_pictures(root), preview_paths=_held_out(), **crops)
+
+
+def pair(content: str, **crops: Any) -> PhotoData:
+    """A single photo, as in arXiv 1904.11617. `crops`: keywords of `PhotoData`.
+
+    Raises:
+        InputError: the photo cannot be read.
+    """
+    open_image(content)
+    return PhotoData([Path(content)], preview_paths=[Path(content)], **crops)
+
+
+def _held_out() -> list[Path]:
+    return [sample_path(name) for name in PREVIEW_PHOTOS]

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
@@ -99,9 +100,12 @@ def train(
     if settings.get("enable_progress_bar") is not False:
         callbacks.append(StepProgressBar())
     logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
-    engine = trainer(callbacks=callbacks, logger=logger)
+    try:
+        engine = trainer(callbacks=callbacks, logger=logger)
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise InputError(f"trainer: {error}") from error
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
-    engine.save_checkpoint(run_dir / LAST)
+    engine.save_checkpoint(run_dir / LAST, weights_only=False)  # with optimiser and schedule
     if interrupt.interrupted:
         rank_zero_info(f"Stopped at step {engine.global_step}; go on with ckpt_path=last.")
         return None
