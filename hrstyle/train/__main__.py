@@ -52,15 +52,14 @@ def register_signatures() -> None:
     offer(data.pair, builds_bases=(crops,), content=MISSING)
     # These need parts that are only built later.
     offer(StyleTransfer, zen_partial=True, zen_exclude=("generator", "loss", "style"))
-    offer(pl.Trainer, zen_partial=True, zen_exclude=("callbacks", "logger"))
+    offer(pl.Trainer, zen_partial=True, zen_exclude=("callbacks", "logger", "enable_checkpointing"))
     OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
 
 
 def quieten() -> None:
     """Drop the warnings of Lightning's that are wrong here or that no user can do a thing about."""
     for message in (
-        r".*modules? in eval mode at the start of training",  # the loss network, on purpose
-        r"Checkpoint directory .* exists and is not empty",  # find_checkpoint has seen to it
+        r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 on a recent torch
         r"The '?train_dataloader'? does not have many workers",
     ):

@@ -92,6 +92,27 @@ class Preview(Callback):
         save_image(to_pil(grid), self.folder / "preview.png")
 
 
+class SaveEvery(Callback):
+    """Writes the whole state of the training to one file every few steps.
+
+    Not Lightning's ModelCheckpoint, which ranks several files by a metric and keeps a record of them
+    that must match on resuming. Lightning writes a temporary file and renames it.
+    """
+
+    def __init__(self, path: Path, *, every_n_steps: int):
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self.saved_at = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        step = trainer.global_step
+        if step % self.every_n_steps == 0 and step != self.saved_at:  # not per accumulated batch
+            self.saved_at = step
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+
 class StopOnInterrupt(Callback):
     """On the first Ctrl-C, lets the step finish and the training end as usual, checkpoint and all.
 

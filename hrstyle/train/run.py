@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -15,7 +15,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
-from hrstyle.train.callbacks import Preview, StepProgressBar, StopOnInterrupt
+from hrstyle.train.callbacks import Preview, SaveEvery, StepProgressBar, StopOnInterrupt
 from hrstyle.train.data import PhotoData
 from hrstyle.train.module import StyleTransfer
 
@@ -88,20 +88,14 @@ def train(
         Preview(
             data.preview_paths, style=target, folder=run_dir, every_n_steps=preview_every_n_steps
         ),
-        # Last, so that it sees what the others did. Lightning renames a temporary file.
-        ModelCheckpoint(
-            dirpath=run_dir,
-            filename=Path(LAST).stem,
-            every_n_train_steps=checkpoint_every_n_steps,
-            enable_version_counter=False,
-        ),
+        SaveEvery(run_dir / LAST, every_n_steps=checkpoint_every_n_steps),
     ]
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     if settings.get("enable_progress_bar") is not False:
         callbacks.append(StepProgressBar())
     logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
     try:
-        engine = trainer(callbacks=callbacks, logger=logger)
+        engine = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)

@@ -1,0 +1,29 @@
+"""What several test files use: real sample photos, a small generator and a trained file."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hrstyle.checkpoint import save_weights
+from hrstyle.generator import Generator, pyramid
+from hrstyle.train.data import sample_path
+
+
+@pytest.fixture
+def photo() -> Path:
+    return sample_path("chelsea.png")
+
+
+@pytest.fixture
+def tiny() -> Generator:
+    """A generator of the default kind with few channels and random weights."""
+    torch.manual_seed(0)
+    return pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
+
+
+@pytest.fixture
+def weights_file(tiny: Generator, tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, tiny, style="tiny")
+    return path

@@ -1,0 +1,205 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hrstyle.errors import InputError
+from hrstyle.generator import (
+    Bottleneck,
+    Generator,
+    from_config,
+    pad_to_multiple,
+    paper,
+    pyramid,
+    upsample,
+)
+
+BUILDERS = [paper, pyramid]
+
+
+def conv(i, o, k):
+    return k * k * i * o + o
+
+
+def bottleneck(i, o, width, norm):
+    """Parameters of a bottleneck, counted from its description; `norm` per normalised channel."""
+    total = conv(i, width, 1) + conv(width, width, 3) + conv(width, o, 1)
+    total += norm * (2 * width + o)
+    return total + (conv(i, o, 1) + norm * o if i != o else 0)
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_paper_parameter_count_follows_from_the_description():
+    channels = [(3, 16), (16, 32), (32, 32), (32, 32), (64, 64), (192, 64), (64, 32), (32, 16)]
+    expected = sum(bottleneck(i, o, o // 4, norm=0) for i, o in channels)
+    expected += conv(16, 32, 3) + 3 * conv(32, 32, 3) + conv(16, 3, 3)
+    assert parameters(paper()) == expected == 64607
+
+
+def test_paper_stages_have_the_shapes_of_the_description():
+    generator = paper()
+    shapes = {}
+    for name, module in generator.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: shapes.update({name: o.shape[1:]}))
+    generator(torch.rand(1, 3, 64, 48))
+    full, half, quarter = (64, 48), (32, 24), (16, 12)
+    expected = {
+        "full1": (16, *full),
+        "full2": (32, *full),
+        "full1_to_half": (32, *half),
+        "full3": (32, *full),
+        "half3": (32, *half),
+        "full2_to_half": (32, *half),
+        "full2_to_quarter": (32, *quarter),
+        "half2_to_quarter": (32, *quarter),
+        "full4": (64, *full),
+        "fused.0": (64, *full),
+        "fused.1": (32, *full),
+        "fused.2": (16, *full),
+        "fused.3": (3, *full),
+    }
+    assert {name: tuple(shapes[name]) for name in expected} == expected
+
+
+def test_bottleneck_is_three_normalised_convolutions_and_a_shortcut():
+    block = Bottleneck(3, 16, 4, affine=False, padding_mode="zeros")
+    layers = [m for m in block.body.modules() if not list(m.children())]
+    kinds = [nn.Conv2d, nn.InstanceNorm2d, nn.ReLU] * 3
+    assert [type(m) for m in layers] == kinds
+    assert [m.kernel_size for m in layers if isinstance(m, nn.Conv2d)] == [(1, 1), (3, 3), (1, 1)]
+    x = torch.randn(1, 3, 9, 7)
+    norm = F.instance_norm(F.conv2d(x, block.shortcut[0].weight, block.shortcut[0].bias))
+    assert torch.allclose(block(x), F.relu(block.body(x) + norm))
+    assert isinstance(Bottleneck(16, 16, 4).shortcut, nn.Identity)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_no_pooling_and_no_dropout(build):
+    names = {type(m).__name__ for m in build().modules()}
+    assert not [name for name in names if "Pool" in name or "Dropout" in name]
+
+
+def test_pyramid_parameter_count_follows_from_the_description():
+    expected = conv(3, 16, 3) + 2 * 16 + conv(16, 3, 3)
+    for fine, coarse, blocks in ((16, 32, 2), (32, 64, 3), (64, 128, 4)):
+        expected += conv(fine, coarse, 3) + 2 * coarse
+        expected += blocks * bottleneck(coarse, coarse, coarse // 2, norm=2)
+        expected += conv(coarse, fine, 1) + 2 * fine + bottleneck(fine, fine, fine // 2, norm=2)
+    assert parameters(pyramid()) == expected == 391779
+
+
+def multiply_adds(generator, size=64):
+    total = 0
+
+    def count(module, inputs, output):
+        nonlocal total
+        total += output[0].numel() * module.weight[0].numel()
+
+    for module in generator.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    generator(torch.rand(1, 3, size, size))
+    return total / size**2
+
+
+def test_multiply_adds_a_pixel():
+    assert multiply_adds(pyramid()) == 14688
+    assert multiply_adds(paper()) == 35420
+
+
+def receptive_field(generator):
+    """Width of what one output pixel sees, at the worst place, without InstanceNorm."""
+    for module in generator.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.InstanceNorm2d):
+                setattr(module, name, nn.Identity())
+    for parameter in generator.parameters():
+        nn.init.ones_(parameter)
+    widths = []
+    for column in range(128, 136):
+        picture = torch.ones(1, 3, 8, 256, dtype=torch.float64, requires_grad=True)
+        generator.double()(picture)[..., column].sum().backward()
+        seen = picture.grad.sum((0, 1, 2)).nonzero()
+        widths.append((seen.max() - seen.min() + 1).item())
+    return max(widths)
+
+
+def test_receptive_field():
+    assert receptive_field(paper()) == 23
+    assert receptive_field(pyramid()) > 120
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 5), (16, 16), (17, 31), (64, 33)])
+def test_output_has_the_size_of_the_input(build, size):
+    picture = torch.rand(2, 3, *size)
+    painted = build()(picture)
+    assert painted.shape == picture.shape
+    assert painted.isfinite().all()
+
+
+def test_multiples_of_the_stride_are_not_padded(tiny):
+    picture = torch.rand(1, 3, 24, 16)
+    expected = tiny.network((picture - 0.5) / 0.25) * 0.25 + 0.5
+    assert torch.allclose(tiny(picture), expected)
+
+
+def test_padding_mirrors_where_it_can_and_repeats_where_it_cannot():
+    wide = torch.arange(10.0).view(1, 1, 1, 10).expand(1, 3, 2, 10)
+    padded = pad_to_multiple(wide, 4)
+    assert padded.shape == (1, 3, 8, 12)
+    assert padded[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7]
+    short = pad_to_multiple(torch.tensor([1.0, 2.0]).view(1, 1, 1, 2), 2)
+    assert short[0, 0].tolist() == [[1, 2, 2, 2]] * 4
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_pictures_of_a_batch_do_not_mix(build):
+    generator, pictures = build().eval(), torch.rand(3, 3, 20, 28)
+    alone = torch.cat([generator(picture[None]) for picture in pictures])
+    assert torch.allclose(generator(pictures), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_every_parameter_takes_part(build):
+    generator = build()
+    generator(torch.rand(1, 3, 32, 32)).square().sum().backward()
+    # A bias before InstanceNorm changes nothing; its gradient is zero up to rounding, but there.
+    assert all(p.grad is not None for p in generator.parameters())
+    assert all(p.grad.abs().sum() > 0 for p in generator.parameters() if p.ndim == 4)
+
+
+def test_pointwise_convolution_and_upsampling_commute():
+    torch.manual_seed(0)
+    x, pointwise = torch.randn(1, 8, 5, 7), nn.Conv2d(8, 4, 1)
+    assert torch.allclose(pointwise(upsample(x, 2)), upsample(pointwise(x), 2), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "generator", [paper(), pyramid(), pyramid(channels=(4, 6, 8), blocks=(0, 2))]
+)
+def test_config_rebuilds_the_generator(generator):
+    again = from_config(generator.config)
+    again.load_state_dict(generator.state_dict())
+    picture = torch.rand(1, 3, 16, 16)
+    assert isinstance(again, Generator)
+    assert torch.equal(again(picture), generator(picture))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"name": "johnson"},
+        {"name": "pyramid", "depth": 3},
+        {"name": "paper", "channels": [1, 2]},
+        {"name": "pyramid", "channels": [16, 32], "blocks": [1, 2]},
+        {"name": "pyramid", "channels": [1, 1], "blocks": [1]},
+    ],
+)
+def test_a_config_that_does_not_fit_is_an_input_error(config):
+    with pytest.raises(InputError, match="generator"):
+        from_config(config)

@@ -1,0 +1,202 @@
+import io
+import stat
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from hrstyle.errors import InputError
+from hrstyle.images import (
+    alpha_of,
+    check_tensor,
+    from_array,
+    open_image,
+    output_format,
+    save_image,
+    to_pil,
+    to_rgb,
+    to_tensor,
+    write_atomically,
+)
+
+GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    image = Image.new("RGB", (4, 2))
+    image.putpixel((0, 0), (255, 255, 255))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it upright
+    image.save(tmp_path / "turned.png", exif=exif)
+    upright = open_image(tmp_path / "turned.png")
+    assert upright.size == (2, 4)
+    assert upright.getpixel((1, 0)) == (255, 255, 255)
+
+
+def test_16_bit_greyscale_is_scaled_not_clipped(tmp_path):
+    deep = GRADIENT.astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    for image in (open_image(tmp_path / "deep.png"), Image.fromarray(deep.astype(">u2"))):
+        assert image.mode.startswith("I;16")
+        assert np.array_equal(np.asarray(to_rgb(image))[..., 1], GRADIENT)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(GRADIENT),
+        Image.fromarray(GRADIENT).convert("RGB"),
+        Image.fromarray(GRADIENT).convert("P"),
+        Image.fromarray(GRADIENT).convert("LA"),
+        Image.fromarray(GRADIENT).convert("RGBA"),
+        Image.fromarray(GRADIENT.astype(np.int32)),
+        Image.fromarray(GRADIENT.astype(np.int32) * 257),
+        Image.fromarray(GRADIENT.astype(np.float32)),
+        Image.fromarray(GRADIENT.astype(np.float32) / 255),
+    ],
+    ids=lambda image: image.mode,
+)
+def test_every_mode_gives_the_same_grey(image):
+    rgb = to_rgb(image)
+    assert rgb.mode == "RGB"
+    assert np.array_equal(np.asarray(rgb), np.repeat(GRADIENT[..., None], 3, axis=2))
+
+
+def test_black_and_white():
+    dots = Image.fromarray(GRADIENT > 127)
+    assert dots.mode == "1"
+    assert np.array_equal(np.asarray(to_rgb(dots))[..., 0], (GRADIENT > 127) * 255)
+
+
+def test_cmyk(tmp_path):
+    colours = Image.new("RGB", (8, 8), (200, 30, 60))
+    colours.convert("CMYK").save(tmp_path / "print.jpg", quality=100)
+    image = open_image(tmp_path / "print.jpg")
+    assert image.mode == "CMYK"
+    assert np.abs(np.asarray(to_rgb(image)).astype(int) - (200, 30, 60)).max() <= 3
+
+
+def test_an_embedded_colour_profile_is_honoured():
+    # L* = 50, a* = b* = 0 (stored with an offset of 128) is the middle grey 119 in sRGB.
+    lab = Image.merge("LAB", [Image.new("L", (4, 4), v) for v in (128, 128, 128)])
+    lab.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    assert np.abs(np.asarray(to_rgb(lab)).astype(int) - 119).max() <= 2
+
+
+def test_a_damaged_colour_profile_is_ignored():
+    image = Image.new("RGB", (2, 2), (10, 20, 30))
+    image.info["icc_profile"] = b"nonsense"
+    assert to_rgb(image).getpixel((0, 0)) == (10, 20, 30)
+
+
+def test_alpha():
+    image = Image.new("RGBA", (2, 2), (1, 2, 3, 77))
+    assert alpha_of(image).getpixel((0, 0)) == 77
+    assert alpha_of(Image.new("RGB", (2, 2))) is None
+    palette = Image.new("P", (2, 2), 0)
+    palette.info["transparency"] = 0
+    assert alpha_of(palette).getextrema() == (0, 0)
+
+
+def test_tensor_and_back(photo):
+    image = open_image(photo)
+    tensor = to_tensor(image)
+    assert tensor.shape == (1, 3, image.height, image.width)
+    assert tensor.dtype == torch.float32
+    assert np.array_equal(np.asarray(to_pil(tensor)), np.asarray(image))
+    assert to_pil(torch.full((3, 1, 1), 1.7)).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        GRADIENT,
+        GRADIENT[..., None],
+        GRADIENT.astype(np.uint16) * 257,
+        GRADIENT / 255,
+        (GRADIENT / 255).astype(np.float32),
+        np.repeat(GRADIENT[..., None], 3, axis=2),
+        np.repeat(GRADIENT[..., None], 4, axis=2),
+    ],
+)
+def test_arrays(array):
+    assert np.array_equal(np.asarray(to_rgb(from_array(array)))[..., 2], GRADIENT)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 4, 2), np.uint8), "channels"),
+        (np.zeros(4, np.uint8), "channels"),
+        (np.zeros((0, 4), np.uint8), "channels"),
+        (np.zeros((4, 4), np.int64), "uint8, uint16 or float"),
+        (np.full((4, 4), 255.0), "divide 8-bit"),
+        (np.full((4, 4), np.nan), "divide 8-bit"),
+    ],
+)
+def test_bad_arrays(array, message):
+    with pytest.raises(InputError, match=message):
+        from_array(array)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(4, 4), "shape"),
+        (torch.zeros(1, 4, 4, 4), "shape"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "float values"),
+        (torch.full((3, 4, 4), -0.1), "clamp"),
+    ],
+)
+def test_bad_tensors(tensor, message):
+    with pytest.raises(InputError, match=message):
+        check_tensor(tensor)
+
+
+def test_unreadable_files_are_named(tmp_path, photo):
+    with pytest.raises(InputError, match="gone.jpg"):
+        open_image(tmp_path / "gone.jpg")
+    with pytest.raises(InputError, match="folder"):
+        open_image(tmp_path)
+    (tmp_path / "text.jpg").write_text("not a picture")
+    with pytest.raises(InputError, match="text.jpg"):
+        open_image(tmp_path / "text.jpg")
+    (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:20000])
+    with pytest.raises(InputError, match="cut.png"):
+        open_image(tmp_path / "cut.png")
+
+
+def test_save_image(tmp_path):
+    image = Image.fromarray(GRADIENT).convert("RGB")
+    save_image(image, tmp_path / "a.png")
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(image))
+    save_image(image.convert("RGBA"), tmp_path / "a.jpg")  # opaque: nothing is lost
+    assert open_image(tmp_path / "a.jpg").mode == "RGB"
+    with pytest.raises(InputError, match="transparency"):
+        save_image(Image.new("RGBA", (2, 2)), tmp_path / "b.jpg")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "a.png"]
+
+
+@pytest.mark.parametrize("name", ["a", "a.xyz", "a.txt", "nowhere/a.png"])
+def test_impossible_output_names(tmp_path, name):
+    with pytest.raises(InputError, match="a"):
+        output_format(tmp_path / name)
+
+
+def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
+    path, usual = tmp_path / "file", tmp_path / "usual"
+    path.write_text("old")
+    usual.write_text("")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(InputError, match="cannot write"):
+        write_atomically(tmp_path / "nowhere" / "file", b"")
+
+
+def test_pillow_reads_what_was_saved_as_webp():
+    buffer = io.BytesIO()
+    Image.new("RGBA", (3, 3), (1, 2, 3, 4)).save(buffer, "WEBP", lossless=True)
+    assert alpha_of(Image.open(buffer)).getextrema() == (4, 4)

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hrstyle
+from hrstyle.errors import InputError
+from hrstyle.images import open_image, to_tensor
+from hrstyle.inference import Stylizer
+
+
+@pytest.fixture
+def stylizer(weights_file):
+    return hrstyle.load(weights_file, device="cpu")
+
+
+@pytest.fixture
+def small(photo):
+    return open_image(photo).crop((100, 50, 163, 91))
+
+
+def test_one_pass_over_the_whole_picture(stylizer, small):
+    expected = stylizer.generator(to_tensor(small)).clamp(0, 1).mul(255).round()[0]
+    result = stylizer.stylize(small)
+    assert (result.mode, result.size) == ("RGB", small.size)
+    assert np.array_equal(np.asarray(result), expected.permute(1, 2, 0).numpy().astype(np.uint8))
+
+
+def test_every_kind_of_input_gives_the_same_picture(stylizer, small, tmp_path):
+    small.save(tmp_path / "small.png")
+    expected = np.asarray(stylizer.stylize(small))
+    array = np.asarray(small)
+    for image in (tmp_path / "small.png", str(tmp_path / "small.png"), array, array / 255):
+        assert np.array_equal(np.asarray(stylizer.stylize(image)), expected)
+    tensor = to_tensor(small)
+    for image in (tensor, tensor[0], tensor.double()):
+        result = stylizer.stylize(image)
+        assert (result.shape, result.dtype) == (image.shape, image.dtype)
+        as_array = result.reshape(tensor.shape)[0].permute(1, 2, 0).numpy() * 255
+        assert np.abs(as_array - expected).max() < 0.501  # the picture is the tensor, rounded
+
+
+def test_a_batch_of_tensors(stylizer):
+    batch = torch.rand(3, 3, 17, 20)
+    result = stylizer.stylize(batch)
+    assert torch.allclose(result[1], stylizer.stylize(batch[1]), atol=1e-5)
+    assert result.min() >= 0
+    assert result.max() <= 1
+    assert not result.requires_grad
+    assert not result.is_inference()  # so that it may go into a graph of the caller's
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I", "F"])
+def test_every_mode(stylizer, small, mode):
+    source = small.convert("L").convert(mode) if mode in ("I", "F") else small.convert(mode)
+    result = stylizer.stylize(source)
+    assert result.size == small.size
+    assert result.mode == ("RGBA" if mode in ("RGBA", "LA") else "RGB")
+
+
+def test_transparency_is_kept(stylizer, small):
+    mask = Image.linear_gradient("L").resize(small.size)
+    small.putalpha(mask)
+    assert np.array_equal(np.asarray(stylizer.stylize(small).getchannel("A")), np.asarray(mask))
+    array = np.asarray(stylizer.stylize(np.asarray(small)))
+    assert np.array_equal(array[..., 3], np.asarray(mask))
+
+
+def test_exif_orientation(stylizer, small, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    small.save(tmp_path / "turned.png", exif=exif)
+    result = stylizer.stylize(tmp_path / "turned.png")
+    assert result.size == (small.height, small.width)
+    # Neither from a file nor from Pillow is it turned twice or not at all.
+    with Image.open(tmp_path / "turned.png") as image:
+        assert np.array_equal(np.asarray(stylizer.stylize(image)), np.asarray(result))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (257, 3)])
+def test_odd_sizes(stylizer, size):
+    assert stylizer.stylize(Image.new("RGB", size, "teal")).size == size
+
+
+def test_bundled_style_by_name_paints_the_night_blue(photo):
+    stylizer = hrstyle.load("starry_night", device="cpu")
+    assert stylizer.style == "starry_night"
+    before = np.asarray(open_image(photo)).reshape(-1, 3).mean(0)
+    after = np.asarray(stylizer.stylize(photo)).reshape(-1, 3).mean(0)
+    assert before[0] > before[2]  # a ginger cat
+    assert after[2] > after[0] + 20
+
+
+def test_a_folder_of_a_styles_name_is_no_file(weights_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "starry_night").mkdir()
+    assert hrstyle.load("starry_night").style == "starry_night"
+
+
+def test_the_generator_can_be_ones_own(tiny, small):
+    stylizer = Stylizer(tiny.train(), style="mine", device="cpu")
+    assert not stylizer.generator.training
+    assert repr(stylizer) == "Stylizer(style='mine', device='cpu')"
+    assert stylizer.stylize(small).size == small.size
+
+
+def test_bad_sources(tmp_path, weights_file):
+    for source in ("guernica", "gone.safetensors", tmp_path / "gone"):
+        with pytest.raises(InputError, match="guernica|gone"):
+            hrstyle.load(source)
+    with pytest.raises(InputError, match="try cpu"):
+        hrstyle.load(weights_file, device="warp")

@@ -1,0 +1,83 @@
+"""Imports point one way: entry points -> training, inference -> losses, vgg, generator, images."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hrstyle
+
+ROOT = Path(hrstyle.__file__).parent
+# Each module may import those before it.
+ORDER = [
+    "errors",
+    "images",
+    "generator",
+    "vgg",
+    "losses",
+    "checkpoint",
+    "styles",
+    "inference",
+    "train.data",
+    "train.module",
+    "train.callbacks",
+    "train.run",
+    "train",
+    "train.__main__",
+    "cli",
+    "__main__",
+]
+
+
+def module_name(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+FILES = {module_name(p): p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"}
+
+
+def test_every_module_has_its_place():
+    assert set(FILES) == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_point_one_way(name):
+    imported = set()
+    for node in ast.walk(ast.parse(FILES[name].read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hrstyle"):
+            parent = node.module.removeprefix("hrstyle").removeprefix(".")
+            for alias in node.names:
+                child = f"{parent}.{alias.name}".removeprefix(".")
+                imported.add(child if child in FILES else parent)
+    before = set(ORDER[: ORDER.index(name)])
+    if name == "train":
+        before.discard("inference")
+    assert imported - {""} <= before
+    if name.startswith("train"):
+        assert "inference" not in imported
+    if name in ("cli", "inference"):
+        assert not any(module.startswith("train") for module in imported)
+
+
+def loaded_after(statement):
+    code = f"{statement}; import sys; print(' '.join(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+def test_importing_hrstyle_is_light():
+    assert not {"torch", "pytorch_lightning", "hydra"} & loaded_after("import hrstyle")
+    using = "import hrstyle; hrstyle.load('starry_night')"
+    assert not {"pytorch_lightning", "hydra", "torchvision"} & loaded_after(using)
+
+
+def test_public_names():
+    for name in hrstyle.__all__:
+        assert getattr(hrstyle, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = hrstyle.missing

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+import torch
+
+from hrstyle.errors import InputError
+from hrstyle.images import open_image, to_tensor
+from hrstyle.losses import (
+    PerceptualLoss,
+    content_loss,
+    gram_matrix,
+    relative_error,
+    style_loss,
+    total_variation,
+)
+
+
+@pytest.fixture
+def features():
+    torch.manual_seed(0)
+    return torch.randn(3, 5, 4, 6)
+
+
+@pytest.fixture
+def crops(photo):
+    picture = to_tensor(open_image(photo))
+    return torch.cat([picture[..., 50:98, 50:98], picture[..., 120:168, 160:208]])
+
+
+def test_gram_matrix_is_the_normalised_product_of_channels(features):
+    flat = features.numpy().reshape(3, 5, 24).astype(np.float64)
+    expected = np.einsum("nix,njx->nij", flat, flat) / (5 * 24)
+    assert np.allclose(gram_matrix(features), expected, atol=1e-6)
+
+
+def test_gram_matrix_of_constant_channels():
+    features = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1).expand(1, 2, 3, 3)
+    assert gram_matrix(features)[0].tolist() == [[0.5, 1.0], [1.0, 2.0]]
+
+
+def test_gram_matrix_does_not_mix_pictures(features):
+    alone = torch.cat([gram_matrix(f[None]) for f in features])
+    assert torch.allclose(gram_matrix(features), alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_gram_matrix_is_float32_whatever_the_precision(dtype):
+    torch.manual_seed(0)
+    features = (torch.rand(1, 4, 64, 64) * 300).to(dtype)
+    with torch.autocast("cpu", dtype=dtype):
+        gram = gram_matrix(features)
+    flat = features.double().flatten(2)
+    assert gram.dtype == torch.float32
+    assert torch.allclose(gram.double(), flat @ flat.mT / (4 * 64 * 64), rtol=1e-5)
+
+
+def test_relative_error_is_the_mean_over_pictures_of_a_ratio():
+    value = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    target = torch.tensor([[3.0, 4.0], [3.0, 0.0]])
+    assert relative_error(value, target).item() == pytest.approx((1 + 16 / 9) / 2)
+    assert relative_error(value, torch.zeros(1, 2)).isfinite()
+
+
+def test_content_loss(features):
+    target = features * 2
+    assert content_loss(features, target).item() == pytest.approx(0.25)
+    expected = ((features - target) ** 2).mean().item()
+    assert content_loss(features, target, normalisation="paper").item() == pytest.approx(expected)
+
+
+def test_relative_style_loss(features):
+    target = gram_matrix(features[:1])
+    assert style_loss(features[:1], target).item() == pytest.approx(0, abs=1e-6)
+    # Twice the features are four times the Gram matrix: (4 − 1)² of the target's size.
+    assert style_loss(2 * features[:1], target).item() == pytest.approx(9, rel=1e-4)
+    each = [style_loss(f[None], target).item() for f in features]
+    assert style_loss(features, target).item() == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_paper_style_loss_is_its_formula_at_one_size(features):
+    photo, painting = features[0].flatten(1), features[1].flatten(1)
+    expected = ((photo @ photo.T - painting @ painting.T) ** 2).mean() / features[0].numel()
+    actual = style_loss(features[:1], gram_matrix(features[1:2]), normalisation="paper")
+    assert actual.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_paper_style_loss_does_not_depend_on_the_paintings_area(features):
+    painting = features[1:2]
+    target, larger = gram_matrix(painting), gram_matrix(painting.repeat(1, 1, 2, 3))
+    assert torch.allclose(target, larger, atol=1e-6)
+    losses = [style_loss(features[:1], t, normalisation="paper").item() for t in (target, larger)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_total_variation():
+    ramp = torch.arange(4.0).view(1, 1, 1, 4).expand(2, 3, 5, 4)
+    assert total_variation(ramp).item() == pytest.approx(1)
+    assert total_variation(ramp.mT * 3).item() == pytest.approx(3)
+    board = (torch.arange(6)[:, None] + torch.arange(6)[None]) % 2
+    assert total_variation(board[None, None].float()).item() == pytest.approx(2)
+    assert total_variation(torch.rand(1, 3, 1, 1)).item() == 0
+
+
+def test_unknown_normalisation(features):
+    with pytest.raises(InputError, match="relative or paper"):
+        content_loss(features, features, normalisation="none")
+    with pytest.raises(InputError, match="relative or paper"):
+        PerceptualLoss(normalisation="none")
+
+
+@pytest.mark.parametrize("normalisation", ["relative", "paper"])
+def test_perceptual_loss_adds_up(crops, normalisation):
+    loss = PerceptualLoss(
+        content_weight=3,
+        style_weight=5,
+        tv_weight=7,
+        content_layers=["conv2_1", "relu2_2"],
+        style_layers=["relu1_1", "relu2_1"],
+        style_layer_weights=[1, 3],
+        normalisation=normalisation,
+    )
+    loss.set_style(crops[1:])
+    image, content = crops[:1].flip(-1), crops[:1]
+    terms = loss(image, content)
+
+    vgg, kind = loss.vgg, {"normalisation": normalisation}
+    of_image, of_content, of_style = vgg(image), vgg(content), vgg(crops[1:])
+    expected_content = np.mean(
+        [content_loss(of_image[k], of_content[k], **kind) for k in ("conv2_1", "relu2_2")]
+    )
+    by_layer = [
+        style_loss(of_image[k], gram_matrix(of_style[k]), **kind).item()
+        for k in ("relu1_1", "relu2_1")
+    ]
+    divisor = 4 if normalisation == "relative" else 1
+    expected_style = (by_layer[0] + 3 * by_layer[1]) / divisor
+    variation = total_variation(image).item()
+
+    assert terms["content"].item() == pytest.approx(expected_content, rel=1e-4)
+    assert terms["style"].item() == pytest.approx(expected_style, rel=1e-4)
+    assert terms["style/relu2_1"].item() == pytest.approx(by_layer[1], rel=1e-4)
+    assert terms["total_variation"].item() == pytest.approx(variation)
+    total = 3 * expected_content + 5 * expected_style + 7 * variation
+    assert terms["loss"].item() == pytest.approx(total, rel=1e-4)
+
+
+def test_perceptual_loss_is_zero_for_the_photo_in_its_own_style(crops):
+    loss = PerceptualLoss()
+    loss.set_style(crops[:1])
+    terms = loss(crops[:1], crops[:1])
+    assert terms["content"].item() == 0
+    assert terms["style"].item() == pytest.approx(0, abs=1e-9)
+
+
+def test_losses_are_float32_under_autocast(crops):
+    loss = PerceptualLoss(style_layers=["relu1_1"], style_layer_weights=[1])
+    loss.set_style(crops[1:])
+    exact = loss(crops[:1].flip(-1), crops[:1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = loss(crops[:1].flip(-1), crops[:1])
+    assert all(term.dtype == torch.float32 for term in terms.values())
+    assert terms["content"].item() == pytest.approx(exact["content"].item(), rel=0.02)
+
+
+def test_style_comes_first(crops):
+    with pytest.raises(RuntimeError, match="set_style"):
+        PerceptualLoss()(crops, crops)
+
+
+@pytest.mark.parametrize("weights", [[1, 2], [0] * 5])
+def test_layer_weights_must_fit(weights):
+    with pytest.raises(InputError, match="style_layer_weights"):
+        PerceptualLoss(style_layer_weights=weights)

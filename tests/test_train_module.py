@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+
+from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.generator import pyramid
+from hrstyle.losses import PerceptualLoss
+from hrstyle.train.module import StyleTransfer
+
+
+@pytest.fixture
+def loss():
+    loss = PerceptualLoss(style_layers=["relu1_1"], style_layer_weights=[1])
+    loss.set_style(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+    return loss
+
+
+@pytest.fixture
+def module(tiny, loss):
+    return StyleTransfer(tiny, loss, style="tiny", learning_rate=0.01, warmup_steps=4)
+
+
+def test_learning_rate_warms_up_and_follows_a_cosine(module):
+    factors = [module.learning_rate_factor(step, 104) for step in range(105)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1]
+    assert factors[4] == 1
+    assert factors[54] == pytest.approx((1 + 0.03) / 2)
+    assert factors[104] == pytest.approx(0.03)
+    assert factors[4:] == sorted(factors[4:], reverse=True)
+    assert module.learning_rate_factor(500, 104) == pytest.approx(0.03)
+
+
+def test_hyperparameters_are_plain_values(module):
+    def plain(value):
+        if isinstance(value, dict):
+            return all(plain(v) for v in value.values())
+        if isinstance(value, list):
+            return all(plain(v) for v in value)
+        return isinstance(value, int | float | str)
+
+    assert plain(dict(module.hparams))
+    assert module.hparams["style"] == "tiny"
+    assert module.hparams["generator"] == module.generator.config
+
+
+def test_checkpoint_holds_the_generator_and_nothing_else(module):
+    checkpoint = {"state_dict": module.state_dict()}
+    assert any("vgg" in key for key in checkpoint["state_dict"])
+    module.on_save_checkpoint(checkpoint)
+    expected = {f"generator.{key}" for key in module.generator.state_dict()}
+    assert set(checkpoint["state_dict"]) == expected
+
+
+def test_weights_that_are_not_finite_are_not_saved(module):
+    nn.init.constant_(module.generator.to_rgb.bias, float("inf"))
+    with pytest.raises(NonFiniteError, match="step 0.*no longer finite.*learning rate"):
+        module.on_save_checkpoint({"state_dict": module.state_dict()})
+
+
+def test_a_loss_that_is_not_finite_stops(module):
+    nn.init.constant_(module.generator.to_rgb.bias, float("nan"))
+    with pytest.raises(NonFiniteError, match="step 0.*the loss is nan"):
+        module.training_step(torch.rand(1, 3, 32, 32), 0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 0}, {"warmup_steps": -1}, {"final_learning_rate": 2}]
+)
+def test_impossible_numbers(tiny, loss, change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        StyleTransfer(tiny, loss, style="x", **change)
+
+
+def test_overfits_one_crop(photo):
+    """Forty steps on one crop bring the loss well below where it began."""
+    from hrstyle.images import open_image, to_tensor
+    from hrstyle.styles import Style
+
+    torch.manual_seed(0)
+    crop = to_tensor(open_image(photo).crop((100, 50, 164, 114)))
+    loss = PerceptualLoss()
+    loss.set_style(Style(image="starry_night", name="x", size=96).load())
+    generator = pyramid(channels=(8, 16, 16), blocks=(1, 1))
+    optimizer = torch.optim.Adam(generator.parameters(), lr=0.01)
+    history = []
+    for _ in range(40):
+        terms = loss(generator(crop), crop)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        history.append(terms["loss"].item())
+    assert sum(history[-5:]) < 0.5 * sum(history[:5])

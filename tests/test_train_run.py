@@ -1,0 +1,188 @@
+"""Whole trainings in this process, of a few small steps each."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import hrstyle
+from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.generator import pyramid
+from hrstyle.images import open_image
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import Style
+from hrstyle.train import data
+from hrstyle.train.module import StyleTransfer
+from hrstyle.train.run import LAST, find_checkpoint, train
+
+
+def run(run_dir, steps, *, extra=(), resume_from=None, size=32, lr=0.003, every=2, **trainer):
+    pl.seed_everything(0, verbose=False)
+
+    def build(callbacks, **settings):
+        # An extra callback runs first, as a signal or an error in a step would.
+        settings = {"enable_progress_bar": False, "log_every_n_steps": 1} | settings | trainer
+        return pl.Trainer(
+            max_steps=steps,
+            callbacks=[*extra, *callbacks],
+            enable_model_summary=False,
+            accelerator="cpu",
+            **settings,
+        )
+
+    return train(
+        style=Style(image="starry_night", name="night", size=64),
+        data=data.samples(size=size, num_workers=0),
+        generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
+        loss=PerceptualLoss(),
+        trainer=partial(build, enable_progress_bar=False),
+        module=partial(StyleTransfer, learning_rate=lr),
+        run_dir=run_dir,
+        preview_every_n_steps=2,
+        checkpoint_every_n_steps=every,
+        resume_from=resume_from,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = run(run_dir, 6)
+    return run_dir, path
+
+
+def weights(run_dir):
+    return torch.load(run_dir / LAST, weights_only=True)["state_dict"]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+class At(Callback):
+    """Does something at a step."""
+
+    def __init__(self, step, action):
+        self.step, self.action = step, action
+
+    def on_train_batch_start(self, trainer, *args):
+        if trainer.global_step == self.step:
+            self.action()
+
+
+def test_what_a_finished_run_leaves_behind(finished):
+    run_dir, path = finished
+    names = {p.name for p in run_dir.iterdir()}
+    assert names == {LAST, "night.safetensors", "preview.png", "tensorboard"}
+    assert path == run_dir / "night.safetensors"
+
+
+def test_both_files_load_and_paint_the_same(finished, photo):
+    run_dir, path = finished
+    small, last = hrstyle.load(path), hrstyle.load(run_dir / LAST)
+    assert small.style == last.style == "night"
+    difference = np.asarray(small.stylize(photo)).astype(int) - np.asarray(last.stylize(photo))
+    assert np.abs(difference).max() <= 2  # float16 against float32
+
+
+def test_checkpoint_holds_no_loss_network(finished):
+    checkpoint = torch.load(finished[0] / LAST, weights_only=True)
+    assert all(key.startswith("generator.") for key in checkpoint["state_dict"])
+    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
+    (optimizer,) = checkpoint["optimizer_states"]
+    assert len(optimizer["state"]) == len(list(generator.parameters()))
+
+
+def test_tensorboard_shows_losses_learning_rate_and_pictures(finished):
+    events = EventAccumulator(str(finished[0] / "tensorboard"), size_guidance={"images": 0})
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"loss", "content", "style", "total_variation", "learning_rate"} <= scalars
+    assert {f"style/relu{block}_1" for block in range(1, 6)} <= scalars
+    assert [event.step for event in events.Scalars("loss")] == list(range(6))
+    assert [event.step for event in events.Images("preview")] == [0, 2, 4, 6]
+    assert [event.step for event in events.Images("style")] == [0]
+    losses = {name: events.Scalars(name)[0].value for name in ("loss", "content", "style")}
+    assert losses["loss"] == pytest.approx(losses["content"] + 6 * losses["style"], rel=1e-4)
+
+
+def test_preview_is_photo_beside_result(finished, photo):
+    preview = open_image(finished[0] / "preview.png")
+    assert preview.size == (2 * 384 + 3 * 2, 2 * 255 + 3 * 2)
+    shown = np.asarray(preview.crop((2, 2, 386, 257))).astype(int)
+    original = open_image(photo).copy()
+    original.thumbnail((384, 384))
+    assert np.abs(shown - np.asarray(original)).mean() < 1
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_resuming_gives_the_weights_of_an_unbroken_run(tmp_path, accumulate):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    run(unbroken, 8, accumulate_grad_batches=accumulate)
+
+    def power_cut():
+        raise SystemError("power cut")
+
+    with pytest.raises(SystemError):
+        run(broken, 8, extra=[At(5, power_cut)], accumulate_grad_batches=accumulate)
+    assert torch.load(broken / LAST, weights_only=True)["global_step"] == 4
+    run(broken, 8, resume_from=broken / LAST, accumulate_grad_batches=accumulate)
+    assert same(weights(unbroken), weights(broken))
+
+
+def test_interrupt_finishes_the_step_and_resumes(tmp_path, finished):
+    import signal
+
+    before = signal.getsignal(signal.SIGINT)
+    stop = At(3, lambda: signal.raise_signal(signal.SIGINT))
+    assert run(tmp_path, 6, extra=[stop], every=100) is None
+    assert signal.getsignal(signal.SIGINT) is before
+    assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 4
+    assert not (tmp_path / "night.safetensors").exists()
+    assert run(tmp_path, 6, resume_from=tmp_path / LAST) == tmp_path / "night.safetensors"
+    assert same(weights(tmp_path), weights(finished[0]))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_precision(tmp_path, precision):
+    with warnings.catch_warnings():
+        # Lightning takes bfloat16 where a CPU has no float16
+        warnings.filterwarnings("ignore", message=".*16-mixed.*")
+        run(tmp_path, 2, precision=precision)
+    assert all(value.dtype == torch.float32 for value in weights(tmp_path).values())
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    run(tmp_path, 2)
+    good = (tmp_path / LAST).read_bytes()
+    with pytest.raises(NonFiniteError, match=r"step \d+.*learning rate \(1e\+30\)"):
+        run(tmp_path, 50, resume_from=None, lr=1e30, every=1000)
+    assert (tmp_path / LAST).read_bytes() == good
+
+
+def test_bad_trainer_settings_are_input_errors(tmp_path):
+    for settings in ({"precision": "foo"}, {"accelerator": "foo"}, {"colour": "red"}):
+        with pytest.raises(InputError, match="trainer: "):
+            run(tmp_path, 1, **settings)
+
+
+def test_find_checkpoint_never_lets_a_run_be_overwritten(tmp_path):
+    last, other = tmp_path / LAST, tmp_path / "other.ckpt"
+    assert find_checkpoint(tmp_path, None) is None
+    with pytest.raises(InputError, match="no checkpoint"):
+        find_checkpoint(tmp_path, "last")
+    other.touch()
+    assert find_checkpoint(tmp_path, str(other)) == other
+    last.touch()
+    assert find_checkpoint(tmp_path, "last") == last
+    assert find_checkpoint(tmp_path, str(last)) == last
+    for ckpt_path in (None, str(other)):
+        with pytest.raises(InputError, match="already holds a run"):
+            find_checkpoint(tmp_path, ckpt_path)
