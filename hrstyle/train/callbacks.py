@@ -95,8 +95,8 @@ class Preview(Callback):
 class SaveEvery(Callback):
     """Writes the whole state of the training to one file every few steps.
 
-    Not Lightning's ModelCheckpoint, which ranks several files by a metric and keeps a record of them
-    that must match on resuming. Lightning writes a temporary file and renames it.
+    Not Lightning's ModelCheckpoint, which ranks files by a metric and keeps a record of them that
+    must match on resuming. Lightning writes a temporary file and renames it.
     """
 
     def __init__(self, path: Path, *, every_n_steps: int):

@@ -84,13 +84,10 @@ class StyleTransfer(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        # estimated_stepping_batches is max_steps, since the data never end.
-        total = self.trainer.estimated_stepping_batches
-        if not math.isfinite(total) or total < 1:
-            raise InputError(f"trainer.max_steps={total} must be a positive number of steps")
+        total = self.trainer.max_steps
         optimizer = torch.optim.Adam(self.generator.parameters(), lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.learning_rate_factor(step, int(total))
+            optimizer, lambda step: self.learning_rate_factor(step, total)
         )
         return {
             "optimizer": optimizer,

@@ -98,6 +98,8 @@ def train(
         engine = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
+    if engine.max_steps < 1:
+        raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
     engine.save_checkpoint(run_dir / LAST, weights_only=False)  # with optimiser and schedule
     if interrupt.interrupted:

@@ -1,0 +1,128 @@
+"""Every YAML file composes, and what it describes can be built."""
+
+from pathlib import Path
+
+import hrstyle.configs
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.errors import ConfigCompositionException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
+
+from hrstyle.styles import picture_names
+from hrstyle.train.__main__ import register_signatures
+
+ROOT = Path(hrstyle.configs.__file__).parent
+OPTIONS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.yaml") if path.parent != ROOT)
+
+
+@pytest.fixture(autouse=True)
+def hydra():
+    register_signatures()
+    with initialize_config_module("hrstyle.configs", version_base="1.3"):
+        yield
+
+
+def config_of(*overrides):
+    # Outside a job there is no output folder for run_dir to be.
+    return compose("train", overrides=["run_dir=runs/test", *overrides])
+
+
+def required(photo):
+    """What the user has to give to some of the options."""
+    return {
+        "style/custom": [f"style.image={photo}"],
+        "data/folder": [f"data.root={photo.parent}"],
+        "data/pair": [f"data.content={photo}"],
+    }
+
+
+def test_all_groups_are_there():
+    groups = {"style", "data", "generator", "loss", "module", "trainer"}
+    assert {path.parts[0] for path in OPTIONS} == groups
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_composes_and_instantiates(option, photo):
+    group, name = option.parts[0], option.stem
+    extra = required(photo).get(f"{group}/{name}", [])
+    config = config_of("style=starry_night", f"{group}={name}", *extra)
+    assert not OmegaConf.missing_keys(config)
+    part = instantiate(config[group], _convert_="all")
+    assert part is not None
+    OmegaConf.to_yaml(config, resolve=True)
+
+
+def test_every_bundled_picture_has_a_style_with_its_credit():
+    for name in picture_names():
+        style = instantiate(config_of(f"style={name}").style)
+        assert style.name == name
+        assert style.path.is_file()
+        assert all((style.title, style.artist, style.year, style.source))
+        assert "public domain" in style.status.lower()
+
+
+def test_a_picture_of_ones_own_names_its_style(photo):
+    assert config_of(f"style.image={photo}").style.name == "chelsea"
+
+
+def test_everything_can_be_set_from_the_command_line():
+    config = config_of(
+        "style=starry_night",
+        "style.size=300",
+        "loss.content_weight=2",
+        "loss.style_weight=3",
+        "loss.style_layers=[relu1_1,conv3_1]",
+        "loss.style_layer_weights=[1,0.5]",
+        "loss.tv_weight=0.1",
+        "loss.content_layers=[relu3_3]",
+        "data.size=64",
+        "data.batch_size=3",
+        "seed=7",
+        "module.learning_rate=1e-2",
+        "trainer.max_steps=5",
+        "trainer.precision=bf16-mixed",
+        "trainer.gradient_clip_val=null",
+    )
+    loss = instantiate(config.loss, _convert_="all")
+    assert (loss.content_weight, loss.style_weight, loss.tv_weight) == (2, 3, 0.1)
+    assert loss.style_layers == {"relu1_1": 1 / 1.5, "conv3_1": 0.5 / 1.5}
+    assert loss.content_layers == ("relu3_3",)
+    crops = instantiate(config.data, _convert_="all").crops
+    assert crops == {"size": 64, "batch_size": 3, "min_scale": 0.5, "seed": 7}
+    assert instantiate(config.module, _convert_="all").keywords["learning_rate"] == 0.01
+    trainer = instantiate(config.trainer, _convert_="all").keywords
+    assert (trainer["max_steps"], trainer["precision"]) == (5, "bf16-mixed")
+    assert trainer["gradient_clip_val"] is None
+
+
+def test_paper_options_are_the_papers():
+    config = config_of("style=starry_night", "generator=paper", "loss=paper")
+    assert instantiate(config.generator).config == {"name": "paper"}
+    loss = instantiate(config.loss, _convert_="all")
+    assert loss.normalisation == "paper"
+    assert (loss.content_weight, loss.style_weight) == (150, 1)
+    assert loss.content_layers == ("conv4_2",)
+    weights = {f"conv{block}_1": 0.1 * 2 ** (block - 1) for block in range(1, 6)}
+    assert loss.style_layers == pytest.approx(weights)
+
+
+@pytest.mark.parametrize(
+    "override", ["los.style_weight=1", "loss.stile_weight=1", "data.root=x", "trainer.max_step=3"]
+)
+def test_a_misspelt_key_is_an_error(override):
+    with pytest.raises(ConfigCompositionException) as error:
+        config_of("style=starry_night", override)
+    assert isinstance(error.value.__cause__, ConfigAttributeError | ConfigKeyError)
+
+
+def test_an_added_key_is_an_error_too():
+    with pytest.raises((InstantiationException, ConfigCompositionException)):
+        instantiate(config_of("style=starry_night", "+loss.stile_weight=1").loss)
+
+
+def test_a_value_of_the_wrong_type_is_an_error():
+    with pytest.raises(ConfigCompositionException) as error:
+        config_of("style=starry_night", "loss.style_weight=much")
+    assert isinstance(error.value.__cause__, ValidationError)
