@@ -109,7 +109,10 @@ def run(config: DictConfig) -> None:
         del parts[key]
     run_dir.mkdir(parents=True, exist_ok=True)
     rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
-    train(run_dir=run_dir, resume_from=resume_from, **parts)
+    if train(run_dir=run_dir, resume_from=resume_from, **parts) is None:
+        sys.exit(
+            130
+        )  # as after any Ctrl-C: what was to follow, a sweep's next job for one, does not
 
 
 @bad_input_exits()

@@ -126,11 +126,19 @@ class StopOnInterrupt(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         def stop(signum: int, frame: FrameType | None) -> None:
-            self.interrupted = trainer.should_stop = True
+            self.interrupted = True
             signal.signal(signal.SIGINT, self._previous)
             rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
 
         self._previous = signal.signal(signal.SIGINT, stop)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        # Together, or a process that heard of it a step later would wait for the others for ever.
+        stop = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
+        self.interrupted = bool(stop)
+        trainer.should_stop = trainer.should_stop or self.interrupted
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._restore()

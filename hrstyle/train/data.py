@@ -6,6 +6,7 @@ very batches it would have seen, and nothing of the data has to be in a checkpoi
 
 import itertools
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -186,7 +187,13 @@ class PhotoData(pl.LightningDataModule):
             batch_size=None,  # the data set makes whole batches
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_ignore_interrupt,
         )
+
+
+def _ignore_interrupt(worker: int) -> None:
+    """A Ctrl-C reaches the workers too, but the main process needs them to finish its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def samples(**crops: Any) -> PhotoData:

@@ -1,0 +1,24 @@
+"""The code of every notebook runs from top to bottom."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert cells
+    names = {}
+    with warnings.catch_warnings():
+        # A reader sees Lightning's advice on log_every_n_steps for so short a run.
+        warnings.filterwarnings("ignore", message="The number of training batches")
+        for cell in cells:
+            exec(compile("".join(cell["source"]), str(path), "exec"), names)
