@@ -87,7 +87,10 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
             f"{path} was not written by hrstyle, or by a newer one"
             f" (format {metadata.get('format')!r}, this version reads {_FORMAT!r})"
         )
-    return json.loads(metadata["generator"]), state, metadata["style"]
+    try:
+        return json.loads(metadata["generator"]), state, metadata["style"]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: its description of the generator is damaged") from error
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:

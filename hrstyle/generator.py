@@ -260,7 +260,7 @@ def from_config(config: dict[str, Any]) -> Generator:
     Raises:
         InputError: the config names no generator of this version, or does not fit it.
     """
-    arguments = dict(config)
+    arguments = dict(config) if isinstance(config, dict) else {}
     name = arguments.pop("name", None)
     builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
     if name not in builders:

@@ -150,6 +150,9 @@ def to_rgb(image: PILImage) -> PILImage:
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.
+
+    Raises:
+        InputError: a mode that Pillow cannot convert, such as LAB without a profile.
     """
     if image.mode in _DEEP_MODES:
         image = _to_8_bit(image)
@@ -168,7 +171,10 @@ def to_rgb(image: PILImage) -> PILImage:
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a damaged profile, or one for another mode: the plain conversion below will do
-    return image.convert("RGB")
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise InputError(f"a picture of mode {image.mode} cannot become RGB; convert it") from error
 
 
 def _to_8_bit(image: PILImage) -> PILImage:

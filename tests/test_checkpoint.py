@@ -88,6 +88,12 @@ def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
     save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit)
     with pytest.raises(InputError, match="do not fit"):
         load_generator(foreign)
+    save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": "{"})
+    with pytest.raises(InputError, match="damaged"):
+        load_generator(foreign)
+    save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": "[]"})
+    with pytest.raises(InputError, match="unknown generator"):
+        load_generator(foreign)
     torch.save({"weight": torch.zeros(1)}, tmp_path / "foreign.ckpt")
     with pytest.raises(InputError, match=r"not a checkpoint of hrstyle\.train"):
         load_generator(tmp_path / "foreign.ckpt")

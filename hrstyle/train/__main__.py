@@ -5,6 +5,7 @@ class or function that takes it: `register_signatures` offers these to Hydra as 
 `signature/`, on which the YAML files of configs/ build.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -31,6 +32,12 @@ from hrstyle.styles import Style, picture_names
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
+
+
+def config_folder() -> str:
+    """Where the YAML files are: beside the package in a checkout, inside it once installed."""
+    checkout = Path(__file__).parents[2] / "configs"
+    return str(checkout) if (checkout / "train.yaml").is_file() else "pkg://hrstyle.configs"
 
 
 def register_signatures() -> None:
@@ -64,6 +71,8 @@ def quieten() -> None:
         r"The '?train_dataloader'? does not have many workers",
     ):
         warnings.filterwarnings("ignore", message=message)
+    advice = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    advice.addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 def explain(error: Exception) -> str:
@@ -88,9 +97,17 @@ def bad_input_exits() -> Iterator[None]:
     """Turn what the user can mend into one sentence on stderr and exit code 2."""
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(130)  # as after any Ctrl-C
     except NonFiniteError as error:
         sys.exit(f"hrstyle.train: {error}")  # exit code 1: the input was fine
-    except (InputError, HydraException, OmegaConfBaseException, MisconfigurationException) as error:
+    except (
+        InputError,
+        HydraException,
+        OmegaConfBaseException,
+        MisconfigurationException,
+        OSError,  # a folder that is not writable, a disk that is full
+    ) as error:
         print(f"hrstyle.train: {explain(error)}", file=sys.stderr)
         sys.exit(2)
 
@@ -110,9 +127,7 @@ def run(config: DictConfig) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
     if train(run_dir=run_dir, resume_from=resume_from, **parts) is None:
-        sys.exit(
-            130
-        )  # as after any Ctrl-C: what was to follow, a sweep's next job for one, does not
+        raise KeyboardInterrupt  # so that a sweep does not go on to its next job
 
 
 @bad_input_exits()
@@ -121,7 +136,7 @@ def main() -> None:
     register_signatures()
     quieten()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
-    hydra.main(version_base="1.3", config_path="pkg://hrstyle.configs", config_name="train")(run)()
+    hydra.main(version_base="1.3", config_path=config_folder(), config_name="train")(run)()
 
 
 if __name__ == "__main__":
