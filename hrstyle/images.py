@@ -146,19 +146,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def to_rgb(image: PILImage) -> PILImage:
-    """Convert any Pillow mode to 8-bit RGB in sRGB; transparency is dropped (see `alpha_of`).
+    """Convert any mode that files have to 8-bit RGB in sRGB; transparency is dropped (see `alpha_of`).
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.
-
-    Raises:
-        InputError: a mode that Pillow cannot convert, such as LAB without a profile.
     """
     if image.mode in _DEEP_MODES:
         image = _to_8_bit(image)
     elif image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    elif image.mode in ("1", "LA", "La", "PA", "RGBa", "RGBX"):
+    elif image.mode in ("1", "LA", "PA", "RGBa", "RGBX"):
         image = image.convert("RGBA")
     profile = image.info.get("icc_profile")
     if profile:
@@ -171,10 +168,7 @@ def to_rgb(image: PILImage) -> PILImage:
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a damaged profile, or one for another mode: the plain conversion below will do
-    try:
-        return image.convert("RGB")
-    except ValueError as error:
-        raise InputError(f"a picture of mode {image.mode} cannot become RGB; convert it") from error
+    return image.convert("RGB")
 
 
 def _to_8_bit(image: PILImage) -> PILImage:

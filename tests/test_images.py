@@ -90,11 +90,6 @@ def test_a_damaged_colour_profile_is_ignored():
     assert to_rgb(image).getpixel((0, 0)) == (10, 20, 30)
 
 
-def test_a_mode_without_a_conversion_is_an_input_error():
-    with pytest.raises(InputError, match="mode LAB"):
-        to_rgb(Image.new("LAB", (2, 2)))
-
-
 def test_alpha():
     image = Image.new("RGBA", (2, 2), (1, 2, 3, 77))
     assert alpha_of(image).getpixel((0, 0)) == 77
