@@ -146,7 +146,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def to_rgb(image: PILImage) -> PILImage:
-    """Convert any mode that files have to 8-bit RGB in sRGB; transparency is dropped (see `alpha_of`).
+    """Convert any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.
