@@ -11,7 +11,6 @@ Reading either never executes code from the file.
 
 import json
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +64,11 @@ def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
     config, state, style = (_read_checkpoint if is_checkpoint else _read_weights)(path)
-    generator = from_config(config)
     try:
+        generator = from_config(config)
         generator.load_state_dict(state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except RuntimeError as error:
         raise InputError(f"{path}: the weights do not fit their generator {config}") from error
     return generator.requires_grad_(False).eval(), style
@@ -96,7 +97,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # torch.load raises a dozen types for damaged files
         raise InputError(f"{path} is damaged, or no checkpoint that can be read safely") from error
     try:
         hparams = checkpoint["hyper_parameters"]

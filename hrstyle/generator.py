@@ -4,8 +4,8 @@ Both are built from the parts of "High-Resolution Network for Photorealistic Sty
 (Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions side by
 side, strided 3x3 convolutions to go down and bilinear upsampling to go up. No pooling, no dropout.
 
-- `pyramid()`, the default: most of the work at 1/4 and 1/8 resolution, so that a pixel sees
-  a hundred pixels around it: enough for brush strokes.
+- `pyramid()`, the default: most of the work at 1/4 and 1/8 resolution, so that a pixel
+  sees 145 pixels across: enough for brush strokes.
 - `paper()`: the network of the paper, layer by layer. It sees 23 px: colour and fine hatching.
 
 The contract, the same for every generator: an RGB picture `(N, 3, H, W)` with values in [0, 1] and
@@ -245,7 +245,7 @@ class PaperHRNet(Generator):
 def pyramid(
     channels: Sequence[int] = (16, 32, 64, 128), blocks: Sequence[int] = (2, 3, 4)
 ) -> Pyramid:
-    """The default: 392 k parameters, 14.7 k multiply-adds a pixel, receptive field over 120 px."""
+    """The default: 392 k parameters, 14.7 k multiply-adds a pixel, receptive field 145 px."""
     return Pyramid(channels=channels, blocks=blocks)
 
 
@@ -263,9 +263,9 @@ def from_config(config: dict[str, Any]) -> Generator:
     arguments = dict(config) if isinstance(config, dict) else {}
     name = arguments.pop("name", None)
     builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
-    if name not in builders:
+    if not isinstance(name, str) or name not in builders:
         raise InputError(
-            f"unknown generator {name!r} (known: {', '.join(builders)}); a newer hrstyle may"
+            f"unknown generator {name!r} (this version knows {', '.join(builders)}); update hrstyle"
         )
     try:
         return builders[name](**arguments)

@@ -5,7 +5,6 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 
 import io
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,18 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
         raise InputError(f"no such picture: {path}; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; name a picture file in it") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise all sorts of types for damaged files
         raise InputError(f"{path} is not a picture that can be read: {error}") from error
 
 
 def upright(image: PILImage) -> PILImage:
-    """A copy of the picture, turned as its EXIF orientation says."""
+    """A copy of the picture, turned as its EXIF orientation says.
+
+    Raises:
+        InputError: a picture of no pixels.
+    """
+    if 0 in image.size:
+        raise InputError(f"a picture of {image.width}x{image.height} pixels has nothing to repaint")
     return ImageOps.exif_transpose(image)
 
 
@@ -90,6 +95,11 @@ def _check_range(low: float, high: float) -> None:
         )
 
 
+# Formats that keep the picture's size and colours; others that Pillow writes shrink it to an icon
+# or to a few colours.
+_OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
+
+
 def output_format(path: str | os.PathLike[str]) -> str:
     """Pillow's name of the format that a file name's ending stands for.
 
@@ -98,7 +108,7 @@ def output_format(path: str | os.PathLike[str]) -> str:
     """
     path = Path(path)
     file_format = Image.registered_extensions().get(path.suffix.lower(), "")
-    if file_format not in Image.SAVE:
+    if file_format not in _OUTPUT_FORMATS or file_format not in Image.SAVE:
         raise InputError(f"{path}: no such picture type as {path.suffix!r}; use .png or .jpg")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it first")
@@ -133,14 +143,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         InputError: the folder is missing or not writable.
     """
     path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(data)
-        # NamedTemporaryFile makes private files; give this one the usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(file.name).chmod(0o666 & ~umask)
-        Path(file.name).replace(path)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; check the folder") from error
 

@@ -5,6 +5,7 @@ and Johnson, Alahi & Fei-Fei (ECCV 2016). Every function works on a batch, treat
 its own and computes in float32 whatever precision its input came in.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -106,8 +107,8 @@ class PerceptualLoss(nn.Module):
             range, for every painting.
         content_layers: VGG19 layers that compare content; their terms are averaged.
         style_layers: VGG19 layers that compare style.
-        style_layer_weights: how much each style layer counts. `"relative"` takes the weighted mean,
-            so that only their ratios matter; `"paper"` the weighted sum.
+        style_layer_weights: how much each style layer counts; None: all the same. `"relative"`
+            takes the weighted mean, so that only their ratios matter; `"paper"` the weighted sum.
         normalisation: `"relative"`, each term divided by the size of its target, so that one pair
             of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
             1904.11617.
@@ -125,17 +126,28 @@ class PerceptualLoss(nn.Module):
         tv_weight: float = 0.0,
         content_layers: Sequence[str] = ("relu4_2",),
         style_layers: Sequence[str] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-        style_layer_weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0, 1.0),
+        style_layer_weights: Sequence[float] | None = None,
         normalisation: str = "relative",
         vgg_weights: str = "caffe",
         vgg_preprocessing: str | None = None,
         pooling: str = "max",
     ):
         super().__init__()
-        if len(style_layer_weights) != len(style_layers) or sum(style_layer_weights) <= 0:
+        if style_layer_weights is None:
+            style_layer_weights = [1.0] * len(style_layers)
+        if not content_layers or len({*style_layers}) < max(1, len(style_layers)):
             raise InputError(
-                f"style_layer_weights={list(style_layer_weights)} must give one weight for each of"
-                f" style_layers={list(style_layers)}, with a positive sum"
+                f"content_layers={list(content_layers)} and style_layers={list(style_layers)} must"
+                " each name a layer, and no style layer twice"
+            )
+        if (
+            len(style_layer_weights) != len(style_layers)
+            or min(style_layer_weights) < 0
+            or not 0 < sum(style_layer_weights) < math.inf
+        ):
+            raise InputError(
+                f"style_layer_weights={list(style_layer_weights)} must give one weight of at least"
+                f" 0 for each of style_layers={list(style_layers)}, and not all 0"
             )
         check_normalisation(normalisation)
         self.content_weight = content_weight

@@ -50,7 +50,7 @@ class Style:
 
     image: str
     name: str
-    size: int = 512
+    size: int = 640
     title: str | None = None
     artist: str | None = None
     year: int | None = None
@@ -60,6 +60,8 @@ class Style:
     def __post_init__(self) -> None:
         if self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
+        if Path(self.name).name != self.name or not self.name.strip("."):
+            raise InputError(f"style.name={self.name!r} must be able to name a file: no / in it")
 
     @property
     def path(self) -> Path:
@@ -78,4 +80,9 @@ class Style:
         """The picture at `size`: `(1, 3, H, W)` in [0, 1]."""
         image = to_rgb(open_image(self.path))
         image.thumbnail((self.size, self.size))
+        if min(image.size) < 16:
+            raise InputError(
+                f"{self.path}: {image.width}x{image.height} pixels at style.size={self.size} are"
+                " too few for VGG19; both sides need 16"
+            )
         return to_tensor(image)

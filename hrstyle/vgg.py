@@ -12,10 +12,15 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from hrstyle.errors import InputError
 
+# Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division, and their
+# features run to tens of thousands, near the end of float16. A network of convolutions, ReLU and
+# pooling scales with its input and biases, so both are divided by this, and all features are those
+# of the original divided by it: the size that torchvision's have.
+CAFFE_UNIT = 58.0
+
 # The pixel values that a set of weights was trained on: channel order, scale, mean, deviation.
-# Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division.
 PREPROCESSING = {
-    "caffe": ("BGR", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "caffe": ("BGR", 255.0, (103.939, 116.779, 123.68), (CAFFE_UNIT,) * 3),
     "torchvision": ("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 
@@ -47,6 +52,8 @@ class VGG19(nn.Module):
 
     It stays in eval mode, its parameters take no gradient (its input may), and it holds and runs no
     layer deeper than the deepest tap.
+
+    Features of Caffe weights come divided by `CAFFE_UNIT`; see there.
 
     Args:
         layers: names from `LAYERS`. `relu4_2` is a convolution's output after the ReLU, `conv4_2`
@@ -96,6 +103,10 @@ class VGG19(nn.Module):
 
         network = make_layers(cfgs["E"], batch_norm=False)
         _load(network, weights)
+        if preprocessing == "caffe":
+            for module in network:
+                if isinstance(module, nn.Conv2d) and module.bias is not None:
+                    module.bias.data /= CAFFE_UNIT
         depth = 1 + max(LAYERS.index(name) for name in layers)
         self.features = nn.Sequential()
         for name, module in zip(LAYERS[:depth], network, strict=False):

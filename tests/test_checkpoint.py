@@ -94,6 +94,9 @@ def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
     save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": "[]"})
     with pytest.raises(InputError, match="unknown generator"):
         load_generator(foreign)
+    save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": '{"name": []}'})
+    with pytest.raises(InputError, match=r"foreign\.safetensors: unknown generator"):
+        load_generator(foreign)
     torch.save({"weight": torch.zeros(1)}, tmp_path / "foreign.ckpt")
     with pytest.raises(InputError, match=r"not a checkpoint of hrstyle\.train"):
         load_generator(tmp_path / "foreign.ckpt")
@@ -101,6 +104,19 @@ def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
     (tmp_path / "cut.ckpt").write_bytes(checkpoint[: len(checkpoint) // 2])
     with pytest.raises(InputError, match=r"cut\.ckpt"):
         load_generator(tmp_path / "cut.ckpt")
+
+
+def test_every_damaged_byte_is_an_input_error_or_loads(tiny, tmp_path):
+    path = tmp_path / "last.ckpt"
+    hparams = {"generator": tiny.config, "style": "tiny"}
+    torch.save({"state_dict": {"generator.x": torch.zeros(1)}, "hyper_parameters": hparams}, path)
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        with pytest.raises(InputError):  # intact or not: these weights fit no generator
+            load_generator(path)
 
 
 def test_unwritable_folder(tiny, tmp_path):

@@ -17,6 +17,7 @@ from hrstyle.images import (
     to_pil,
     to_rgb,
     to_tensor,
+    upright,
     write_atomically,
 )
 
@@ -162,6 +163,8 @@ def test_unreadable_files_are_named(tmp_path, photo):
     (tmp_path / "text.jpg").write_text("not a picture")
     with pytest.raises(InputError, match="text.jpg"):
         open_image(tmp_path / "text.jpg")
+    with pytest.raises(InputError, match="0x5"):
+        upright(Image.new("RGB", (0, 5)))
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:20000])
     with pytest.raises(InputError, match="cut.png"):
         open_image(tmp_path / "cut.png")
@@ -178,10 +181,24 @@ def test_save_image(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "a.png"]
 
 
-@pytest.mark.parametrize("name", ["a", "a.xyz", "a.txt", "nowhere/a.png"])
-def test_impossible_output_names(tmp_path, name):
-    with pytest.raises(InputError, match="a"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a", "picture type"),
+        ("a.xyz", "picture type"),
+        ("a.ico", "picture type"),
+        ("nowhere/a.png", "no folder"),
+    ],
+)
+def test_impossible_output_names(tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
         output_format(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp", "ppm"])
+def test_every_output_keeps_the_size(tmp_path, ending):
+    save_image(Image.new("RGB", (300, 200)), tmp_path / f"a.{ending}")
+    assert open_image(tmp_path / f"a.{ending}").size == (300, 200)
 
 
 def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
@@ -194,6 +211,10 @@ def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(InputError, match="cannot write"):
         write_atomically(tmp_path / "nowhere" / "file", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        write_atomically(tmp_path / "folder", b"")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
 
 
 def test_pillow_reads_what_was_saved_as_webp():

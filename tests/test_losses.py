@@ -152,7 +152,7 @@ def test_perceptual_loss_is_zero_for_the_photo_in_its_own_style(crops):
 
 
 def test_losses_are_float32_under_autocast(crops):
-    loss = PerceptualLoss(style_layers=["relu1_1"], style_layer_weights=[1])
+    loss = PerceptualLoss(style_layers=["relu1_1"])
     loss.set_style(crops[1:])
     exact = loss(crops[:1].flip(-1), crops[:1])
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -166,7 +166,24 @@ def test_style_comes_first(crops):
         PerceptualLoss()(crops, crops)
 
 
-@pytest.mark.parametrize("weights", [[1, 2], [0] * 5])
+@pytest.mark.parametrize(
+    "layers", [{"content_layers": []}, {"style_layers": []}, {"style_layers": ["relu1_1"] * 2}]
+)
+def test_layers_must_be_named_once(layers):
+    with pytest.raises(InputError, match="layer"):
+        PerceptualLoss(**layers)
+
+
+def test_weights_are_the_same_for_all_style_layers_unless_given():
+    assert PerceptualLoss(style_layers=["relu1_1", "relu1_2"]).style_layers == {
+        "relu1_1": 0.5,
+        "relu1_2": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    "weights", [[1, 2], [0] * 5, [1, 1, 1, 1, -1], [float("nan")] * 5, [float("inf")] * 5]
+)
 def test_layer_weights_must_fit(weights):
     with pytest.raises(InputError, match="style_layer_weights"):
         PerceptualLoss(style_layer_weights=weights)

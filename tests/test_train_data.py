@@ -79,6 +79,19 @@ def test_nothing_readable_is_an_error(folder):
         take(dataset, 1)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_nothing_readable_names_a_file_even_from_a_worker(folder, workers):
+    loader = DataLoader(crops([folder / "broken.jpg"]), batch_size=None, num_workers=workers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(InputError, match="broken.jpg"):
+            next(iter(loader))
+
+
+def test_other_processes_skip_in_silence(folder):
+    assert len(take(crops([folder / "broken.jpg", folder / "a.JPG"], rank=1), 5)) == 5
+
+
 def test_a_batch_depends_only_on_seed_rank_and_number(folder):
     paths = [folder / "a.JPG", sample_path("rocket.jpg")]
     whole = take(crops(paths), 5)
@@ -119,7 +132,7 @@ def test_crops_are_windows_of_the_photo_some_of_them_flipped():
 
 
 def test_pair_takes_the_largest_square(tmp_path):
-    data_module = data.pair(content=str(sample_path("coffee.png")), size=64, min_scale=1)
+    data_module = data.pair(content=str(sample_path("coffee.png")), size=64)
     batch = next(iter(data_module.train_dataloader().dataset))
     assert batch.shape == (1, 3, 64, 64)
     assert data_module.preview_paths == data_module.paths

@@ -3,14 +3,13 @@ import torch
 from torch import nn
 
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.generator import pyramid
 from hrstyle.losses import PerceptualLoss
 from hrstyle.train.module import StyleTransfer
 
 
 @pytest.fixture
 def loss():
-    loss = PerceptualLoss(style_layers=["relu1_1"], style_layer_weights=[1])
+    loss = PerceptualLoss(style_layers=["relu1_1"])
     loss.set_style(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
     return loss
 
@@ -57,36 +56,9 @@ def test_weights_that_are_not_finite_are_not_saved(module):
         module.on_save_checkpoint({"state_dict": module.state_dict()})
 
 
-def test_a_loss_that_is_not_finite_stops(module):
-    nn.init.constant_(module.generator.to_rgb.bias, float("nan"))
-    with pytest.raises(NonFiniteError, match="step 0.*the loss is nan"):
-        module.training_step(torch.rand(1, 3, 32, 32), 0)
-
-
 @pytest.mark.parametrize(
     "change", [{"learning_rate": 0}, {"warmup_steps": -1}, {"final_learning_rate": 2}]
 )
 def test_impossible_numbers(tiny, loss, change):
     with pytest.raises(InputError, match=next(iter(change))):
         StyleTransfer(tiny, loss, style="x", **change)
-
-
-def test_overfits_one_crop(photo):
-    """Forty steps on one crop bring the loss well below where it began."""
-    from hrstyle.images import open_image, to_tensor
-    from hrstyle.styles import Style
-
-    torch.manual_seed(0)
-    crop = to_tensor(open_image(photo).crop((100, 50, 164, 114)))
-    loss = PerceptualLoss()
-    loss.set_style(Style(image="starry_night", name="x", size=96).load())
-    generator = pyramid(channels=(8, 16, 16), blocks=(1, 1))
-    optimizer = torch.optim.Adam(generator.parameters(), lr=0.01)
-    history = []
-    for _ in range(40):
-        terms = loss(generator(crop), crop)
-        optimizer.zero_grad()
-        terms["loss"].backward()
-        optimizer.step()
-        history.append(terms["loss"].item())
-    assert sum(history[-5:]) < 0.5 * sum(history[:5])

@@ -1,5 +1,6 @@
 """Whole trainings in this process, of a few small steps each."""
 
+import signal
 import warnings
 from functools import partial
 
@@ -21,7 +22,7 @@ from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import LAST, find_checkpoint, train
 
 
-def run(run_dir, steps, *, extra=(), resume_from=None, size=32, lr=0.003, every=2, **trainer):
+def run(run_dir, steps, *, extra=(), ckpt_path=None, size=32, lr=0.003, every=2, **trainer):
     pl.seed_everything(0, verbose=False)
 
     def build(callbacks, **settings):
@@ -45,7 +46,7 @@ def run(run_dir, steps, *, extra=(), resume_from=None, size=32, lr=0.003, every=
         run_dir=run_dir,
         preview_every_n_steps=2,
         checkpoint_every_n_steps=every,
-        resume_from=resume_from,
+        ckpt_path=ckpt_path,
     )
 
 
@@ -73,8 +74,9 @@ class At(Callback):
         self.step, self.action = step, action
 
     def on_train_batch_start(self, trainer, *args):
-        if trainer.global_step == self.step:
-            self.action()
+        if trainer.global_step == self.step and self.action:
+            action, self.action = self.action, None
+            action()
 
 
 def test_what_a_finished_run_leaves_behind(finished):
@@ -133,38 +135,61 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(tmp_path, accumulate):
     with pytest.raises(SystemError):
         run(broken, 8, extra=[At(5, power_cut)], accumulate_grad_batches=accumulate)
     assert torch.load(broken / LAST, weights_only=True)["global_step"] == 4
-    run(broken, 8, resume_from=broken / LAST, accumulate_grad_batches=accumulate)
+    run(broken, 8, ckpt_path="last", accumulate_grad_batches=accumulate)
     assert same(weights(unbroken), weights(broken))
 
 
-def test_interrupt_finishes_the_step_and_resumes(tmp_path, finished):
-    import signal
-
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_interrupt_finishes_the_step_and_resumes(tmp_path, accumulate):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    run(unbroken, 6, accumulate_grad_batches=accumulate)
     before = signal.getsignal(signal.SIGINT)
     stop = At(3, lambda: signal.raise_signal(signal.SIGINT))
-    assert run(tmp_path, 6, extra=[stop], every=100) is None
+    assert run(broken, 6, extra=[stop], every=100, accumulate_grad_batches=accumulate) is None
     assert signal.getsignal(signal.SIGINT) is before
-    assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 4
-    assert not (tmp_path / "night.safetensors").exists()
-    assert run(tmp_path, 6, resume_from=tmp_path / LAST) == tmp_path / "night.safetensors"
-    assert same(weights(tmp_path), weights(finished[0]))
+    assert torch.load(broken / LAST, weights_only=True)["global_step"] == 4
+    assert not (broken / "night.safetensors").exists()
+    done = run(broken, 6, ckpt_path="last", accumulate_grad_batches=accumulate)
+    assert done == broken / "night.safetensors"
+    assert same(weights(broken), weights(unbroken))
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "bf16-true"])
 def test_precision(tmp_path, precision):
     with warnings.catch_warnings():
         # Lightning takes bfloat16 where a CPU has no float16
         warnings.filterwarnings("ignore", message=".*16-mixed.*")
         run(tmp_path, 2, precision=precision)
-    assert all(value.dtype == torch.float32 for value in weights(tmp_path).values())
+    kept = torch.bfloat16 if precision == "bf16-true" else torch.float32
+    assert all(value.dtype == kept for value in weights(tmp_path).values())
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     run(tmp_path, 2)
     good = (tmp_path / LAST).read_bytes()
-    with pytest.raises(NonFiniteError, match=r"step \d+.*learning rate \(1e\+30\)"):
-        run(tmp_path, 50, resume_from=None, lr=1e30, every=1000)
+    with pytest.raises(NonFiniteError, match=r"step \d+: the loss is .*learning rate \(1e\+30\)"):
+        run(tmp_path, 50, ckpt_path="last", lr=1e30, every=1000)
     assert (tmp_path / LAST).read_bytes() == good
+
+
+def test_resuming_with_another_learning_rate_uses_it(tmp_path):
+    run(tmp_path, 2, lr=0.003)
+    run(tmp_path, 4, lr=0.0001, ckpt_path="last")
+    (schedule,) = torch.load(tmp_path / LAST, weights_only=True)["lr_schedulers"]
+    assert schedule["base_lrs"] == [0.0001]
+
+
+def test_training_brings_the_loss_down(tmp_path):
+    run(tmp_path, 60, lr=0.01, every=1000)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("loss")]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_intervals_must_be_positive(tmp_path):
+    with pytest.raises(InputError, match="checkpoint_every_n_steps=0"):
+        run(tmp_path, 1, every=0)
 
 
 def test_bad_trainer_settings_are_input_errors(tmp_path):
@@ -173,16 +198,28 @@ def test_bad_trainer_settings_are_input_errors(tmp_path):
             run(tmp_path, 1, **settings)
 
 
-def test_find_checkpoint_never_lets_a_run_be_overwritten(tmp_path):
+def test_find_checkpoint_never_lets_a_run_be_overwritten(tmp_path, finished):
+    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
     last, other = tmp_path / LAST, tmp_path / "other.ckpt"
-    assert find_checkpoint(tmp_path, None) is None
+    assert find_checkpoint(tmp_path, None, generator) is None
     with pytest.raises(InputError, match="no checkpoint"):
-        find_checkpoint(tmp_path, "last")
-    other.touch()
-    assert find_checkpoint(tmp_path, str(other)) == other
-    last.touch()
-    assert find_checkpoint(tmp_path, "last") == last
-    assert find_checkpoint(tmp_path, str(last)) == last
-    for ckpt_path in (None, str(other)):
+        find_checkpoint(tmp_path, "last", generator)
+    other.write_bytes((finished[0] / LAST).read_bytes())
+    assert find_checkpoint(tmp_path, str(other), generator) == other
+    last.write_bytes((finished[0] / LAST).read_bytes())
+    assert find_checkpoint(tmp_path, "last", generator) == last
+    assert find_checkpoint(tmp_path, str(last), generator) == last
+    for ckpt_path in (None, other):
         with pytest.raises(InputError, match="already holds a run"):
-            find_checkpoint(tmp_path, ckpt_path)
+            find_checkpoint(tmp_path, ckpt_path, generator)
+
+
+def test_find_checkpoint_refuses_what_does_not_fit(tmp_path, finished):
+    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
+    with pytest.raises(InputError, match="another generator"):
+        find_checkpoint(tmp_path, finished[0] / LAST, pyramid(channels=(4, 8), blocks=(1,)))
+    with pytest.raises(InputError, match="only weights"):
+        find_checkpoint(tmp_path, finished[1], generator)
+    (tmp_path / "foreign.ckpt").write_text("not a checkpoint")
+    with pytest.raises(InputError, match="foreign"):
+        find_checkpoint(tmp_path, tmp_path / "foreign.ckpt", generator)

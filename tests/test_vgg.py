@@ -54,13 +54,20 @@ def test_second_convolution_against_an_independent_computation(crop):
     features = VGG19(["conv1_2"])(crop)["conv1_2"][0].numpy()
     for channel in (0, 17, 63):
         expected = convolve(first, kernels[channel], biases[channel])
-        assert np.allclose(features[channel], expected, rtol=1e-4, atol=0.05)
+        assert np.allclose(features[channel] * vgg.CAFFE_UNIT, expected, rtol=1e-4, atol=0.05)
 
 
 def test_original_weights_see_the_pixel_values_they_were_trained_on(crop):
     # The Caffe network's first layer has mean activations of tens; torchvision's input scale would
     # give less than one.
-    assert 10 < VGG19(["relu1_1"])(crop)["relu1_1"].mean() < 300
+    assert 10 < VGG19(["relu1_1"])(crop)["relu1_1"].mean() * vgg.CAFFE_UNIT < 300
+
+
+def test_features_fit_into_float16():
+    rows, columns = torch.arange(128)[:, None] // 8, torch.arange(128)[None] // 8
+    board = ((rows + columns) % 2).float().expand(1, 3, 128, 128)
+    features = VGG19(["conv3_4", "conv4_2", "conv4_4"])(2 * board - 0.5)
+    assert max(f.abs().max() for f in features.values()) < 65504 / 10
 
 
 def test_conv_taps_are_before_the_relu(crop):
@@ -98,6 +105,8 @@ def test_weights_from_a_path(crop, random_state, tmp_path, prefix, preprocessing
     features = VGG19(["conv1_1"], weights=str(path), preprocessing=preprocessing)(crop)
     if preprocessing == "caffe":
         x = crop.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
+        random_state = random_state | {"0.bias": random_state["0.bias"] / vgg.CAFFE_UNIT}
+        x = x / vgg.CAFFE_UNIT
     else:
         mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
         x = (crop - mean.view(3, 1, 1)) / std.view(3, 1, 1)

@@ -11,19 +11,20 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytorch_lightning as pl
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from hydra.utils import instantiate
 from hydra_zen import builds
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
@@ -36,8 +37,9 @@ from hrstyle.train.run import find_checkpoint, train
 
 def config_folder() -> str:
     """Where the YAML files are: beside the package in a checkout, inside it once installed."""
-    checkout = Path(__file__).parents[2] / "configs"
-    return str(checkout) if (checkout / "train.yaml").is_file() else "pkg://hrstyle.configs"
+    root = Path(__file__).parents[2]
+    in_checkout = (root / "pyproject.toml").is_file()
+    return str(root / "configs") if in_checkout else "pkg://hrstyle.configs"
 
 
 def register_signatures() -> None:
@@ -59,7 +61,10 @@ def register_signatures() -> None:
     offer(data.pair, builds_bases=(crops,), content=MISSING)
     # These need parts that are only built later.
     offer(StyleTransfer, zen_partial=True, zen_exclude=("generator", "loss", "style"))
-    offer(pl.Trainer, zen_partial=True, zen_exclude=("callbacks", "logger", "enable_checkpointing"))
+    passed = ("callbacks", "logger", "enable_checkpointing")
+    # The data never end, so there are no epochs; max_steps says how long to train.
+    epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")
+    offer(pl.Trainer, zen_partial=True, zen_exclude=(*passed, *epochs))
     OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
 
 
@@ -71,25 +76,45 @@ def quieten() -> None:
         r"The '?train_dataloader'? does not have many workers",
     ):
         warnings.filterwarnings("ignore", message=message)
+    # An advertisement for a paid service at the start of every run.
     advice = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     advice.addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 def explain(error: Exception) -> str:
     """What went wrong, as one sentence for the person at the command line."""
-    if isinstance(error, InstantiationException) and isinstance(error.__cause__, Exception):
+    cause = error.__cause__
+    if isinstance(error, InstantiationException) and isinstance(cause, Exception):
         constructor = str(error).splitlines()[0].removesuffix(":")
-        sentence = explain(error.__cause__)
-        return sentence if isinstance(error.__cause__, InputError) else f"{constructor}: {sentence}"
+        return explain(cause) if isinstance(cause, InputError) else f"{constructor}: {cause}"
     if isinstance(error, InterpolationToMissingValueError):
         known = ", ".join(picture_names())
         return f"no style given; add style=NAME ({known}) or style.image=MY_PAINTING.jpg"
-    sentence = " ".join(str(error).split("Config search path")[0].split())
+    if isinstance(error, OverrideParseException):
+        return (
+            f"cannot read {error.override}; put quotes around a value with special characters, and"
+            " others around it all: 'style.image=\"my painting (1).jpg\"'"
+        )
     if isinstance(error, OmegaConfBaseException | HydraException):
-        # Hydra's own advice, to add an unknown key with a +, only moves the error elsewhere.
-        sentence = sentence.split("To append to your config")[0].strip(" .")
-        sentence += "; `python -m hrstyle.train --cfg job` shows every key, `--help` the usual ones"
-    return sentence
+        # What Hydra adds is about its folders, or how to add a key that nothing here would take.
+        sentence = str(error).split("Config search path")[0].split("To append to your config")[0]
+        if sentence.startswith("Error merging") and cause is not None:
+            sentence += f": {str(cause).splitlines()[0]}"
+        sentence = " ".join(sentence.split()).strip(" .")
+        return (
+            f"{sentence}; `python -m hrstyle.train --cfg job` shows every key, `--help` the usual"
+        )
+    # An error in a process that reads photos comes with that process's traceback.
+    return str(error).rsplit("InputError: ", 1)[-1].strip()
+
+
+def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
+    """The settings that differ between two configs, as `key=value (was …)`."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [key for key in after if key not in ("ckpt_path", "run_dir")]
+        nested = (changed_settings(before.get(k), after[k], f"{prefix}.{k}") for k in keys)
+        return [line for lines in nested for line in lines]
+    return [] if before == after else [f"{prefix.removeprefix('.')}={after} (was {before})"]
 
 
 @contextmanager
@@ -118,15 +143,24 @@ def run(config: DictConfig) -> None:
     missing = OmegaConf.missing_keys(config)
     if missing:
         raise InputError(f"{', '.join(sorted(missing))} must be given, as KEY=VALUE")
-    run_dir = Path(config.run_dir)
-    resume_from = find_checkpoint(run_dir, config.ckpt_path)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     parts = instantiate(config, _convert_="all")
-    for key in ("run_dir", "ckpt_path", "seed"):
-        del parts[key]
+    del parts["seed"]
+    unknown = parts.keys() - signature(train).parameters.keys()
+    if unknown:
+        raise InputError(f"{', '.join(sorted(unknown))}: there is no such setting")
+    parts["run_dir"] = run_dir = Path(parts["run_dir"]).expanduser()
+
+    # Checked here as well as in train: the config of another run must not be overwritten either.
+    resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"]) is not None
+    plain, file = OmegaConf.to_container(config, resolve=True), run_dir / "config.yaml"
+    if resumed and file.is_file():
+        changes = changed_settings(OmegaConf.to_container(OmegaConf.load(file)), plain)
+        if changes:
+            rank_zero_info(f"Resuming with other settings than before: {', '.join(changes)}")
     run_dir.mkdir(parents=True, exist_ok=True)
-    rank_zero_only(OmegaConf.save)(config, run_dir / "config.yaml", resolve=True)
-    if train(run_dir=run_dir, resume_from=resume_from, **parts) is None:
+    rank_zero_only(OmegaConf.save)(OmegaConf.create(plain), file)
+    if train(**parts) is None:
         raise KeyboardInterrupt  # so that a sweep does not go on to its next job
 
 

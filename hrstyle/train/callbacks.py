@@ -30,6 +30,13 @@ class StepProgressBar(TQDMProgressBar):
         metrics.pop("v_num", None)
         return metrics
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        super().on_train_epoch_start(trainer, *args)
+        bar = self.train_progress_bar
+        # What an earlier run did is done, but says nothing about this one's speed.
+        bar.n = bar.initial = trainer.global_step * trainer.accumulate_grad_batches
+        bar.set_description(f"{trainer.max_steps} steps")
+
 
 class Preview(Callback):
     """Repaints the same photos every few steps.
@@ -84,7 +91,8 @@ class Preview(Callback):
             return
         self.drawn_at = trainer.global_step
         with torch.no_grad():  # one at a time, so that it needs no more memory than a step
-            rows = [(p, pl_module(p[None].to(pl_module.device))[0].cpu()) for p in self.photos]
+            place = {"device": pl_module.device, "dtype": pl_module.dtype}
+            rows = [(p, pl_module(p[None].to(**place))[0].cpu()) for p in self.photos]
         pictures = [picture.float().clamp(0, 1) for row in rows for picture in row]
         grid = make_grid(pictures, nrow=2)
         if isinstance(trainer.logger, TensorBoardLogger):
@@ -96,7 +104,7 @@ class SaveEvery(Callback):
     """Writes the whole state of the training to one file every few steps.
 
     Not Lightning's ModelCheckpoint, which ranks files by a metric and keeps a record of them that
-    must match on resuming. Lightning writes a temporary file and renames it.
+    must match on resuming.
     """
 
     def __init__(self, path: Path, *, every_n_steps: int):
@@ -110,7 +118,16 @@ class SaveEvery(Callback):
         step = trainer.global_step
         if step % self.every_n_steps == 0 and step != self.saved_at:  # not per accumulated batch
             self.saved_at = step
-            trainer.save_checkpoint(self.path, weights_only=False)
+            save_state(trainer, self.path)
+
+
+def save_state(trainer: pl.Trainer, path: Path) -> None:
+    """Write the whole state of the training; `path` is whole at any moment, the old or the new."""
+    # Lightning's own temporary file may be on another disk, from where it is copied, not renamed.
+    temporary = path.with_name(f".{path.name}.tmp")
+    trainer.save_checkpoint(temporary, weights_only=False)
+    if trainer.is_global_zero:
+        temporary.replace(path)
 
 
 class StopOnInterrupt(Callback):
@@ -133,8 +150,15 @@ class StopOnInterrupt(Callback):
         self._previous = signal.signal(signal.SIGINT, stop)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return  # in the middle of a step
         # Together, or a process that heard of it a step later would wait for the others for ever.
         stop = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         self.interrupted = bool(stop)

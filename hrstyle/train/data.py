@@ -61,6 +61,8 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
 class RandomCrops(IterableDataset[Tensor]):
     """Endless batches `(batch_size, 3, size, size)` of flipped square crops of the photos.
 
+    Batch number k is the same one every time: it depends on `seed`, `rank` and k alone.
+
     A crop's side is between `min_scale` and all of the photo's shorter side, and is then resized
     to `size`. A photo that cannot be read is reported once and another one takes its place.
 
@@ -106,11 +108,12 @@ class RandomCrops(IterableDataset[Tensor]):
         return torch.cat([self._crop(rng) for _ in range(self.batch_size)])
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
+        """A random square of a random photo."""
         photo = self._photo(rng)
         side = min(photo.size) * rng.uniform(self.min_scale, 1)
         left, top = (rng.uniform(0, length - side) for length in photo.size)
         flip = rng.random() < 0.5
-        crop = to_rgb(photo).resize(
+        crop = photo.resize(
             (self.size, self.size),
             Image.Resampling.BICUBIC,
             box=(left, top, left + side, top + side),
@@ -122,11 +125,13 @@ class RandomCrops(IterableDataset[Tensor]):
     def _photo(self, rng: np.random.Generator) -> Image.Image:
         while not self.unreadable.all():
             index = int(rng.integers(len(self.paths)))
+            if self.unreadable[index]:
+                continue
             try:
-                return open_image(self.paths[index])
+                return to_rgb(open_image(self.paths[index]))
             except InputError as error:
-                if not self.unreadable[index]:
-                    self.unreadable[index] = True
+                self.unreadable[index] = True
+                if self.rank == 0:  # with several processes, one that tells is enough
                     warnings.warn(f"skipped: {error}", stacklevel=2)
         raise InputError(
             f"none of the {len(self.paths)} pictures can be read, {self.paths[0]} for one"
@@ -212,14 +217,17 @@ def folder(root: str, **crops: Any) -> PhotoData:
     return PhotoData(find_pictures(root), preview_paths=_held_out(), **crops)
 
 
-def pair(content: str, **crops: Any) -> PhotoData:
-    """A single photo, as in arXiv 1904.11617. `crops`: keywords of `PhotoData`.
+def pair(content: str, min_scale: float = 1.0, **crops: Any) -> PhotoData:
+    """A single photo, as in arXiv 1904.11617, its largest square over and over.
+
+    `crops`: further keywords of `PhotoData`.
 
     Raises:
         InputError: the photo cannot be read.
     """
-    open_image(content)
-    return PhotoData([Path(content)], preview_paths=[Path(content)], **crops)
+    path = Path(content).expanduser()
+    open_image(path)
+    return PhotoData([path], preview_paths=[path], min_scale=min_scale, **crops)
 
 
 def _held_out() -> list[Path]:

@@ -74,7 +74,8 @@ class StyleTransfer(pl.LightningModule):
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
         terms = self.loss(self(photo), photo)
         loss = terms["loss"]
-        if not torch.isfinite(loss):
+        # Of any process, or those that went well would wait for ever for the one that stopped.
+        if not self.trainer.strategy.reduce_boolean_decision(bool(torch.isfinite(loss))):
             raise self._diverged(f"the loss is {loss.item()}")
         shown = ("loss", "content", "style")
         self.log_dict({name: terms[name] for name in shown}, prog_bar=True, batch_size=len(photo))
@@ -102,6 +103,11 @@ class StyleTransfer(pl.LightningModule):
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
 
+    def on_train_start(self) -> None:
+        # A resumed schedule brings its old learning rate along; the one asked for now counts.
+        for schedule in (config.scheduler for config in self.trainer.lr_scheduler_configs):
+            schedule.base_lrs = [self.learning_rate for _ in schedule.base_lrs]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # A finite loss can have had a gradient that is not; raised here, it leaves the last good
         # checkpoint alone.
@@ -112,6 +118,7 @@ class StyleTransfer(pl.LightningModule):
     def _diverged(self, what: str) -> NonFiniteError:
         return NonFiniteError(
             f"step {self.global_step}: {what}; most likely the learning rate"
-            f" ({self.learning_rate:g}) or a loss weight is too high, or float16 has overflowed"
-            " (try trainer.precision=bf16-mixed); the last checkpoint is untouched"
+            f" ({self.learning_rate:g}) or a loss weight is too high, or, with"
+            " trainer.precision=16-mixed, float16 has overflowed (try bf16-mixed); the last"
+            " checkpoint is untouched"
         )

@@ -10,40 +10,55 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
-from hrstyle.checkpoint import save_weights
+from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
-from hrstyle.train.callbacks import Preview, SaveEvery, StepProgressBar, StopOnInterrupt
+from hrstyle.train.callbacks import (
+    Preview,
+    SaveEvery,
+    StepProgressBar,
+    StopOnInterrupt,
+    save_state,
+)
 from hrstyle.train.data import PhotoData
 from hrstyle.train.module import StyleTransfer
 
 LAST = "last.ckpt"
 
 
-def find_checkpoint(run_dir: Path, ckpt_path: str | None) -> Path | None:
+def find_checkpoint(
+    run_dir: Path, ckpt_path: str | Path | None, generator: Generator
+) -> Path | None:
     """The checkpoint to resume from, or None for a fresh start.
 
     Args:
         run_dir: the run's folder.
         ckpt_path: a file, `"last"` for the run's own latest, or None.
+        generator: what is to be trained, which must be of the checkpoint's kind.
 
     Raises:
-        InputError: there is no such checkpoint; or going on would overwrite another run's.
+        InputError: there is no such checkpoint, or it does not fit; or a fresh start would
+            overwrite what the folder holds.
     """
     last = run_dir / LAST
-    path = last if ckpt_path == "last" else ckpt_path and Path(ckpt_path)
+    path = last if ckpt_path == "last" else Path(ckpt_path).expanduser() if ckpt_path else None
     if path and not path.is_file():
-        raise InputError(
-            f"no checkpoint {path} to resume from; leave ckpt_path out to start afresh"
-        )
+        raise InputError(f"no checkpoint {path} to resume from; without ckpt_path it starts afresh")
     if last.is_file() and not (path and path.samefile(last)):
         raise InputError(
             f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
             " run_dir=ANOTHER_FOLDER starts a new one beside it"
         )
-    return path or None
+    if path and load_generator(path)[0].config != generator.config:
+        raise InputError(
+            f"{path} was trained with another generator than {generator.config}; give the same"
+            " generator settings again"
+        )
+    if path and path.suffix != last.suffix:
+        raise InputError(f"{path} holds only weights; to resume, give a {last.suffix} file")
+    return path
 
 
 def train(
@@ -57,7 +72,7 @@ def train(
     module: Callable[..., StyleTransfer] = StyleTransfer,
     preview_every_n_steps: int = 100,
     checkpoint_every_n_steps: int = 100,
-    resume_from: Path | None = None,
+    ckpt_path: str | Path | None = None,
 ) -> Path | None:
     """Train `generator` on a style and write what is worth keeping to `run_dir`.
 
@@ -65,10 +80,11 @@ def train(
     steps are done `<style>.safetensors`, the small file to share.
 
     Args:
-        trainer: builds Lightning's Trainer from `callbacks` and `logger`, such as
-            `partial(Trainer, max_steps=2000)`.
+        trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
+            called with `callbacks`, `logger` and `enable_checkpointing`.
         module: builds the LightningModule from `generator`, `loss` and `style`.
-        resume_from: a checkpoint, which brings weights, optimiser, schedule and step.
+        ckpt_path: a checkpoint to resume from, which brings weights, optimiser, schedule and step;
+            `"last"` is the one in `run_dir`.
 
     Returns:
         Path of the small file, or None if Ctrl-C ended the training before its last step.
@@ -77,6 +93,12 @@ def train(
         InputError: a setting or file that cannot be used.
         NonFiniteError: the training diverged; the last good checkpoint is still there.
     """
+    if min(preview_every_n_steps, checkpoint_every_n_steps) < 1:
+        raise InputError(
+            f"preview_every_n_steps={preview_every_n_steps} and checkpoint_every_n_steps="
+            f"{checkpoint_every_n_steps} must be at least 1"
+        )
+    resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
     target = style.load()
     loss.set_style(target)
@@ -101,9 +123,9 @@ def train(
     if engine.max_steps < 1:
         raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
-    engine.save_checkpoint(run_dir / LAST, weights_only=False)  # with optimiser and schedule
+    save_state(engine, run_dir / LAST)
     if interrupt.interrupted:
-        rank_zero_info(f"Stopped at step {engine.global_step}; go on with ckpt_path=last.")
+        rank_zero_info(f"Stopped at step {engine.global_step}; to go on, add ckpt_path=last.")
         return None
     path = run_dir / f"{style.name}.safetensors"
     if engine.is_global_zero:
