@@ -93,7 +93,7 @@ class Preview(Callback):
         with torch.no_grad():  # one at a time, so that it needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
             rows = [(p, pl_module(p[None].to(**place))[0].cpu()) for p in self.photos]
-        pictures = [picture.float().clamp(0, 1) for row in rows for picture in row]
+        pictures = [p.float().nan_to_num().clamp(0, 1) for row in rows for p in row]
         grid = make_grid(pictures, nrow=2)
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, trainer.global_step)
