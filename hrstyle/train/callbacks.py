@@ -1,6 +1,7 @@
 """What a training shows and how it stops."""
 
 import signal
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -147,7 +148,8 @@ class StopOnInterrupt(Callback):
             signal.signal(signal.SIGINT, self._previous)
             rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
 
-        self._previous = signal.signal(signal.SIGINT, stop)
+        if threading.current_thread() is threading.main_thread():  # signals come to no other
+            self._previous = signal.signal(signal.SIGINT, stop)
 
     def on_train_batch_end(
         self,
