@@ -1,7 +1,7 @@
 """Measure what the README says: time of a pass, time of a training step, quality of the style.
 
     python scripts/measure.py                  everything, on the best device
-    python scripts/measure.py --device cpu
+    python scripts/measure.py --style FILE     with a Starry Night of your own
 
 Prints Markdown. Times are medians; the precisions and sizes take turns, so that a slow spell of the
 machine hits all of them. The quality table uses photos of scikit-image that no training sees.
@@ -101,9 +101,9 @@ def measure_steps(device: torch.device, rounds: int) -> None:
 
 
 @torch.no_grad()
-def measure_quality(device: torch.device) -> None:
-    """Content and style terms of the bundled style, and of the bare photo for comparison."""
-    stylizer = hrstyle.load("starry_night", device=device)
+def measure_quality(device: torch.device, style: str) -> None:
+    """Content and style terms of a Starry Night, and of the bare photo for comparison."""
+    stylizer = hrstyle.load(style, device=device)
     loss = PerceptualLoss().to(device)
     loss.set_style(Style(image="starry_night", name="starry_night").load())
     print("| photo, 384 px | content | style | style of the bare photo |")
@@ -122,6 +122,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--device", default=str(best_device()))
+    parser.add_argument("--style", default="starry_night")
     parser.add_argument("--rounds", type=int, default=7, help="timings of which to take the median")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -130,7 +131,7 @@ def main() -> None:
     print()
     measure_steps(device, arguments.rounds)
     print()
-    measure_quality(device)
+    measure_quality(device, arguments.style)
 
 
 if __name__ == "__main__":
