@@ -1,4 +1,7 @@
-"""The wheel, installed in an empty virtual environment, does the whole job from another folder."""
+"""The wheel, installed in an empty virtual environment, does the whole job from another folder.
+
+Building and installing it are the only tests that ask the package index for anything.
+"""
 
 import os
 import subprocess

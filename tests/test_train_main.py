@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 import torch
@@ -187,12 +188,25 @@ def test_divergence_is_one_sentence(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
+def test_a_broken_photo_is_reported_in_one_line_and_skipped(tmp_path, photo):
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    (tmp_path / "photos" / "cat.png").write_bytes(photo.read_bytes())
+    (tmp_path / "photos" / "deep" / "cut.png").write_bytes(photo.read_bytes()[:5000])
+    arguments = ["style=starry_night", *TINY, "data.num_workers=2", "trainer.max_steps=20"]
+    result = run(tmp_path, *arguments, "data=folder", "data.root=photos")
+    lines = [line for line in result.stderr.splitlines() if "cut.png" in line]
+    assert len(lines) == 1
+    assert "hrstyle.train: skipped: photos/deep/cut.png" in lines[0]
+
+
 @pytest.fixture
 def main(monkeypatch, tmp_path):
     """The entry point in this process, for arguments that it turns down before any training."""
     from hrstyle.train.__main__ import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # main sets its own
     monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "1"))
 
     def call(*arguments):

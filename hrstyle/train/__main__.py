@@ -69,7 +69,8 @@ def register_signatures() -> None:
 
 
 def quieten() -> None:
-    """Drop the warnings of Lightning's that are wrong here or that no user can do a thing about."""
+    """Show warnings as plain sentences, without those that are wrong here or nobody can mend."""
+    warnings.formatwarning = lambda message, *where: f"hrstyle.train: {message}\n"
     for message in (
         r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 on a recent torch

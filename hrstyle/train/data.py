@@ -61,8 +61,6 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
 class RandomCrops(IterableDataset[Tensor]):
     """Endless batches `(batch_size, 3, size, size)` of flipped square crops of the photos.
 
-    Batch number k is the same one every time: it depends on `seed`, `rank` and k alone.
-
     A crop's side is between `min_scale` and all of the photo's shorter side, and is then resized
     to `size`. A photo that cannot be read is reported once and another one takes its place.
 
