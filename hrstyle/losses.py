@@ -135,7 +135,8 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         if style_layer_weights is None:
             style_layer_weights = [1.0] * len(style_layers)
-        if not content_layers or len({*style_layers}) < max(1, len(style_layers)):
+        repeated = len(set(style_layers)) < len(style_layers)
+        if not content_layers or not style_layers or repeated:
             raise InputError(
                 f"content_layers={list(content_layers)} and style_layers={list(style_layers)} must"
                 " each name a layer, and no style layer twice"
