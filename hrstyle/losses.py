@@ -104,7 +104,7 @@ class PerceptualLoss(nn.Module):
     Args:
         content_weight, style_weight, tv_weight: how much each term counts. With relative terms,
             content 1 and style 2 (the photo shines through) to 20 (heavy strokes) is the useful
-            range, for every painting.
+            range for the paintings tried so far.
         content_layers: VGG19 layers that compare content; their terms are averaged.
         style_layers: VGG19 layers that compare style.
         style_layer_weights: how much each style layer counts; None: all the same. `"relative"`

@@ -15,7 +15,8 @@ from hrstyle.errors import InputError
 # Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division, and their
 # features run to tens of thousands, near the end of float16. A network of convolutions, ReLU and
 # pooling scales with its input and biases, so both are divided by this, about the deviation of a
-# pixel, and all features are the original's divided by it: the size that torchvision's have.
+# pixel in 0-255. All features are then the original's divided by it, from an input of the size that
+# torchvision's weights take.
 CAFFE_UNIT = 58.0
 
 # The pixel values that a set of weights was trained on: channel order, scale, mean, deviation.

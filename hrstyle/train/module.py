@@ -74,9 +74,11 @@ class StyleTransfer(pl.LightningModule):
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
         terms = self.loss(self(photo), photo)
         loss = terms["loss"]
+        finite = bool(torch.isfinite(loss))
         # Of any process, or those that went well would wait for ever for the one that stopped.
-        if not self.trainer.strategy.reduce_boolean_decision(bool(torch.isfinite(loss))):
-            raise self._diverged(f"the loss is {loss.item()}")
+        if not self.trainer.strategy.reduce_boolean_decision(finite):
+            where = " in another process" if finite else ""
+            raise self._diverged(f"the loss is not finite{where}")
         shown = ("loss", "content", "style")
         self.log_dict({name: terms[name] for name in shown}, prog_bar=True, batch_size=len(photo))
         self.log_dict(
