@@ -167,7 +167,9 @@ def test_precision(tmp_path, precision):
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     run(tmp_path, 2)
     good = (tmp_path / LAST).read_bytes()
-    with pytest.raises(NonFiniteError, match=r"step \d+: the loss is not finite.*learning rate \(1e\+30\)"):
+    with pytest.raises(
+        NonFiniteError, match=r"step \d+: the loss is not finite.*learning rate \(1e\+30\)"
+    ):
         run(tmp_path, 50, ckpt_path="last", lr=1e30, every=1000)
     assert (tmp_path / LAST).read_bytes() == good
 
