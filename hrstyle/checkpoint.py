@@ -22,6 +22,7 @@ from torch import Tensor
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, from_config
 from hrstyle.images import write_atomically
+from hrstyle.styles import weights_path
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
@@ -47,6 +48,20 @@ def save_weights(path: str | os.PathLike[str], generator: Generator, *, style: s
     }
     metadata = {"format": _FORMAT, "style": style, "generator": json.dumps(generator.config)}
     write_atomically(path, save(state, metadata))
+
+
+def load_source(source: str | os.PathLike[str]) -> tuple[Generator, str]:
+    """`load_generator` of a bundled style's name, or of a path.
+
+    Raises:
+        InputError: no such style or file; see `load_generator`.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return load_generator(path)
+    if isinstance(source, str) and not path.suffix and path.name == source:
+        return load_generator(weights_path(source))
+    raise InputError(f"no weights at {source}; check the path")
 
 
 def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:

@@ -1,6 +1,7 @@
 """The command `hrstyle`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,15 @@ _EPILOG = """\
 examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style runs/my_painting/my_painting.safetensors
+  hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
+  hrstyle export starry_night starry_night.onnx
+  hrstyle styles
 
 train a style of your own, then use the file it writes:
   python -m hrstyle.train style.image=my_painting.jpg
   python -m hrstyle.train --help
 """
+_STYLE = "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,41 +34,154 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
     stylize = commands.add_parser(
         "stylize",
-        help="repaint a photo",
-        description="Repaint a photo. The result has the photo's size.",
+        help="repaint photos",
+        description="Repaint photos of any size. A result has its photo's size.",
     )
-    stylize.add_argument("input", metavar="IN", help="the photo, of any size and usual type")
+    stylize.add_argument("input", metavar="IN", nargs="+", help="photos, of any usual type")
     stylize.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="the result; .png, .jpg, .webp …"
-    )
-    stylize.add_argument(
-        "--style",
-        metavar="NAME|FILE",
+        "-o",
+        "--output",
+        metavar="OUT",
         required=True,
-        help="a style that comes along (starry_night), or a trained .safetensors or .ckpt file",
+        help="the result (.png, .jpg, .webp …); or a folder: results keep the photos' names",
     )
+    stylize.add_argument("--style", metavar="NAME|FILE", required=True, help=_STYLE)
     stylize.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is"
     )
+    stylize.add_argument(
+        "--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
+        " has them, a few of 255 off"
+    )  # fmt: skip
+    stylize.add_argument(
+        "--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed"
+    )
+    stylize.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="what repainting may take besides the picture; a larger picture is streamed in bands,"
+        " with the same result (1GB without it)",
+    )
     stylize.set_defaults(run=run_stylize)
+
+    export = commands.add_parser(
+        "export",
+        help="write a style as an ONNX file",
+        description="Write a style as an ONNX file for other programs and the browser, and compare"
+        " it with PyTorch. It takes pictures of any size.",
+    )
+    export.add_argument("style", metavar="NAME|FILE", help=_STYLE)
+    export.add_argument("output", metavar="OUT.onnx", help="the file to write")
+    export.add_argument("--dtype", help="float32 (without it), or float16 for half the size")
+    export.set_defaults(run=run_export)
+
+    styles = commands.add_parser("styles", help="list the styles that come along")
+    styles.set_defaults(run=run_styles)
     return parser
+
+
+# torch takes over a second to import; --help and a misspelt option need not wait for it. So the
+# commands import what they need themselves.
 
 
 def run_stylize(arguments: argparse.Namespace) -> None:
     """`hrstyle stylize`."""
-    # torch takes over a second to import; --help and a misspelt option need not wait for it.
-    from hrstyle.images import output_format, save_image
-    from hrstyle.inference import load
+    from PIL import Image
+    from tqdm import tqdm
 
-    output_format(arguments.output)  # complain before the work, not after it
-    source, target = Path(arguments.input), Path(arguments.output)
-    if source.exists() and target.exists() and target.samefile(source):
-        raise InputError(f"{target} is the photo itself; give the result another name")
-    result = load(arguments.style, device=arguments.device).stylize(arguments.input)
-    save_image(result, arguments.output)
-    print(f"{arguments.output}: {result.width}x{result.height}")
+    from hrstyle.images import save_image
+    from hrstyle.inference import bytes_of, load
+
+    # Pillow's guard against small files that unpack to huge pictures is for services that take
+    # files from strangers; who names a file here means it.
+    Image.MAX_IMAGE_PIXELS = None
+    pairs = plan_outputs(arguments.input, arguments.output)
+    given = _given(arguments, "max_memory")
+    if given:
+        bytes_of(given["max_memory"])  # complain before the work, not after it
+    stylizer = load(arguments.style, **_given(arguments, "device", "dtype", "engine"))
+    failed = []
+    for source, target in tqdm(pairs, unit="photo", disable=len(pairs) == 1, leave=False):
+        try:
+            result = stylizer.stylize(source, progress=True, **given)
+            save_image(result, target)
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            failed.append(source)
+            tqdm.write(f"hrstyle: {error}", file=sys.stderr)
+        else:
+            tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
+    if failed:
+        raise InputError(f"{len(failed)} of {len(pairs)} photos could not be repainted, see above")
+
+
+def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
+    """Which photo goes to which file; a missing folder is made.
+
+    Raises:
+        InputError: several photos for one file; two results of one name; a result that would
+            overwrite a photo; an ending that cannot be written.
+    """
+    from hrstyle.images import output_format
+
+    photos, out = [Path(name) for name in inputs], Path(output)
+    if not (len(photos) > 1 or out.is_dir() or output.endswith(("/", os.sep))):
+        targets = [out]
+    else:
+        if out.suffix and not out.is_dir():
+            raise InputError(f"{len(photos)} photos need a folder, not the single file {out}")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+        targets = [out / _writable_name(photo) for photo in photos]
+    for photo, target in zip(photos, targets, strict=True):
+        output_format(target)
+        if targets.count(target) > 1:
+            raise InputError(f"two photos would become {target}; repaint them one by one")
+        for other in photos:
+            if other.exists() and target.exists() and target.samefile(other):
+                raise InputError(f"{target} is the photo itself; give the result another name")
+        if photo.is_dir():
+            raise InputError(f"{photo} is a folder; name its pictures, such as {photo}/*.jpg")
+    return list(zip(photos, targets, strict=True))
+
+
+def _writable_name(photo: Path) -> str:
+    """The photo's name, ending in .png where its own type is not one to write."""
+    from hrstyle.images import output_format
+
+    try:
+        output_format(photo.name)
+    except InputError:
+        return photo.with_suffix(".png").name
+    return photo.name
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """`hrstyle export`."""
+    from hrstyle.export import CHECK_SIZES, export
+
+    error = export(arguments.style, arguments.output, **_given(arguments, "dtype"))
+    sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
+    print(f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)")
+
+
+def run_styles(arguments: argparse.Namespace) -> None:
+    """`hrstyle styles`."""
+    from hrstyle.styles import names
+
+    print("\n".join(names()))
+
+
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, str]:
+    """The options that were given; the others keep their defaults, which are Python's."""
+    values = vars(arguments)
+    return {name: values[name] for name in names if values[name] is not None}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

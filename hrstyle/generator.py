@@ -5,7 +5,7 @@ Both are built from the parts of "High-Resolution Network for Photorealistic Sty
 side, strided 3x3 convolutions to go down and bilinear upsampling to go up. No pooling, no dropout.
 
 - `pyramid()`, the default: most of the work at 1/4 and 1/8 resolution, so that a pixel
-  sees 145 pixels across: enough for brush strokes.
+  sees 165 pixels across: enough for brush strokes.
 - `paper()`: the network of the paper, layer by layer. It sees 23 px: colour and fine hatching.
 
 The contract, the same for every generator: an RGB picture `(N, 3, H, W)` with values in [0, 1] and
@@ -17,9 +17,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from hrstyle.errors import InputError
 
@@ -37,17 +39,20 @@ def conv_norm(
     kernel_size: int,
     *,
     stride: int = 1,
+    norm: bool = True,
     affine: bool,
     padding_mode: PaddingMode,
 ) -> nn.Sequential:
-    """Convolution that keeps the size (or divides it by `stride`), then InstanceNorm."""
+    """Convolution that keeps the size (or divides it by `stride`), then InstanceNorm if `norm`."""
     padding = kernel_size // 2
-    return nn.Sequential(
+    layers: list[nn.Module] = [
         nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, padding_mode=padding_mode
-        ),
-        nn.InstanceNorm2d(out_channels, affine=affine),
-    )
+        )
+    ]
+    if norm:
+        layers.append(nn.InstanceNorm2d(out_channels, affine=affine))
+    return nn.Sequential(*layers)
 
 
 class Bottleneck(nn.Module):
@@ -55,7 +60,8 @@ class Bottleneck(nn.Module):
 
     Unlike a ResNet's, the last 1x1 has its ReLU before the sum as well, as in the paper. The
     shortcut is the identity, or a 1x1 convolution with InstanceNorm where the channels change.
-    `width` is the number of channels inside.
+    `width` is the number of channels inside. `norms` says which of the three convolutions have an
+    InstanceNorm: all of them in the paper.
     """
 
     def __init__(
@@ -64,17 +70,18 @@ class Bottleneck(nn.Module):
         out_channels: int,
         width: int,
         *,
+        norms: tuple[bool, bool, bool] = (True, True, True),
         affine: bool = True,
         padding_mode: PaddingMode = "reflect",
     ):
         super().__init__()
         kind: dict[str, Any] = {"affine": affine, "padding_mode": padding_mode}
         self.body = nn.Sequential(
-            conv_norm(in_channels, width, 1, **kind),
+            conv_norm(in_channels, width, 1, norm=norms[0], **kind),
             nn.ReLU(),
-            conv_norm(width, width, 3, **kind),
+            conv_norm(width, width, 3, norm=norms[1], **kind),
             nn.ReLU(),
-            conv_norm(width, out_channels, 1, **kind),
+            conv_norm(width, out_channels, 1, norm=norms[2], **kind),
             nn.ReLU(),
         )
         self.shortcut = (
@@ -85,6 +92,48 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.body(x))
+
+
+def noise_rows(
+    pattern: Tensor, low: int, high: int, width: int, shift: Sequence[int] = (0, 0)
+) -> Tensor:
+    """Rows from low up to high of a square pattern repeated without end: `(high - low, width)`."""
+    period, device = len(pattern), pattern.device
+    rows = (torch.arange(low, high, device=device) + shift[0]) % period
+    columns = (torch.arange(width, device=device) + shift[1]) % period
+    return pattern[rows][:, columns]
+
+
+def add_noise(x: Tensor, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Tensor:
+    """x + weight * pattern, repeated to the size of x; `weight` is `(C, 1, 1)`."""
+    if has_torch_function_unary(x):  # the recording stand-in of hrstyle.streaming
+        return handle_torch_function(add_noise, (x,), x, weight, pattern, shift)
+    return x + weight * noise_rows(pattern, 0, x.shape[2], x.shape[3], shift)
+
+
+class Noise(nn.Module):
+    """Adds a fixed pattern of Gaussian noise, one value a place, scaled for each channel.
+
+    In a plain sky all places see the same, so that a network can only paint what hangs on the
+    nearest edge: rings around shapes, bands along the border, or nothing. The noise gives each
+    place something of its own to paint from (Ulyanov et al., "Texture Networks", ICML 2016, feed
+    noise for the same reason). The pattern repeats every `period` rows and columns and is the same
+    on every machine, so a photo is always repainted alike; while training it lies elsewhere at
+    every step.
+    """
+
+    pattern: Tensor
+
+    def __init__(self, channels: int, *, period: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels, 1, 1), 0.3))
+        # numpy promises never to change the numbers of RandomState.
+        pattern = np.random.RandomState(period).standard_normal((period, period))
+        self.register_buffer("pattern", torch.tensor(pattern).float(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shift = torch.randint(len(self.pattern), (2,)).tolist() if self.training else (0, 0)
+        return add_noise(x, self.weight, self.pattern, shift)
 
 
 class Generator(nn.Module, ABC):
@@ -118,8 +167,23 @@ class Generator(nn.Module, ABC):
         """Repaint `picture`; see the contract at the top of this module."""
         height, width = picture.shape[-2:]
         padded = pad_to_multiple(picture, self.stride)
-        painted = self.network((padded - self.mean) / self.std) * self.std + self.mean
-        return painted[..., :height, :width]
+        return self.decode(self.network(self.encode(padded)))[..., :height, :width]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, in which the network computes."""
+        return next(self.parameters()).dtype
+
+    def encode(self, picture: Tensor) -> Tensor:
+        """Picture values -> what `network` takes."""
+        return ((picture - self.mean) / self.std).to(self.dtype)
+
+    def decode(self, values: Tensor) -> Tensor:
+        """What `network` gives -> picture values, in float32 at least.
+
+        bfloat16 has 8 bits of precision; picture values in it would show steps in plain areas.
+        """
+        return values.to(torch.promote_types(values.dtype, torch.float32)) * self.std + self.mean
 
 
 def pad_to_multiple(picture: Tensor, stride: int) -> Tensor:
@@ -147,11 +211,16 @@ def pad_to_multiple(picture: Tensor, stride: int) -> Tensor:
 class Pyramid(Generator):
     """Down the resolutions, then from coarse to fine again.
 
-    At full resolution there is a thin stem; each coarser resolution is reached by a strided 3x3
-    convolution and worked on by bottlenecks. On the way back a 1x1 convolution brings the coarse
-    features to the channels of the finer resolution, they are upsampled, added to what was kept
-    there, and smoothed by one bottleneck. The 1x1 convolution comes before the upsampling: the two
-    commute (bilinear weights sum to one), and this order does the work on 4 times fewer pixels.
+    At full resolution there is only a thin stem, which keeps edges sharp; each coarser resolution
+    is reached by a strided 3x3 convolution and worked on by bottlenecks. On the way back a 1x1
+    convolution brings the coarse features to the channels of the finer resolution, they are
+    upsampled, added to what was kept there, and smoothed by one bottleneck, except at full
+    resolution. The 1x1 convolution comes before the upsampling: the two commute (bilinear weights
+    sum to one), and this order does the work on 4 times fewer pixels.
+
+    InstanceNorm follows each change of resolution and, within bottlenecks, the 3x3 convolution
+    alone: more of them cost time and memory and paint no better (docs/design.md has the
+    comparison). From 1/4 resolution on there is `Noise` to paint from.
 
     Args:
         channels: channels at full, 1/2, 1/4, ... resolution; `len(channels)` resolutions in all.
@@ -169,20 +238,25 @@ class Pyramid(Generator):
         kind: dict[str, Any] = {"affine": True, "padding_mode": "reflect"}
 
         def bottleneck(width: int) -> Bottleneck:
-            return Bottleneck(width, width, width // 2, **kind)
+            return Bottleneck(width, width, width // 2, norms=(False, True, False), **kind)
+
+        def noise(level: int, width: int) -> list[nn.Module]:
+            # Periods without a common factor: together the patterns do not repeat in any picture.
+            return [Noise(width, period=256 - 2 * level + 1)] if level > 1 else []
 
         steps = list(zip(channels[:-1], channels[1:], blocks, strict=True))
-        self.stem = nn.Sequential(conv_norm(3, channels[0], 3, **kind), nn.ReLU())
+        self.stem = nn.Sequential(conv_norm(3, channels[0], 3, norm=False, **kind), nn.ReLU())
         self.down = nn.ModuleList(
             nn.Sequential(
                 conv_norm(fine, coarse, 3, stride=2, **kind),
+                *noise(level, coarse),
                 nn.ReLU(),
                 *(bottleneck(coarse) for _ in range(count)),
             )
-            for fine, coarse, count in steps
+            for level, (fine, coarse, count) in enumerate(steps, start=1)
         )
         self.fuse = nn.ModuleList(conv_norm(coarse, fine, 1, **kind) for fine, coarse, _ in steps)
-        self.refine = nn.ModuleList(bottleneck(fine) for fine, _, _ in steps)
+        self.refine = nn.ModuleList(bottleneck(fine) for fine, _, _ in steps[1:])
         self.to_rgb = nn.Conv2d(channels[0], 3, 3, padding=1, padding_mode="reflect")
 
     def network(self, x: Tensor) -> Tensor:
@@ -191,8 +265,10 @@ class Pyramid(Generator):
         for down in self.down:
             kept.append(x)
             x = down(x)
-        for fuse, refine in zip(reversed(self.fuse), reversed(self.refine), strict=True):
-            x = refine(F.relu(kept.pop() + upsample(fuse(x), 2)))
+        for level in reversed(range(len(self.down))):
+            x = F.relu(kept.pop() + upsample(self.fuse[level](x), 2))
+            if level:
+                x = self.refine[level - 1](x)
         return self.to_rgb(x)
 
 
@@ -243,9 +319,9 @@ class PaperHRNet(Generator):
 
 
 def pyramid(
-    channels: Sequence[int] = (16, 32, 64, 128), blocks: Sequence[int] = (2, 3, 4)
+    channels: Sequence[int] = (8, 32, 64, 128), blocks: Sequence[int] = (1, 4, 5)
 ) -> Pyramid:
-    """The default: 392 k parameters, 14.7 k multiply-adds a pixel, receptive field 145 px."""
+    """The default: 449 k parameters, 13.6 k multiply-adds a pixel, receptive field 165 px."""
     return Pyramid(channels=channels, blocks=blocks)
 
 

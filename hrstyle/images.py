@@ -5,8 +5,11 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 
 import io
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -33,6 +36,11 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
         raise InputError(f"no such picture: {path}; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; name a picture file in it") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path} is larger than Pillow opens unasked ({error}); if you trust the file, set"
+            " PIL.Image.MAX_IMAGE_PIXELS = None"
+        ) from error
     except Exception as error:  # decoders raise all sorts of types for damaged files
         raise InputError(f"{path} is not a picture that can be read: {error}") from error
 
@@ -128,25 +136,32 @@ def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
             raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
         image = image.convert("RGB")
     options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, file_format, **options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}; try a name ending in .png") from error
-    write_atomically(path, buffer.getvalue())
+    with open_atomically(path) as file:
+        try:
+            image.save(file, file_format, **options)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}; try a name ending in .png") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's complaint, not the format's
+                raise
+            raise InputError(f"{path}: {error}; try a name ending in .png") from error
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file under a temporary name beside it and rename: it is whole or it is not there.
+@contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write to, under a temporary name beside `path`, renamed once all went well.
+
+    So the file is whole or it is not there.
 
     Raises:
-        InputError: the folder is missing or not writable.
+        InputError: the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         try:
-            temporary.write_bytes(data)
+            with temporary.open("w+b") as file:
+                yield file
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -154,8 +169,14 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}; check the folder") from error
 
 
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a whole file, or nothing; see `open_atomically`."""
+    with open_atomically(path) as file:
+        file.write(data)
+
+
 def to_rgb(image: PILImage) -> PILImage:
-    """Convert any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
+    """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.
@@ -177,7 +198,7 @@ def to_rgb(image: PILImage) -> PILImage:
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a damaged profile, or one for another mode: the plain conversion below will do
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(image: PILImage) -> PILImage:
@@ -197,14 +218,27 @@ def alpha_of(image: PILImage) -> PILImage | None:
     return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
 
 
+def to_array(image: PILImage) -> NDArray[np.uint8]:
+    """Pillow image of any mode -> a new array `(H, W, 3)`, uint8."""
+    return np.array(to_rgb(image), dtype=np.uint8)
+
+
 def to_tensor(image: PILImage) -> Tensor:
     """Pillow image of any mode -> `(1, 3, H, W)` float32 in [0, 1]."""
-    array = np.array(to_rgb(image), dtype=np.uint8)
-    return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).contiguous().float() / 255
+    return from_bytes(torch.from_numpy(to_array(image)))
 
 
-def to_pil(tensor: Tensor) -> PILImage:
+def from_bytes(values: Tensor) -> Tensor:
+    """`(H, W, 3)` uint8 -> `(1, 3, H, W)` float32 in [0, 1]."""
+    return values.permute(2, 0, 1).unsqueeze(0).contiguous().float().div_(255)
+
+
+def to_bytes(picture: Tensor) -> Tensor:
+    """`(3, H, W)` or `(1, 3, H, W)` float -> `(H, W, 3)` uint8; values are clamped to [0, 1]."""
+    values = picture.detach().reshape(picture.shape[-3:]).float().clamp(0, 1)
+    return values.mul_(255).round_().to(torch.uint8).permute(1, 2, 0)
+
+
+def to_pil(picture: Tensor) -> PILImage:
     """`(3, H, W)` or `(1, 3, H, W)` float -> Pillow RGB image; values are clamped to [0, 1]."""
-    picture = tensor.detach().reshape(tensor.shape[-3:]).float().clamp(0, 1)
-    array = picture.mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(array)
+    return Image.fromarray(to_bytes(picture).cpu().numpy())

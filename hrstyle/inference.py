@@ -1,7 +1,17 @@
-"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo."""
+"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
+
+There are three ways to compute, which give the same picture but for rounding:
+
+- the plain pass, `generator(picture)`;
+- streaming (`hrstyle.streaming`), in bounded memory, for large pictures, and for middling ones on a
+  CPU, where its small bands stay in the caches;
+- OpenVINO (`engine="openvino"`, an extra), the fastest on a CPU, for what fits into memory.
+"""
 
 import os
-from pathlib import Path
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, overload
 
 import numpy as np
@@ -9,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
-from hrstyle.checkpoint import load_generator
+from hrstyle.checkpoint import load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import (
@@ -18,12 +29,19 @@ from hrstyle.images import (
     alpha_of,
     check_tensor,
     from_array,
+    from_bytes,
     open_image,
-    to_pil,
-    to_tensor,
+    to_array,
+    to_bytes,
     upright,
 )
-from hrstyle.styles import weights_path
+from hrstyle.layers import read_layers
+from hrstyle.streaming import BAND_PIXELS, Stream
+from hrstyle.sweeps import memory_of_plain_pass
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+ENGINES = ("auto", "torch", "openvino")
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 def best_device() -> torch.device:
@@ -33,38 +51,61 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def load(source: str | os.PathLike[str], *, device: str | torch.device | None = None) -> "Stylizer":
+def bytes_of(size: str | float) -> float:
+    """`"2GB"`, `"500 MB"`, `"1.5G"` or a number of bytes -> bytes; decimal units.
+
+    Raises:
+        InputError: none of these, or not positive.
+    """
+    text = str(size).strip().upper()
+    match = re.fullmatch(r"([0-9.]+(?:E\+?[0-9]+)?)\s*([KMGT]?)B?", text)
+    try:
+        value = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise InputError(f"{size!r} is no amount of memory; write for example 2GB or 500MB")
+    return value
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
+    engine: str = "auto",
+) -> "Stylizer":
     """A trained style, ready to repaint photos.
 
     Args:
         source: name of a bundled style (`"starry_night"`), or path of a `.safetensors` file or
             Lightning checkpoint that training wrote. Nothing in the file is executed.
-        device: where to compute, such as `"cpu"` or `"cuda:1"`; None takes the best there is.
+        device, dtype, engine: see `Stylizer`.
 
     Raises:
         InputError: no such style or file, a damaged or foreign file, an unknown device.
     """
-    path = Path(source).expanduser()
-    if not path.is_file():
-        is_name = isinstance(source, str) and not path.suffix and path.name == source
-        if not is_name:
-            raise InputError(f"no weights at {source}; check the path")
-        path = weights_path(path.name)
-    generator, style = load_generator(path)
-    return Stylizer(generator, style=style, device=device)
+    generator, style = load_source(source)
+    return Stylizer(generator, style=style, device=device, dtype=dtype, engine=engine)
 
 
 class Stylizer:
     """A generator with everything around it that turns pictures into pictures.
 
+    Threads may share one: stylizing changes nothing in it.
+
     Args:
-        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device`, set to eval
-            mode and used without gradients.
+        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device` and `dtype`,
+            set to eval mode and used without gradients.
         style: name of its style.
-        device: None takes the best there is.
+        device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
+        dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
+            faster where the hardware has them, and differ by a few of 255.
+        engine: `"torch"`; `"openvino"`, for CPUs, which needs `pip install "hrstyle[openvino]"`; or
+            `"auto"`, OpenVINO on a CPU where it is installed.
 
     Raises:
-        InputError: an unknown or absent device.
+        InputError: an unknown or absent device, dtype or engine.
     """
 
     def __init__(
@@ -73,27 +114,63 @@ class Stylizer:
         *,
         style: str,
         device: str | torch.device | None = None,
+        dtype: str | torch.dtype = "float32",
+        engine: str = "auto",
     ):
+        name = str(dtype).removeprefix("torch.")
+        if name not in DTYPES:
+            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
+        if engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
+        if engine == "openvino" and str(device or "cpu") != "cpu":
+            raise InputError(f"engine='openvino' computes on the CPU, not on {device}")
         try:
-            self.device = torch.device(device) if device is not None else best_device()
-            self.generator = generator.to(self.device).eval()
+            default = torch.device("cpu") if engine == "openvino" else best_device()
+            self.device = default if device is None else torch.device(device)
+            generator.eval().to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(
                 f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
             ) from error
+        has_openvino = find_spec("openvino") and find_spec("onnx") and self.device.type == "cpu"
+        self.engine = engine if engine != "auto" else "openvino" if has_openvino else "torch"
+        whole: Callable[[Tensor], Tensor] = generator
+        if self.engine == "openvino":
+            from hrstyle.export import openvino_model
+
+            whole = openvino_model(generator, dtype=name)
+        self._whole = whole
         self.style = style
+        self.dtype = DTYPES[name]
+        self.generator = generator.to(self.dtype)
+        self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
+        self._layers = read_layers(self.generator)
 
     def __repr__(self) -> str:
-        return f"Stylizer(style={self.style!r}, device={str(self.device)!r})"
+        return (
+            f"Stylizer(style={self.style!r}, device={str(self.device)!r}, engine={self.engine!r})"
+        )
 
     @overload
-    def stylize(self, image: Tensor) -> Tensor: ...
+    def stylize(
+        self, image: Tensor, *, max_memory: str | float = ..., progress: bool = ...
+    ) -> Tensor: ...
 
     @overload
-    def stylize(self, image: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILImage: ...
+    def stylize(
+        self,
+        image: str | os.PathLike[str] | PILImage | NDArray[Any],
+        *,
+        max_memory: str | float = ...,
+        progress: bool = ...,
+    ) -> PILImage: ...
 
     def stylize(
-        self, image: str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
+        self,
+        image: str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor,
+        *,
+        max_memory: str | float = "1GB",
+        progress: bool = False,
     ) -> PILImage | Tensor:
         """Repaint a picture; the result has its size to the pixel.
 
@@ -105,6 +182,10 @@ class Stylizer:
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
+            max_memory: what the pass itself may allocate, as `"2GB"` or in bytes. A picture that
+                would take more is streamed. What is taken in any case: about 150 MB, and the
+                8-bit picture.
+            progress: show a progress bar while a picture is streamed.
 
         Returns:
             A Pillow image, RGB, or RGBA where there was transparency. For a tensor, a tensor of
@@ -112,24 +193,89 @@ class Stylizer:
 
         Raises:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
-                range.
+                range; an impossible `max_memory`.
         """
+        budget = bytes_of(max_memory)
         if isinstance(image, Tensor):
             check_tensor(image)
             batch = image if image.ndim == 4 else image[None]
-            return self._paint(batch).to(image.device, image.dtype).reshape(image.shape)
+            return self._paint_tensor(batch, budget, progress).reshape(image.shape)
         if isinstance(image, np.ndarray):
             picture = from_array(image)
         elif isinstance(image, Image.Image):
             picture = upright(image)
         else:
             picture = open_image(image)
-        alpha = alpha_of(picture)
-        painted = to_pil(self._paint(to_tensor(picture)))
+        pixels, alpha = to_array(picture), alpha_of(picture)
+        del picture  # a large one is held once, not twice
+        self._paint_bytes(torch.from_numpy(pixels), budget, progress)
+        painted = Image.fromarray(pixels)
         if alpha is not None:
             painted.putalpha(alpha)
         return painted
 
-    @torch.no_grad()
+    def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
+        """Repaint `(H, W, 3)`, uint8, in place."""
+        height, width, _ = pixels.shape
+
+        def read(rows: Tensor, columns: Tensor) -> Tensor:
+            band = pixels[rows]
+            if len(columns) != width:
+                band = band[:, columns]
+            return from_bytes(band.to(self.device))
+
+        def write(row: int, painted: Tensor) -> None:
+            pixels[row : row + painted.shape[2]] = to_bytes(painted).to("cpu")
+
+        if self._should_stream(1, height, width, budget):
+            self._stream((1, height, width), budget, progress, read, write)
+        else:
+            write(0, self._paint(from_bytes(pixels.to(self.device))))
+
+    def _paint_tensor(self, batch: Tensor, budget: float, progress: bool) -> Tensor:
+        """`(N, 3, H, W)` -> the same, clamped."""
+        shape = (len(batch), batch.shape[2], batch.shape[3])
+        if not self._should_stream(*shape, budget):
+            painted = self._paint(batch.to(self.device, torch.float32))
+            return painted.clamp(0, 1).to(batch.device, batch.dtype)
+        result = torch.empty_like(batch)
+
+        def read(rows: Tensor, columns: Tensor) -> Tensor:
+            band = batch[:, :, rows.to(batch.device)][..., columns.to(batch.device)]
+            return band.to(self.device, torch.float32)
+
+        def write(row: int, painted: Tensor) -> None:
+            result[:, :, row : row + painted.shape[2]] = painted.clamp(0, 1)
+
+        self._stream(shape, budget, progress, read, write)
+        return result
+
+    @torch.inference_mode()
     def _paint(self, batch: Tensor) -> Tensor:
-        return self.generator(batch.to(self.device, torch.float32)).clamp(0, 1)
+        return self._whole(batch)
+
+    def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
+        pixels = batch * height * width
+        if pixels > 2 * BAND_PIXELS and not self._fast_whole:
+            return True
+        return pixels > BAND_PIXELS and budget < memory_of_plain_pass(
+            self._layers, pixels=pixels, itemsize=self.dtype.itemsize
+        )
+
+    def _stream(
+        self,
+        shape: tuple[int, int, int],
+        budget: float,
+        progress: bool,
+        read: Callable[[Tensor, Tensor], Tensor],
+        write: Callable[[int, Tensor], None],
+    ) -> None:
+        stream = Stream(self.generator, self._layers, shape, max_memory=budget)
+        with tqdm(
+            total=1.0,
+            desc=self.style,
+            disable=not progress,
+            leave=False,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}",
+        ) as bar:
+            stream.run(read, write, bar.update)

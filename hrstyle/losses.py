@@ -112,7 +112,7 @@ class PerceptualLoss(nn.Module):
         normalisation: `"relative"`, each term divided by the size of its target, so that one pair
             of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
             1904.11617.
-        vgg_weights, vgg_preprocessing, pooling: the loss network, see `VGG19`.
+        vgg_weights, vgg_preprocessing, pooling, padding: the loss network, see `VGG19`.
 
     Raises:
         InputError: see `VGG19`; or weights that do not fit the layers.
@@ -131,6 +131,7 @@ class PerceptualLoss(nn.Module):
         vgg_weights: str = "caffe",
         vgg_preprocessing: str | None = None,
         pooling: str = "max",
+        padding: str = "replicate",
     ):
         super().__init__()
         if style_layer_weights is None:
@@ -166,6 +167,7 @@ class PerceptualLoss(nn.Module):
             weights=vgg_weights,
             preprocessing=vgg_preprocessing,
             pooling=pooling,
+            padding=padding,
         )
         self.has_style = False
 

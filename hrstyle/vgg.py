@@ -66,9 +66,13 @@ class VGG19(nn.Module):
             expects. The two named sources know theirs, so None is right for them; None takes
             torchvision's for a path.
         pooling: `"max"`, as trained, or `"avg"`, which Gatys et al. (2015) found smoother.
+        padding: what the convolutions see beyond the border: `"replicate"`, the outermost value
+            again, or `"zeros"`, as trained. Zeros look like an edge all around the picture, and a
+            generator learns to paint along it.
 
     Raises:
-        InputError: an unknown layer, pooling or preprocessing; weights that are missing or damaged.
+        InputError: an unknown layer, pooling, padding or preprocessing; weights that are missing
+            or damaged.
     """
 
     mean: Tensor
@@ -81,6 +85,7 @@ class VGG19(nn.Module):
         weights: str = "caffe",
         preprocessing: str | None = None,
         pooling: str = "max",
+        padding: str = "replicate",
     ):
         super().__init__()
         unknown = [name for name in layers if name not in LAYERS]
@@ -91,6 +96,8 @@ class VGG19(nn.Module):
             )
         if pooling not in ("max", "avg"):
             raise InputError(f"pooling must be max or avg, not {pooling!r}")
+        if padding not in ("replicate", "zeros"):
+            raise InputError(f"padding must be replicate or zeros, not {padding!r}")
         preprocessing = preprocessing or (weights if weights in PREPROCESSING else "torchvision")
         if preprocessing not in PREPROCESSING:
             known = " or ".join(PREPROCESSING)
@@ -115,6 +122,8 @@ class VGG19(nn.Module):
                 module = nn.ReLU()  # torchvision's works in place and would overwrite a conv tap
             elif isinstance(module, nn.MaxPool2d) and pooling == "avg":
                 module = nn.AvgPool2d(2)
+            elif isinstance(module, nn.Conv2d):
+                module.padding_mode = padding  # type: ignore[assignment]
             self.features.add_module(name, module)
         self.requires_grad_(False)
         self.eval()

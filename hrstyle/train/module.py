@@ -65,6 +65,7 @@ class StyleTransfer(pl.LightningModule):
                 "tv_weight": loss.tv_weight,
             }
         )
+        self._batch = 0
         self.strict_loading = False  # a checkpoint lacks the loss network on purpose
 
     def forward(self, photo: Tensor) -> Tensor:
@@ -72,6 +73,10 @@ class StyleTransfer(pl.LightningModule):
         return self.generator(photo)
 
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
+        # Where the generator's noise lies is drawn anew for each batch, from the batch's number
+        # alone, so that a resumed run repeats the one that was cut off.
+        torch.manual_seed(self._batch * self.trainer.world_size + self.trainer.global_rank)
+        self._batch += 1
         terms = self.loss(self(photo), photo)
         loss = terms["loss"]
         finite = bool(torch.isfinite(loss))
@@ -106,6 +111,7 @@ class StyleTransfer(pl.LightningModule):
         return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
 
     def on_train_start(self) -> None:
+        self._batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
         # A resumed schedule brings its old learning rate along; the one asked for now counts.
         for schedule in (config.scheduler for config in self.trainer.lr_scheduler_configs):
             schedule.base_lrs = [self.learning_rate for _ in schedule.base_lrs]

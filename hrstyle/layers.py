@@ -1,0 +1,177 @@
+"""A generator's layers, read off its `network`.
+
+`read_layers` runs `Generator.network` on a stand-in for the picture that records what is done to
+it. So there is one description of each network, and what works on its layers, such as
+`hrstyle.streaming`, cannot drift from it. (torch.fx would do, but while it records it changes
+`nn.Module` for all threads.)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hrstyle.generator import Generator, add_noise
+
+
+@dataclass(eq=False)
+class Layer:
+    """One operation of a network; also the stand-in for its output that records the next ones.
+
+    Args:
+        kind: `"picture"`, `"pad"`, `"conv"`, `"norm"`, `"noise"`, `"relu"`, `"add"`, `"cat"` or
+            `"upsample"`. A `"pad"` is merged into the convolution after it.
+        inputs: the layers it reads.
+        channels: of its output.
+        stride: one row of its output covers `stride` rows of the picture.
+        settings: what else the operation needs, by name.
+    """
+
+    kind: str
+    inputs: "list[Layer]"
+    channels: int
+    stride: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def _then(self, kind: str, channels: int | None = None, **settings: Any) -> "Layer":
+        return Layer(kind, [self], channels or self.channels, self.stride, settings)
+
+    # What the modules of a network ask of a tensor.
+
+    def dim(self) -> int:
+        return 4
+
+    def size(self, dim: int) -> int:
+        _require(dim == 1, "a network that asks for its picture's size")
+        return self.channels
+
+    def __add__(self, other: "Layer") -> "Layer":
+        _require(self._is_like(other), "a sum of layers of different sizes")
+        return Layer("add", [self, other], self.channels, self.stride)
+
+    def _is_like(self, other: "Layer") -> bool:
+        return (self.channels, self.stride) == (other.channels, other.stride)
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> "Layer":
+        recorders: dict[Any, Callable[..., Layer]] = {
+            F.pad: _pad, F.conv2d: _conv2d, F.instance_norm: _instance_norm, F.relu: _relu,
+            F.interpolate: _interpolate, add_noise: _add_noise, torch.cat: _cat,
+        }  # fmt: skip
+        _require(function in recorders, f"{function}")
+        return recorders[function](*args, **(kwargs or {}))
+
+    def multiply_adds(self) -> float:
+        """For a pixel of the picture; layers other than convolutions count one a channel."""
+        each = self.settings["weight"][0].numel() if self.kind == "conv" else 1
+        return self.channels * each / self.stride**2
+
+    def rows_needed(self, low: int, high: int) -> tuple[int, int]:
+        """Which rows of its inputs, even beyond the border, give the output from low up to high."""
+        if self.kind == "conv":
+            step, padding, kernel = (self.settings[k] for k in ("step", "padding", "kernel"))
+            return low * step - padding, (high - 1) * step - padding + kernel
+        if self.kind == "upsample":
+            factor = self.settings["factor"]
+            return low // factor - 1, -(-high // factor) + 1
+        return low, high
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise NotImplementedError(f"{what} cannot be read as layers")
+
+
+# How each function that networks use is recorded, with the function's own arguments.
+
+
+def _pad(x: Layer, amounts: Sequence[int], mode: str = "constant", value: Any = None) -> Layer:
+    _require(mode == "reflect" and len(set(amounts)) == 1, "a border that is no equal reflection")
+    return x._then("pad", padding=amounts[0])
+
+
+def _conv2d(
+    x: Layer,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Layer:
+    kernel = weight.shape[2]
+    square = weight.shape[3] == kernel and stride[0] == stride[1]
+    _require(
+        square and set(dilation) == {groups} == {1}, "a grouped, dilated or oblong convolution"
+    )
+    mirrored = x.kind == "pad"
+    before = x.inputs[0] if mirrored else x
+    settings = {
+        "weight": weight, "bias": bias, "kernel": kernel, "step": stride[0], "mirrored": mirrored,
+        "padding": x.settings["padding"] if mirrored else padding[0],
+    }  # fmt: skip
+    return Layer("conv", [before], weight.shape[0], before.stride * stride[0], settings)
+
+
+def _instance_norm(
+    x: Layer,
+    running_mean: None,
+    running_var: None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+) -> Layer:
+    _require(use_input_stats, "an InstanceNorm with running statistics")
+    return x._then("norm", weight=weight, bias=bias, eps=eps)
+
+
+def _relu(x: Layer, inplace: bool = False) -> Layer:
+    return x._then("relu")
+
+
+def _interpolate(
+    x: Layer, size: None, scale_factor: float, mode: str, align_corners: bool, **kwargs: Any
+) -> Layer:
+    whole = scale_factor is not None and scale_factor == int(scale_factor)
+    _require(mode == "bilinear" and not align_corners and whole, "another than upsample()")
+    layer = x._then("upsample", factor=int(scale_factor))
+    layer.stride //= int(scale_factor)
+    return layer
+
+
+def _add_noise(x: Layer, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Layer:
+    return x._then("noise", weight=weight, pattern=pattern)
+
+
+def _cat(layers: Sequence[Layer], dim: int) -> Layer:
+    same = len({layer.stride for layer in layers}) == 1
+    _require(dim == 1 and same, "a concatenation other than of channels")
+    return Layer("cat", list(layers), sum(x.channels for x in layers), layers[0].stride)
+
+
+def read_layers(generator: Generator) -> list[Layer]:
+    """The layers of a generator's network in an order of computation, from picture to output.
+
+    The generator must be in eval mode.
+
+    Raises:
+        NotImplementedError: the network does something that is not recorded here.
+    """
+    order: dict[Layer, None] = {}
+
+    def visit(layer: Layer) -> None:
+        if layer not in order:
+            for before in layer.inputs:
+                visit(before)
+            order[layer] = None
+
+    output: Any = generator.network(Layer("picture", [], 3, 1))  # type: ignore[arg-type]
+    visit(output)
+    return list(order)
