@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,9 @@ from hrstyle.errors import InputError
 from hrstyle.generator import (
     Bottleneck,
     Generator,
+    Noise,
     from_config,
+    noise_rows,
     pad_to_multiple,
     paper,
     pyramid,
@@ -21,11 +25,10 @@ def conv(i, o, k):
     return k * k * i * o + o
 
 
-def bottleneck(i, o, width, norm):
-    """Parameters of a bottleneck, counted from its description; `norm` per normalised channel."""
+def bottleneck(i, o, width):
+    """Parameters of a bottleneck's convolutions, counted from its description."""
     total = conv(i, width, 1) + conv(width, width, 3) + conv(width, o, 1)
-    total += norm * (2 * width + o)
-    return total + (conv(i, o, 1) + norm * o if i != o else 0)
+    return total + (conv(i, o, 1) if i != o else 0)
 
 
 def parameters(module):
@@ -34,7 +37,7 @@ def parameters(module):
 
 def test_paper_parameter_count_follows_from_the_description():
     channels = [(3, 16), (16, 32), (32, 32), (32, 32), (64, 64), (192, 64), (64, 32), (32, 16)]
-    expected = sum(bottleneck(i, o, o // 4, norm=0) for i, o in channels)
+    expected = sum(bottleneck(i, o, o // 4) for i, o in channels)
     expected += conv(16, 32, 3) + 3 * conv(32, 32, 3) + conv(16, 3, 3)
     assert parameters(paper()) == expected == 64607
 
@@ -83,12 +86,46 @@ def test_no_pooling_and_no_dropout(build):
 
 
 def test_pyramid_parameter_count_follows_from_the_description():
-    expected = conv(3, 16, 3) + 2 * 16 + conv(16, 3, 3)
-    for fine, coarse, blocks in ((16, 32, 2), (32, 64, 3), (64, 128, 4)):
-        expected += conv(fine, coarse, 3) + 2 * coarse
-        expected += blocks * bottleneck(coarse, coarse, coarse // 2, norm=2)
-        expected += conv(coarse, fine, 1) + 2 * fine + bottleneck(fine, fine, fine // 2, norm=2)
-    assert parameters(pyramid()) == expected == 391779
+    expected = conv(3, 8, 3) + conv(8, 3, 3)
+    for fine, coarse, blocks, noise in ((8, 32, 1, 0), (32, 64, 4, 64), (64, 128, 5, 128)):
+        expected += conv(fine, coarse, 3) + 2 * coarse + noise
+        expected += blocks * (bottleneck(coarse, coarse, coarse // 2) + 2 * (coarse // 2))
+        expected += conv(coarse, fine, 1) + 2 * fine
+        expected += bottleneck(fine, fine, fine // 2) + 2 * (fine // 2) if fine > 8 else 0
+    assert parameters(pyramid()) == expected == 449107
+
+
+def test_bottleneck_can_do_with_fewer_norms():
+    block = Bottleneck(8, 8, 4, norms=(False, True, False))
+    (norm,) = (m for m in block.modules() if isinstance(m, nn.InstanceNorm2d))
+    first, second, third = (m for m in block.modules() if isinstance(m, nn.Conv2d))
+    x = torch.rand(2, 8, 6, 5)
+    inside = F.relu(norm(second(F.relu(first(x)))))
+    assert torch.allclose(block(x), F.relu(x + F.relu(third(inside))))
+
+
+def test_noise_is_the_same_every_time_and_elsewhere_while_training():
+    noise = Noise(4, period=7).eval()
+    nn.init.ones_(noise.weight)
+    x = torch.zeros(1, 4, 9, 16)
+    added = noise(x)
+    assert torch.allclose(added, Noise(4, period=7).eval()(x) / 0.3)  # 0.3 is its first weight
+    assert torch.equal(added[:, :, :, :7], added[:, :, :, 7:14])
+    assert torch.equal(added[:, :, 0], added[:, :, 7])
+    assert torch.equal(noise_rows(noise.pattern, 3, 9, 16), added[0, 0, 3:9])
+    torch.manual_seed(0)
+    assert not torch.equal(noise.train()(x), noise(x))
+    # A standard normal, and the two of a generator differ.
+    first, second = (m.pattern for m in pyramid().modules() if isinstance(m, Noise))
+    assert abs(first.mean()) < 0.02
+    assert abs(first.std() - 1) < 0.02
+    assert math.gcd(len(first), len(second)) == 1
+
+
+def test_flat_pictures_are_not_painted_flat():
+    torch.manual_seed(0)
+    painted = pyramid().eval()(torch.full((1, 3, 64, 64), 0.5))
+    assert painted[..., 16:48, 16:48].std() > 0.01
 
 
 def multiply_adds(generator, size=64):
@@ -106,7 +143,7 @@ def multiply_adds(generator, size=64):
 
 
 def test_multiply_adds_a_pixel():
-    assert multiply_adds(pyramid()) == 14688
+    assert multiply_adds(pyramid()) == 13616
     assert multiply_adds(paper()) == 35420
 
 
@@ -129,7 +166,7 @@ def receptive_field(generator):
 
 def test_receptive_field():
     assert receptive_field(paper()) == 23
-    assert receptive_field(pyramid()) == 145
+    assert receptive_field(pyramid()) == 165
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -184,6 +221,8 @@ def test_pointwise_convolution_and_upsampling_commute():
 def test_config_rebuilds_the_generator(generator):
     again = from_config(generator.config)
     again.load_state_dict(generator.state_dict())
+    again.eval()
+    generator.eval()
     picture = torch.rand(1, 3, 16, 16)
     assert isinstance(again, Generator)
     assert torch.equal(again(picture), generator(picture))

@@ -11,7 +11,7 @@ from hrstyle.inference import Stylizer
 
 @pytest.fixture
 def stylizer(weights_file):
-    return hrstyle.load(weights_file, device="cpu")
+    return hrstyle.load(weights_file, device="cpu", engine="torch")
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ def test_a_folder_of_a_styles_name_is_no_file(weights_file, tmp_path, monkeypatc
 
 
 def test_the_generator_can_be_ones_own(tiny, small):
-    stylizer = Stylizer(tiny.train(), style="mine", device="cpu")
+    stylizer = Stylizer(tiny.train(), style="mine", device="cpu", engine="torch")
     assert not stylizer.generator.training
-    assert repr(stylizer) == "Stylizer(style='mine', device='cpu')"
+    assert repr(stylizer) == "Stylizer(style='mine', device='cpu', engine='torch')"
     assert stylizer.stylize(small).size == small.size
 
 

@@ -51,7 +51,7 @@ def test_second_convolution_against_an_independent_computation(crop):
     first = [np.maximum(convolve(bgr, k, b), 0) for k, b in zip(kernels, biases, strict=True)]
     kernels, biases = weight("block1_conv2")
 
-    features = VGG19(["conv1_2"])(crop)["conv1_2"][0].numpy()
+    features = VGG19(["conv1_2"], padding="zeros")(crop)["conv1_2"][0].numpy()
     for channel in (0, 17, 63):
         expected = convolve(first, kernels[channel], biases[channel])
         assert np.allclose(features[channel] * vgg.CAFFE_UNIT, expected, rtol=1e-4, atol=0.05)
@@ -61,6 +61,23 @@ def test_original_weights_see_the_pixel_values_they_were_trained_on(crop):
     # The Caffe network's first layer has mean activations of tens; torchvision's input scale would
     # give less than one.
     assert 10 < VGG19(["relu1_1"])(crop)["relu1_1"].mean() * vgg.CAFFE_UNIT < 300
+
+
+def test_replicate_padding_repeats_the_outermost_value(crop):
+    network, plain = VGG19(["conv1_2"]), VGG19(["conv1_2"], padding="zeros")
+    first = network(crop)["conv1_2"]
+    # Replicating before each convolution is a convolution without padding on the extended input.
+    wide = F.pad(crop, (1, 1, 1, 1), mode="replicate")
+    conv1, relu, conv2 = (plain.features[i] for i in range(3))
+    x = ((wide.flip(1) * network.scale) - network.mean) / network.std
+    x = relu(F.conv2d(x, conv1.weight, conv1.bias))
+    x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), conv2.weight, conv2.bias)
+    assert torch.allclose(first, x, atol=1e-4)
+    inside = (..., slice(2, -2), slice(2, -2))
+    assert torch.allclose(first[inside], plain(crop)["conv1_2"][inside], atol=1e-4)
+    # A plain picture has no edge at its border.
+    flat = VGG19(["relu4_1"])(torch.full((1, 3, 64, 64), 0.6))["relu4_1"]
+    assert flat.std((2, 3)).max() < 1e-4
 
 
 def test_features_fit_into_float16():
@@ -102,7 +119,8 @@ def test_frozen_and_in_eval_mode_but_open_to_the_gradient(crop):
 def test_weights_from_a_path(crop, random_state, tmp_path, prefix, preprocessing):
     path = tmp_path / "vgg.pth"
     torch.save({prefix + key: value for key, value in random_state.items()}, path)
-    features = VGG19(["conv1_1"], weights=str(path), preprocessing=preprocessing)(crop)
+    kind = {"preprocessing": preprocessing, "padding": "zeros"}
+    features = VGG19(["conv1_1"], weights=str(path), **kind)(crop)
     if preprocessing == "caffe":
         x = crop.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
         random_state = random_state | {"0.bias": random_state["0.bias"] / vgg.CAFFE_UNIT}
