@@ -232,7 +232,7 @@ class _Walk:
         self.stream = stream
         self.read = read
         self.targets, self.layers, self.keep = sweep.targets, sweep.layers, set(sweep.keep)
-        self.done = set(stream.buffers)  # complete since an earlier sweep
+        self.done = set(sweep.known)  # complete since an earlier sweep
         self.buffers = {layer: stream.buffers.get(layer) or Rows() for layer in self.layers}
         readers: dict[Layer, list[Layer]] = {layer: [] for layer in self.layers}
         for layer in self.layers:

@@ -19,19 +19,21 @@ class Sweep:
     Args:
         norms: whose statistics it measures.
         targets: the layers whose every row it computes: the inputs of the norms and what is kept.
-        keep: what is kept for later sweeps.
+        known: what was kept for it.
+        keep: what it keeps for the next one.
         layers: all that it computes or reads, in order.
     """
 
     norms: list[Layer]
     targets: list[Layer]
+    known: list[Layer]
     keep: list[Layer]
     layers: list[Layer]
 
     @property
     def multiply_adds(self) -> float:
         """For a pixel of the picture."""
-        return sum(layer.multiply_adds() for layer in self.layers)
+        return sum(layer.multiply_adds() for layer in self.layers if layer not in self.known)
 
 
 def total_multiply_adds(sweeps: Iterable[Sweep]) -> float:
@@ -77,9 +79,9 @@ def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) 
         known, kept = kept, _choose(border, kept, later, size, budget)
         targets = list(dict.fromkeys([*(n.inputs[0] for n in ready), *kept]))
         wanted = _ancestors(targets, known)
-        sweeps.append(Sweep(ready, targets, kept, [x for x in layers if x in wanted]))
+        sweeps.append(Sweep(ready, targets, known, kept, [x for x in layers if x in wanted]))
     wanted = _ancestors([layers[-1]], kept)
-    return [*sweeps, Sweep([], [layers[-1]], [], [x for x in layers if x in wanted])]
+    return [*sweeps, Sweep([], [layers[-1]], kept, [], [x for x in layers if x in wanted])]
 
 
 def _choose(
@@ -91,9 +93,11 @@ def _choose(
 ) -> list[Layer]:
     """Which of `border` and of what was kept so far to keep, coarse layers first.
 
-    A coarse layer holds the most work in the fewest bytes. What `later` does not need is dropped.
+    A coarse layer holds the most work in the fewest bytes; of one resolution the larger layer goes
+    first, because it is the block's input, from which the smaller one inside is soon made again.
+    What `later` does not need is dropped.
     """
-    candidates = [*sorted(border, key=lambda x: (size(x), x.kind)), *kept]
+    candidates = [*sorted(border, key=lambda x: (-size(x), x.kind)), *kept]
     candidates = sorted(dict.fromkeys(candidates), key=lambda x: -x.stride)  # stable
     while True:
         chosen: list[Layer] = []

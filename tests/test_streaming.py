@@ -1,0 +1,180 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hrstyle.generator import paper, pyramid
+from hrstyle.layers import read_layers
+from hrstyle.streaming import Moments, Rows, Stream, fold, join_padded
+
+
+def randomised(generator):
+    """Random weights, so that scales and shifts of norms take part."""
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter, std=0.3 if parameter.ndim == 4 else 1.0)
+    return generator.eval()
+
+
+BUILDERS = {
+    "paper": paper,
+    "pyramid": pyramid,
+    "small": lambda: pyramid(channels=(4, 6, 8), blocks=(1, 2)),
+    "flat": lambda: pyramid(channels=(4, 6), blocks=(0,)),
+}
+
+
+@pytest.fixture(params=BUILDERS)
+def generator(request):
+    torch.manual_seed(len(request.param))
+    return randomised(BUILDERS[request.param]())
+
+
+def streamed(generator, pictures, *, max_memory=1e12, band_pixels=1000, progress=None):
+    batch, _, height, width = pictures.shape
+    layers = read_layers(generator)
+    stream = Stream(
+        generator, layers, (batch, height, width), max_memory=max_memory, band_pixels=band_pixels
+    )
+    out = torch.full_like(pictures, torch.nan)
+
+    def write(row, painted):
+        out[:, :, row : row + painted.shape[2]] = painted
+
+    stream.run(lambda rows, columns: pictures[:, :, rows][..., columns], write, progress)
+    return out, stream
+
+
+@pytest.mark.parametrize("budget", [0, 0.1, 0.5, 1e9])
+@pytest.mark.parametrize("shape", [(1, 96, 128), (1, 101, 37), (2, 50, 61), (1, 9, 70)])
+def test_equals_the_plain_pass(generator, shape, budget):
+    pictures = torch.rand(shape[0], 3, *shape[1:])
+    with torch.no_grad():
+        expected = generator(pictures)
+    area = shape[0] * shape[1] * shape[2]
+    band = 16 * shape[0] * shape[2]
+    _, probe = streamed(generator, pictures, max_memory=0, band_pixels=band)
+    memory = probe.working + budget * area * 4 * 30
+    out, stream = streamed(generator, pictures, max_memory=memory, band_pixels=band)
+    limit = 0.05 if stream.kept_dtype == torch.float32 else 2.0
+    assert (out - expected).abs().max() * 255 < limit * expected.std().clamp_min(0.25) * 4
+
+
+@pytest.mark.parametrize("band_pixels", [1, 3000, 10**9])
+def test_any_height_of_bands(band_pixels):
+    torch.manual_seed(0)
+    generator, pictures = randomised(pyramid()), torch.rand(1, 3, 75, 90)
+    with torch.no_grad():
+        expected = generator(pictures)
+    out, _ = streamed(generator, pictures, band_pixels=band_pixels)
+    assert torch.allclose(out, expected, atol=1e-3)
+
+
+def test_random_sizes():
+    numbers = torch.Generator().manual_seed(1)
+    generator = randomised(pyramid(channels=(4, 6, 8, 10), blocks=(1, 1, 1)))
+    for _ in range(20):
+        height, width = torch.randint(1, 120, (2,), generator=numbers).tolist()
+        pictures = torch.rand(1, 3, height + 15, width, generator=numbers)
+        with torch.no_grad():
+            expected = generator(pictures)
+        out, _ = streamed(generator, pictures, band_pixels=20 * width)
+        assert torch.allclose(out, expected, atol=2e-3), (height, width)
+
+
+def test_the_painting_may_take_the_pictures_place():
+    torch.manual_seed(0)
+    generator = randomised(pyramid())
+    for height in (65, 71, 90, 129):
+        picture = torch.rand(1, 3, height, 40)
+        with torch.no_grad():
+            expected = generator(picture)
+        stream = Stream(generator, read_layers(generator), (1, height, 40), max_memory=0,
+                        band_pixels=8 * 40)  # fmt: skip
+
+        def read(rows, columns, picture=picture):
+            return picture[:, :, rows][..., columns]
+
+        def write(row, painted, picture=picture):
+            picture[:, :, row : row + painted.shape[2]] = painted
+
+        stream.run(read, write)
+        assert torch.allclose(picture, expected, atol=1e-3)
+
+
+def test_short_memory_keeps_float16_and_stays_within_one_of_255():
+    torch.manual_seed(0)
+    generator, picture = pyramid().eval(), torch.rand(1, 3, 256, 256)
+    with torch.no_grad():
+        expected = generator(picture)
+    _, probe = streamed(generator, picture, max_memory=0)
+    # 12 bytes a pixel: like 1.15 GB for 12000x8000
+    out, stream = streamed(generator, picture, max_memory=probe.working + 12 * 256 * 256)
+    assert stream.kept_dtype == torch.float16
+    assert 0 < (out - expected).abs().max() * 255 < 1
+
+
+def test_bfloat16():
+    torch.manual_seed(0)
+    generator, picture = pyramid().eval(), torch.rand(1, 3, 128, 128)
+    with torch.no_grad():
+        expected = generator(picture)
+        plain = generator.to(torch.bfloat16)(picture)
+    out, stream = streamed(generator, picture)
+    assert stream.kept_dtype == torch.bfloat16
+    # Rounding differs from place to place, but is of the same size.
+    assert (out - expected).abs().mean() < 2 * (plain - expected).abs().mean()
+
+
+def test_progress_adds_up():
+    shares = []
+    streamed(pyramid().eval(), torch.rand(1, 3, 100, 60), progress=shares.append)
+    assert len(shares) > 40
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_moments_of_bands_are_those_of_the_whole():
+    torch.manual_seed(0)
+    values = 1000 + 0.1 * torch.randn(2, 3, 40, 17)  # a mean that would swallow the variance
+    moments = Moments()
+    for start, end in ((0, 1), (1, 18), (18, 40)):
+        moments.update(values[:, :, start:end])
+    variance, mean = torch.var_mean(values.double(), dim=(2, 3), correction=0, keepdim=True)
+    assert torch.allclose(moments.mean, mean, rtol=1e-7)
+    assert torch.allclose(moments.squares / moments.count, variance, rtol=1e-3)
+
+
+def test_folding_a_norm_into_its_convolution():
+    torch.manual_seed(0)
+    conv, norm = nn.Conv2d(3, 5, 3), nn.InstanceNorm2d(5, affine=True)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.rand(1, 3, 20, 20)
+    moments = Moments()
+    moments.update(conv(x).detach())
+    layers = read_layers(pyramid().eval())
+    layer = next(layer for layer in layers if layer.kind == "conv")
+    layer.settings.update(weight=conv.weight, bias=conv.bias)
+    last = next(layer for layer in layers if layer.kind == "norm")
+    last.settings.update(weight=norm.weight, bias=norm.bias, eps=norm.eps)
+    weight, bias = fold(layer, *moments.scale_and_shift(last))
+    assert torch.allclose(F.conv2d(x, weight, bias), norm(conv(x)), atol=1e-4)
+
+
+def test_join_padded_is_cat_and_pad():
+    pieces = [torch.rand(2, 3, 2, 7), torch.rand(2, 3, 4, 7)]
+    whole = torch.cat(pieces, dim=2)
+    kind = {"above": 1, "below": 1, "sides": 1}
+    mirrored = join_padded(pieces, torch.float32, mirrored=True, **kind)
+    assert torch.equal(mirrored, F.pad(whole, (1, 1, 1, 1), mode="reflect"))
+    zeros = join_padded(pieces, torch.float32, mirrored=False, **kind)
+    assert torch.equal(zeros, F.pad(whole, (1, 1, 1, 1)))
+
+
+def test_rows_grow_below_and_shrink_above():
+    whole, rows = torch.rand(1, 2, 10, 3), Rows()
+    for start, end in ((0, 4), (4, 5), (5, 10)):
+        rows.append(start, whole[:, :, start:end])
+    assert torch.equal(torch.cat(rows.take(3, 7), dim=2), whole[:, :, 3:7])
+    rows.drop_before(4)
+    assert (rows.pieces[0][0], rows.end) == (4, 10)
+    assert torch.equal(torch.cat(rows.take(4, 10), dim=2), whole[:, :, 4:])
