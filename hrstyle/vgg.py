@@ -144,7 +144,7 @@ class VGG19(nn.Module):
         """
         x = image.flip(1) if self.flip_channels else image
         x = (x * self.scale - self.mean) / self.std
-        x = x.to(self.features[0].weight.dtype)  # all-bfloat16 training; a picture is float32
+        x = x.to(self.features.get_parameter("conv1_1.weight").dtype)  # bfloat16, for one
         features = {}
         for name, module in self.features.named_children():
             x = module(x)

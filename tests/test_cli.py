@@ -61,3 +61,78 @@ def test_help_teaches(capsys):
     assert "hrstyle stylize cat.jpg" in text
     assert "python -m hrstyle.train" in text
     assert run("stylize") == 2
+
+
+def test_several_photos_go_into_a_folder(photo, weights_file, tmp_path, capsys):
+    other = tmp_path / "dot.gif"
+    Image.new("RGB", (20, 30), "teal").save(other)
+    out = tmp_path / "painted"
+    main(["stylize", str(photo), str(other), "-o", str(out), "--style", str(weights_file)])
+    assert open_image(out / "chelsea.png").size == (451, 300)
+    assert open_image(out / "dot.png").size == (20, 30)  # GIF would cost it its colours
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_one_broken_photo_does_not_stop_the_others(photo, weights_file, tmp_path, capsys):
+    (tmp_path / "broken.jpg").write_text("no picture")
+    out = tmp_path / "painted"
+    broken = tmp_path / "broken.jpg"
+    assert run("stylize", broken, photo, "-o", f"{out}/", "--style", weights_file) == 2
+    error = capsys.readouterr().err
+    assert "broken.jpg is not a picture" in error
+    assert "1 of 2 photos" in error
+    assert [path.name for path in out.iterdir()] == ["chelsea.png"]
+
+
+def test_outputs_that_would_be_lost(photo, weights_file, tmp_path, capsys):
+    first, second = tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"
+    for path in (first, second):
+        path.parent.mkdir()
+        Image.new("RGB", (20, 20)).save(path)
+    cases = [
+        ([first, second], tmp_path / "out", "two photos would become"),
+        ([first, photo], tmp_path / "out.png", "need a folder"),
+        ([first, photo], tmp_path / "a", "another name"),
+        ([tmp_path / "a"], tmp_path / "out.png", r"*.jpg"),
+    ]
+    for sources, out, message in cases:
+        assert run("stylize", *sources, "-o", out, "--style", weights_file) == 2
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*/*"))
+
+
+def test_settings_reach_the_pass(photo, weights_file, tmp_path, capsys):
+    common = ["stylize", photo, "-o", tmp_path / "out.png", "--style", weights_file]
+    for option, value, message in [
+        ("--max-memory", "much", "amount of memory"),
+        ("--dtype", "int4", "float32, bfloat16, float16"),
+        ("--engine", "steam", "torch, openvino"),
+        ("--device", "warp", "try cpu"),
+    ]:
+        assert run(*common, option, value) == 2
+        assert message in capsys.readouterr().err
+    small = ["--max-memory", "1MB", "--dtype", "bfloat16", "--engine", "torch"]
+    main([str(a) for a in [*common, *small]])
+    assert open_image(tmp_path / "out.png").size == (451, 300)
+
+
+def test_export(weights_file, tmp_path, capsys):
+    main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
+    assert (tmp_path / "tiny.onnx").stat().st_size > 0
+    assert "of 255 from PyTorch (64x64, 131x83, 190x250 px)" in capsys.readouterr().out
+    assert run("export", weights_file, tmp_path / "tiny.pt") == 2
+    assert ".onnx" in capsys.readouterr().err
+
+
+def test_styles(capsys):
+    main(["styles"])
+    assert "starry_night" in capsys.readouterr().out.splitlines()
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from hrstyle.cli import main; main(['--help'])"
+    check = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules));"
+    result = subprocess.run(
+        [sys.executable, "-c", check + code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.endswith("False\n")

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from PIL import Image
 import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_tensor
-from hrstyle.inference import Stylizer
+from hrstyle.inference import Stylizer, bytes_of
 
 
 @pytest.fixture
@@ -110,3 +112,97 @@ def test_bad_sources(tmp_path, weights_file):
             hrstyle.load(source)
     with pytest.raises(InputError, match="try cpu"):
         hrstyle.load(weights_file, device="warp")
+
+
+def large(photo, width=1200, height=901):
+    return open_image(photo).resize((width, height))
+
+
+@pytest.mark.parametrize("max_memory", ["1GB", "60MB", 1])
+def test_a_large_picture_is_streamed_to_the_same_result(stylizer, photo, max_memory):
+    picture = large(photo)
+    expected = stylizer.generator(to_tensor(picture)).clamp(0, 1).mul(255)[0].permute(1, 2, 0)
+    assert stylizer._should_stream(1, 901, 1200, bytes_of(max_memory))
+    result = np.asarray(stylizer.stylize(picture, max_memory=max_memory)).astype(float)
+    assert np.abs(result - expected.numpy()).max() <= 1
+
+
+def test_large_tensors_and_batches_are_streamed(stylizer):
+    batch = torch.rand(2, 3, 330, 500)
+    assert stylizer._should_stream(2, 330, 500, 1e9)
+    result = stylizer.stylize(batch)
+    assert (result - stylizer.generator(batch).clamp(0, 1)).abs().max() * 255 < 1
+    assert stylizer.stylize(batch.half()).dtype == torch.float16
+
+
+def test_engines_agree(weights_file, photo):
+    pictures = {}
+    for engine in ("torch", "openvino", "auto"):
+        stylizer = hrstyle.load(weights_file, device="cpu", engine=engine)
+        pictures[engine] = np.asarray(stylizer.stylize(photo)).astype(int)
+        # What does not fit into memory is streamed by either.
+        streamed = np.asarray(stylizer.stylize(photo, max_memory="1MB")).astype(int)
+        assert np.abs(streamed - pictures["torch"]).max() <= 1
+    assert stylizer.engine == "openvino"
+    assert np.abs(pictures["openvino"] - pictures["torch"]).max() <= 1
+    assert np.array_equal(pictures["auto"], pictures["openvino"])
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_bfloat16_is_near(weights_file, photo, engine):
+    exact = np.asarray(hrstyle.load(weights_file, engine="torch").stylize(photo)).astype(int)
+    stylizer = hrstyle.load(weights_file, device="cpu", dtype="bfloat16", engine=engine)
+    for max_memory in ("1GB", "1MB"):
+        short = np.asarray(stylizer.stylize(photo, max_memory=max_memory))
+        assert 0 < np.abs(short - exact).mean() < 2
+
+
+def test_two_threads_share_one_stylizer(stylizer, photo):
+    pictures = [large(photo, 640, 480), large(photo, 700, 500), open_image(photo)] * 2
+    expected = [np.asarray(stylizer.stylize(picture)) for picture in pictures]
+    with ThreadPoolExecutor(2) as pool:
+        for result, alone in zip(pool.map(stylizer.stylize, pictures), expected, strict=True):
+            assert np.array_equal(np.asarray(result), alone)
+
+
+def test_no_global_state_changes(stylizer, photo):
+    torch.manual_seed(3)
+    before = (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype())
+    state = torch.get_rng_state()
+    stylizer.stylize(photo)
+    stylizer.stylize(large(photo, 640, 480))
+    after = (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype())
+    assert after == before
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_callers_array_stays_as_it_is(stylizer):
+    array = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
+    before = array.copy()
+    stylizer.stylize(array)
+    assert np.array_equal(array, before)
+
+
+def test_progress_bar(stylizer, photo, capsys):
+    stylizer.stylize(large(photo), progress=True)
+    assert "tiny: " in capsys.readouterr().err
+    stylizer.stylize(large(photo))
+    assert capsys.readouterr().err == ""
+
+
+def test_amounts_of_memory():
+    for text, value in {"2GB": 2e9, "500 mb": 5e8, "1.5G": 1.5e9, 7: 7, "1e9": 1e9}.items():
+        assert bytes_of(text) == value
+    for text in ("", "GB", "2 XB", "-1GB", 0, "1.2.3"):
+        with pytest.raises(InputError, match="2GB or 500MB"):
+            bytes_of(text)
+
+
+def test_bad_settings(weights_file):
+    for settings, message in [
+        ({"dtype": "int8"}, "float32, bfloat16, float16"),
+        ({"engine": "steam"}, "auto, torch, openvino"),
+        ({"engine": "openvino", "device": "cuda"}, "on the CPU"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            hrstyle.load(weights_file, **settings)
