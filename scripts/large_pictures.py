@@ -1,0 +1,113 @@
+"""Large pictures: is the streamed result exact, and what does it cost?
+
+    python scripts/large_pictures.py
+
+First the streamed result beside the plain pass, at 8 megapixels. Then, each in a process of its
+own, a 1-megapixel picture and a 12000x8000 one: seconds, and peak memory of the whole process,
+torch and the decoded picture included (Linux, macOS). The pictures are mosaics of scikit-image's
+photos.
+"""
+
+import argparse
+import itertools
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import machine
+from PIL import Image
+
+import hrstyle
+from hrstyle.images import open_image, to_bytes, to_tensor
+from hrstyle.train.data import SAMPLE_PHOTOS, sample_path
+
+STYLE = "starry_night"
+
+
+def mosaic(width: int, height: int) -> Image.Image:
+    """Sample photos at three times their size, side by side."""
+    photos = itertools.cycle(SAMPLE_PHOTOS)
+    result = Image.new("RGB", (width, height))
+    top = 0
+    while top < height:
+        left, lowest = 0, height
+        while left < width:
+            photo = open_image(sample_path(next(photos)))
+            photo = photo.resize((3 * photo.width, 3 * photo.height), Image.Resampling.BICUBIC)
+            result.paste(photo.convert("RGB"), (left, top))
+            left, lowest = left + photo.width, min(lowest, top + photo.height)
+        top = lowest
+    return result
+
+
+@torch.no_grad()
+def compare(width: int, height: int) -> None:
+    """Print the difference between the streamed and the plain result."""
+    photo = mosaic(width, height)
+    stylizer = hrstyle.load(STYLE, engine="torch", device="cpu")
+    plain = stylizer.generator(to_tensor(photo)).clamp(0, 1)
+    print(f"| {width}×{height} px, streamed against the plain pass | largest | mean |")
+    print("|-|-|-|")
+    for label, memory in (("float32 kept", "1GB"), ("float16 kept (short memory)", "230MB")):
+        streamed = stylizer.stylize(to_tensor(photo), max_memory=memory)
+        difference = 255 * (streamed - plain).abs()
+        print(f"| {label}, {memory} | {difference.max():.4f} | {difference.mean():.5f} |")
+    eight_bit = np.asarray(stylizer.stylize(photo)).astype(int)
+    difference = np.abs(eight_bit - to_bytes(plain).numpy())
+    print(f"| 8-bit pictures | {difference.max()} | {difference.mean():.5f} |\n")
+
+
+def child(path: str, memory: str) -> None:
+    """Paint one file as the command does; print seconds of the pass and peak memory in bytes."""
+    Image.MAX_IMAGE_PIXELS = None
+    stylizer = hrstyle.load(STYLE, engine="torch", device="cpu")
+    stylizer.stylize(mosaic(300, 200))
+    start = time.perf_counter()
+    stylizer.stylize(path, max_memory=memory).save(f"{path}.painted.jpg", quality=95)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(seconds, peak * (1 if sys.platform == "darwin" else 1024))
+
+
+def main() -> None:
+    """Print the tables as Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--size", type=int, nargs=2, default=(12000, 8000))
+    parser.add_argument("--max-memory", default="1GB")
+    parser.add_argument("--rounds", type=int, default=3, help="of the small picture")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child, arguments.max_memory)
+        return
+    print(f"Machine: {machine(torch.device('cpu'))}\n")
+    compare(3456, 2304)
+    print("| from file to file | seconds | seconds a megapixel | ratio | peak memory, GB |")
+    print("|-|-|-|-|-|")
+    first = None
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height in ((1224, 816), tuple(arguments.size)):
+            path = Path(folder) / f"{width}x{height}.jpg"
+            mosaic(width, height).save(path, quality=95)
+            command = [sys.executable, __file__, "--child", str(path)]
+            command += ["--max-memory", arguments.max_memory]
+            runs = []
+            for _ in range(arguments.rounds if first is None else 1):
+                result = subprocess.run(command, capture_output=True, text=True, check=True)
+                runs.append([float(word) for word in result.stdout.split()])
+            seconds, peak = sorted(runs)[len(runs) // 2]
+            each = seconds / (width * height / 1e6)
+            first = first or each
+            row = f"{seconds:.2f} | {each:.3f} | {each / first:.2f} | {peak / 1e9:.2f}"
+            print(f"| {width}×{height} px | {row} |")
+
+
+if __name__ == "__main__":
+    main()
