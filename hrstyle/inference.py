@@ -36,11 +36,13 @@ from hrstyle.images import (
     upright,
 )
 from hrstyle.layers import read_layers
-from hrstyle.streaming import BAND_PIXELS, Stream
+from hrstyle.streaming import Stream
 from hrstyle.sweeps import memory_of_plain_pass
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ENGINES = ("auto", "torch", "openvino")
+MIDDLING = 2**18
+"""Pixels above which streaming is faster than a plain pass on a CPU."""
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -256,9 +258,9 @@ class Stylizer:
 
     def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
         pixels = batch * height * width
-        if pixels > 2 * BAND_PIXELS and not self._fast_whole:
+        if pixels > MIDDLING and not self._fast_whole:
             return True
-        return pixels > BAND_PIXELS and budget < memory_of_plain_pass(
+        return budget < memory_of_plain_pass(
             self._layers, pixels=pixels, itemsize=self.dtype.itemsize
         )
 

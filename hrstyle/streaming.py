@@ -20,12 +20,19 @@ from hrstyle.generator import Generator, noise_rows, pad_to_multiple
 from hrstyle.layers import Layer
 from hrstyle.sweeps import Sweep, plan, total_multiply_adds
 
+KEPT_SHARE = 0.8
+"""Of the memory for a pass, what is kept between sweeps; the rest is for the bands."""
+
+IN_PLACE = ("norm", "noise", "relu")
+ROW_BY_ROW = (*IN_PLACE, "add", "cat")
+
 Read = Callable[[Tensor, Tensor], Tensor]
 Write = Callable[[int, Tensor], None]
 Progress = Callable[[float], None]
 
-BAND_PIXELS = 2**17
-"""Picture pixels in a band: few enough for a CPU's caches, enough to hide the cost of a call."""
+BAND_PIXELS = 2**19
+"""Picture pixels in a band: few enough for memory to be used again from band to band (the C library
+gives blocks of over 32 MB back to the system at once), enough to hide the cost of a call."""
 
 
 class Rows:
@@ -130,6 +137,16 @@ class Moments:
         return scale.float(), shift.float()
 
 
+def _line_buffers(sweep: Sweep) -> tuple[float, float]:
+    """Values for a column of the picture that a sweep holds: in any case, and for a row of a band.
+
+    A layer that works in place has no buffer; the others keep a band and some three rows more.
+    """
+    layers = [x for x in sweep.layers if x not in sweep.known and x.kind not in IN_PLACE]
+    fixed = sum(3 * layer.channels / layer.stride for layer in layers)
+    return fixed, sum(layer.channels / layer.stride**2 for layer in layers)
+
+
 class Stream:
     """Runs a generator's sweeps over one picture, or several of the same size.
 
@@ -137,9 +154,9 @@ class Stream:
         generator: on the device and in the dtype to compute with.
         layers: `read_layers(generator)`.
         shape: `(N, height, width)` of the pictures.
-        max_memory: bytes that the pass may take beyond the pictures themselves. What the bands
-            and line buffers need is taken in any case.
-        band_pixels: picture pixels in a band.
+        max_memory: bytes that the pass may take beyond the pictures themselves. What the lowest
+            bands and their line buffers need is taken in any case.
+        band_pixels: picture pixels in a band, unless `max_memory` asks for fewer.
     """
 
     def __init__(
@@ -157,23 +174,21 @@ class Stream:
         batch, self.height, self.width = shape
         # Which row and column of the picture stands at each place of the padded one.
         self.rows, self.columns = self._padded(self.height), self._padded(self.width)
-        stride, columns = generator.stride, len(self.columns)
-        band = band_pixels // (batch * columns) // stride * stride
-        self.band = min(max(stride, band), len(self.rows))
-        # Line buffers: a band and some four rows more of each layer that does not work in place.
-        self.working = sum(
-            layer.channels * batch * columns * (self.band + 4 * layer.stride) / layer.stride**2
-            for layer in layers
-            if layer.kind not in ("norm", "noise", "relu")
-        ) * self.dtype.itemsize  # fmt: skip
-        pixels, budget = batch * columns * len(self.rows), max_memory - self.working
-        exact = plan(layers, pixels=pixels, budget=budget, itemsize=self.dtype.itemsize)
-        small = plan(layers, pixels=pixels, budget=budget, itemsize=2)
-        # Where memory is so short that much would be computed twice, keep float16, whose 11 bits
-        # move a painted value by a fraction of 1/255.
-        use_small = total_multiply_adds(exact) > 1.5 * total_multiply_adds(small)
-        self.sweeps = small if use_small else exact
-        self.kept_dtype = torch.float16 if use_small and self.dtype.itemsize > 2 else self.dtype
+        pixels, kept = batch * len(self.rows) * len(self.columns), KEPT_SHARE * max_memory
+        self.kept_dtype = self.dtype
+        self.sweeps = plan(layers, pixels=pixels, budget=kept, itemsize=self.dtype.itemsize)
+        once = sum(layer.multiply_adds() for layer in layers)
+        if total_multiply_adds(self.sweeps) > 1.5 * once and self.dtype.itemsize > 2:
+            # Memory is so short that much would be computed twice. float16 takes half of it, and
+            # its 11 bits move a painted value by about 1/255 at most.
+            self.kept_dtype = torch.float16
+            self.sweeps = plan(layers, pixels=pixels, budget=kept, itemsize=2)
+        row = batch * len(self.columns) * self.dtype.itemsize
+        fixed, each = (max(costs) for costs in zip(*map(_line_buffers, self.sweeps), strict=True))
+        band = (max_memory - kept - fixed * row) / (each * row)
+        band = min(band, band_pixels * self.dtype.itemsize / row)
+        stride = generator.stride
+        self.band = min(max(stride, int(band) // stride * stride), len(self.rows))
         self.stats: dict[Layer, tuple[Tensor, Tensor]] = {}
         self.buffers: dict[Layer, Rows] = {}
 
@@ -197,8 +212,9 @@ class Stream:
         # changed is not read.
         total = len(self.rows)
         ends = [*range(self.band, total - 2 * self.generator.stride + 1, self.band), total]
+        work = total_multiply_adds(self.sweeps) * len(ends)
         for sweep in self.sweeps:
-            share = sweep.multiply_adds / total_multiply_adds(self.sweeps) / len(ends)
+            share = sweep.multiply_adds / work
             for start, made in self._bands(sweep, ends, read):
                 if sweep is self.sweeps[-1]:
                     self._write(write, start, made[self.layers[-1]])
@@ -246,7 +262,7 @@ class _Walk:
             if layer.inputs
             and layer not in self.done
             and layer not in self.targets
-            and [reader.kind in _ROW_BY_ROW for reader in readers[layer]] == [True]
+            and [reader.kind in ROW_BY_ROW for reader in readers[layer]] == [True]
         }
         self.folded: dict[Layer, tuple[Tensor, Tensor]] = {}
 
@@ -363,9 +379,6 @@ class _Walk:
         fine = F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
         # A copy: a view would keep the rows around it alive, and could not be changed in place.
         return fine[:, :, low - first * factor : high - first * factor].contiguous()
-
-
-_ROW_BY_ROW = ("norm", "noise", "relu", "add", "cat")
 
 
 def fold(conv: Layer, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,7 @@ def total_multiply_adds(sweeps: Iterable[Sweep]) -> float:
     return sum(sweep.multiply_adds for sweep in sweeps)
 
 
-def _ancestors(targets: Iterable[Layer], known: Iterable[Layer] = ()) -> set[Layer]:
+def _ancestors(targets: Iterable[Layer], known: Iterable[Layer]) -> set[Layer]:
     """The targets and all that they are computed from, back to the known layers, these included."""
     stop, seen, stack = set(known), set(), list(targets)
     while stack:
@@ -70,8 +70,11 @@ def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) 
     kept: list[Layer] = []
     todo = [layer for layer in layers if layer.kind == "norm"]
     while todo:
-        ready = [n for n in todo if not _ancestors(n.inputs) & set(todo)]
-        unknown = {layer for layer in layers if _ancestors([layer]) & set(todo)}
+        unknown: set[Layer] = set()
+        for layer in layers:
+            if layer in todo or not unknown.isdisjoint(layer.inputs):
+                unknown.add(layer)
+        ready = [norm for norm in todo if unknown.isdisjoint(norm.inputs)]
         # What later sweeps can start from: known layers that unknown ones read.
         border = {i for layer in unknown for i in layer.inputs if i not in unknown and i.inputs}
         todo = [n for n in todo if n not in ready]

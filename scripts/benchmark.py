@@ -10,7 +10,6 @@ measured in the same rounds.
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from machine import machine
+from machine import machine, peak_memory
 from PIL import Image
 from torch import Tensor, nn
 
@@ -113,7 +112,7 @@ def picture(size: int) -> Image.Image:
     return open_image(sample_path("astronaut.png")).resize((size, size), Image.Resampling.BICUBIC)
 
 
-def peak_memory(name: str, size: int) -> float:
+def measured_memory(name: str, size: int) -> float:
     """Bytes at the peak of a process that paints one picture."""
     command = [sys.executable, __file__, "--one", name, "--sizes", str(size)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -123,8 +122,7 @@ def peak_memory(name: str, size: int) -> float:
 def print_peak(name: str, size: int) -> None:
     """Paint one picture, and print the process' peak memory in bytes."""
     CONTENDERS[name]()(picture(size))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak * (1 if sys.platform == "darwin" else 1024))
+    print(peak_memory())
 
 
 def main() -> None:
@@ -186,7 +184,7 @@ def main() -> None:
     row("peak memory of the process, MB", [f"{size}×{size} px" for size in arguments.sizes])
     print("|-|" + "-|" * len(arguments.sizes))
     for name in painters:
-        row(name, [f"{peak_memory(name, size) / 1e6:.0f}" for size in arguments.sizes])
+        row(name, [f"{measured_memory(name, size) / 1e6:.0f}" for size in arguments.sizes])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ photos.
 
 import argparse
 import itertools
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine
+from machine import machine, peak_memory
 from PIL import Image
 
 import hrstyle
@@ -70,8 +69,7 @@ def child(path: str, memory: str) -> None:
     start = time.perf_counter()
     stylizer.stylize(path, max_memory=memory).save(f"{path}.painted.jpg", quality=95)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(seconds, peak * (1 if sys.platform == "darwin" else 1024))
+    print(seconds, peak_memory())
 
 
 def main() -> None:
