@@ -23,6 +23,9 @@ from hrstyle.sweeps import Sweep, plan, total_multiply_adds
 KEPT_SHARE = 0.8
 """Of the memory for a pass, what is kept between sweeps; the rest is for the bands."""
 
+BLOCK_BYTES = 2**25 + 1
+"""Just above the size from which the GNU C library maps a block of its own."""
+
 IN_PLACE = ("norm", "noise", "relu")
 ROW_BY_ROW = (*IN_PLACE, "add", "cat")
 
@@ -36,16 +39,39 @@ gives blocks of over 32 MB back to the system at once), enough to hide the cost 
 
 
 class Rows:
-    """Consecutive rows of a tensor `(N, C, H, W)`, kept in pieces: grows below, shrinks above."""
+    """Consecutive rows of a tensor `(N, C, H, W)`, kept in pieces: grows below, shrinks above.
 
-    def __init__(self) -> None:
+    Args:
+        height: with it, pieces are blocks of `BLOCK_BYTES`, into which rows are copied; it is the
+            number of rows that will come. For what is kept from sweep to sweep: such large blocks
+            go back to the system when they are dropped, and leave no holes.
+        dtype: of the blocks.
+    """
+
+    def __init__(self, height: int = 0, dtype: torch.dtype | None = None) -> None:
+        self.height = height
+        self.dtype = dtype
         self.pieces: list[tuple[int, Tensor]] = []
         self.end = 0
 
-    def append(self, start: int, piece: Tensor) -> None:
+    def append(self, start: int, rows: Tensor) -> None:
         """Add rows, of which the first has number `start`."""
-        self.pieces.append((start, piece))
-        self.end = start + piece.shape[2]
+        if not self.height:
+            self.pieces.append((start, rows))
+        else:
+            for row in range(start, start + rows.shape[2]):
+                self._block(row, rows)[:, :, row - self.pieces[-1][0]] = rows[:, :, row - start]
+        self.end = start + rows.shape[2]
+
+    def _block(self, row: int, like: Tensor) -> Tensor:
+        """The block that holds a row, made if need be."""
+        if not self.pieces or row == self.pieces[-1][0] + self.pieces[-1][1].shape[2]:
+            batch, channels, _, width = like.shape
+            dtype = self.dtype or like.dtype
+            height = -(-BLOCK_BYTES // (batch * channels * width * dtype.itemsize))
+            shape = (batch, channels, min(height, self.height - row), width)
+            self.pieces.append((row, torch.empty(shape, dtype=dtype, device=like.device)))
+        return self.pieces[-1][1]
 
     def drop_before(self, row: int) -> None:
         """Forget the pieces that end before `row`."""
@@ -249,7 +275,11 @@ class _Walk:
         self.read = read
         self.targets, self.layers, self.keep = sweep.targets, sweep.layers, set(sweep.keep)
         self.done = set(sweep.known)  # complete since an earlier sweep
-        self.buffers = {layer: stream.buffers.get(layer) or Rows() for layer in self.layers}
+        self.buffers = stream.buffers | {
+            layer: Rows(self._height(layer), stream.kept_dtype) if layer in self.keep else Rows()
+            for layer in self.layers
+            if layer not in self.done
+        }
         readers: dict[Layer, list[Layer]] = {layer: [] for layer in self.layers}
         for layer in self.layers:
             for before in layer.inputs if layer not in self.done else []:
@@ -286,7 +316,7 @@ class _Walk:
                 rows = self._compute(layer, low, high)
                 if layer in self.targets:
                     made[layer] = rows
-                buffer.append(low, rows.to(self.stream.kept_dtype) if layer in self.keep else rows)
+                buffer.append(low, rows)
         for layer, (low, _) in needs.items():
             if layer not in self.keep:
                 self.buffers[layer].drop_before(low)
