@@ -146,7 +146,10 @@ class Stylizer:
         self.dtype = DTYPES[name]
         self.generator = generator.to(self.dtype)
         self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
-        self._layers = read_layers(self.generator)
+        try:
+            self._layers = read_layers(self.generator)
+        except (NotImplementedError, AttributeError, TypeError):
+            self._layers = []  # a network of another kind than ours: always the plain pass
 
     def __repr__(self) -> str:
         return (
@@ -258,6 +261,8 @@ class Stylizer:
 
     def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
         pixels = batch * height * width
+        if not self._layers:
+            return False
         if pixels > MIDDLING and not self._fast_whole:
             return True
         return budget < memory_of_plain_pass(

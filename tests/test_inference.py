@@ -7,6 +7,7 @@ from PIL import Image
 
 import hrstyle
 from hrstyle.errors import InputError
+from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
 from hrstyle.inference import Stylizer, bytes_of
 
@@ -104,6 +105,25 @@ def test_the_generator_can_be_ones_own(tiny, small):
     assert not stylizer.generator.training
     assert repr(stylizer) == "Stylizer(style='mine', device='cpu', engine='torch')"
     assert stylizer.stylize(small).size == small.size
+
+
+class Inverted(Generator):
+    """Does what cannot be read as layers."""
+
+    def __init__(self, network):
+        super().__init__(stride=1, mean=(0.0,) * 3, std=(1.0,) * 3)
+        self.unused = torch.nn.Linear(1, 1)
+        self.network = network
+
+    def network(self, x):
+        raise AssertionError("replaced")
+
+
+@pytest.mark.parametrize("network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not])
+def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
+    stylizer = Stylizer(Inverted(network), style="mine", device="cpu", engine="torch")
+    picture = torch.ones(1, 3, 600, 600)
+    assert stylizer.stylize(picture, max_memory=1).max() == 0
 
 
 def test_bad_sources(tmp_path, weights_file):

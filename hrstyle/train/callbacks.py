@@ -91,9 +91,11 @@ class Preview(Callback):
         if self.drawn_at == trainer.global_step:  # accumulated batches, or the end on a round step
             return
         self.drawn_at = trainer.global_step
+        pl_module.eval()  # the noise in its place, as it will be for a user
         with torch.no_grad():  # one at a time, so that it needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
             rows = [(p, pl_module(p[None].to(**place))[0].cpu()) for p in self.photos]
+        pl_module.train()
         pictures = [p.float().nan_to_num().clamp(0, 1) for row in rows for p in row]
         grid = make_grid(pictures, nrow=2)
         if isinstance(trainer.logger, TensorBoardLogger):
