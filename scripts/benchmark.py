@@ -13,8 +13,10 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from machine import machine, peak_memory
@@ -24,7 +26,6 @@ from torch import Tensor, nn
 import hrstyle
 from hrstyle.images import open_image, to_pil, to_tensor
 from hrstyle.layers import read_layers
-from hrstyle.train.data import sample_path
 
 SIZES = (256, 512, 1024, 2048)
 STYLE = "starry_night"
@@ -109,20 +110,54 @@ CONTENDERS: dict[str, Callable[[], Painter]] = {
 
 def picture(size: int) -> Image.Image:
     """A square photo."""
+    from hrstyle.train.data import sample_path  # not in the processes whose memory is measured
+
     return open_image(sample_path("astronaut.png")).resize((size, size), Image.Resampling.BICUBIC)
 
 
 def measured_memory(name: str, size: int) -> float:
     """Bytes at the peak of a process that paints one picture."""
-    command = [sys.executable, __file__, "--one", name, "--sizes", str(size)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "photo.png"
+        picture(size).save(path)
+        command = [sys.executable, __file__, "--one", name, str(path)]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(result.stdout)
 
 
-def print_peak(name: str, size: int) -> None:
+def print_peak(name: str, path: str) -> None:
     """Paint one picture, and print the process' peak memory in bytes."""
-    CONTENDERS[name]()(picture(size))
+    CONTENDERS[name]()(open_image(path))
     print(peak_memory())
+
+
+def startup() -> dict[str, list[str]]:
+    """What is timed in processes of its own: a command line for each line of the table."""
+    first = (
+        "import torch, time; start = time.perf_counter(); import hrstyle; from PIL import Image;"
+    )
+    first += "hrstyle.load('starry_night', engine='{}').stylize(Image.new('RGB', (512, 512)));"
+    first += "print(time.perf_counter() - start)"
+    python = [sys.executable, "-c"]
+    return {
+        "`import hrstyle`, Python's own start included": [*python, "import hrstyle"],
+        "`hrstyle --help`": [sys.executable, "-m", "hrstyle", "--help"],
+        "load and first picture, 512 px, torch imported": [*python, first.format("torch")],
+        "the same with OpenVINO": [*python, first.format("openvino")],
+    }
+
+
+def print_startup(rounds: int) -> None:
+    """Print the table of `startup`: what the process says it took, or all of its time."""
+    print("\n| start | seconds |\n|-|-|")
+    for name, command in startup().items():
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            whole = time.perf_counter() - start
+            times.append(float(output) if name.startswith(("load", "the same")) else whole)
+        print(f"| {name} | {statistics.median(times):.2f} |")
 
 
 def main() -> None:
@@ -132,10 +167,10 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print_peak(arguments.one, arguments.sizes[0])
+        print_peak(*arguments.one)
         return
     print(f"Machine: {machine(torch.device('cpu'))}\n")
     painters = {name: make() for name, make in CONTENDERS.items()}
@@ -185,6 +220,8 @@ def main() -> None:
     print("|-|" + "-|" * len(arguments.sizes))
     for name in painters:
         row(name, [f"{measured_memory(name, size) / 1e6:.0f}" for size in arguments.sizes])
+
+    print_startup(arguments.rounds)
 
 
 if __name__ == "__main__":
