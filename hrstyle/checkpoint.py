@@ -56,7 +56,10 @@ def load_source(source: str | os.PathLike[str]) -> tuple[Generator, str]:
     Raises:
         InputError: no such style or file; see `load_generator`.
     """
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"no weights at {source}: {error}") from error
     if path.is_file():
         return load_generator(path)
     if isinstance(source, str) and not path.suffix and path.name == source:
@@ -86,7 +89,9 @@ def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except RuntimeError as error:
-        raise InputError(f"{path}: the weights do not fit their generator {config}") from error
+        raise InputError(
+            f"{path}: the weights do not fit their generator {config}; train again?"
+        ) from error
     return generator.requires_grad_(False).eval(), style
 
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,9 +105,12 @@ def run_stylize(arguments: argparse.Namespace) -> None:
         bytes_of(given["max_memory"])  # complain before the work, not after it
     stylizer = load(arguments.style, **_given(arguments, "device", "dtype", "engine"))
     failed = []
-    for source, target in tqdm(pairs, unit="photo", disable=len(pairs) == 1, leave=False):
+    seen = sys.stderr.isatty()  # a log file should hold no progress bars
+    for source, target in tqdm(
+        pairs, unit="photo", disable=len(pairs) == 1 or not seen, leave=False
+    ):
         try:
-            result = stylizer.stylize(source, progress=True, **given)
+            result = stylizer.stylize(source, progress=seen, **given)
             save_image(result, target)
         except InputError as error:
             if len(pairs) == 1:
@@ -129,26 +133,35 @@ def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
     from hrstyle.images import output_format
 
     photos, out = [Path(name) for name in inputs], Path(output)
-    if not (len(photos) > 1 or out.is_dir() or output.endswith(("/", os.sep))):
+    for photo in photos:
+        if photo.is_dir():
+            raise InputError(f"{photo} is a folder; name its pictures, such as {photo}/*.jpg")
+    is_folder = out.is_dir() or output.endswith(("/", os.sep))
+    if len(photos) == 1 and not is_folder:
         targets = [out]
     else:
-        if out.suffix and not out.is_dir():
+        if out.suffix and not is_folder:
             raise InputError(f"{len(photos)} photos need a folder, not the single file {out}")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
         targets = [out / _writable_name(photo) for photo in photos]
-    for photo, target in zip(photos, targets, strict=True):
+    inodes = {_inode(photo) for photo in photos if photo.exists()}
+    names = Counter(str(target).casefold() for target in targets)  # some disks ignore case
+    for target in targets:
         output_format(target)
-        if targets.count(target) > 1:
+        if names[str(target).casefold()] > 1:
             raise InputError(f"two photos would become {target}; repaint them one by one")
-        for other in photos:
-            if other.exists() and target.exists() and target.samefile(other):
-                raise InputError(f"{target} is the photo itself; give the result another name")
-        if photo.is_dir():
-            raise InputError(f"{photo} is a folder; name its pictures, such as {photo}/*.jpg")
+        if target.exists() and _inode(target) in inodes:
+            raise InputError(f"{target} is the photo itself; give the result another name")
     return list(zip(photos, targets, strict=True))
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _writable_name(photo: Path) -> str:

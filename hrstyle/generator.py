@@ -106,7 +106,7 @@ def noise_rows(
 
 def add_noise(x: Tensor, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Tensor:
     """x + weight * pattern, repeated to the size of x; `weight` is `(C, 1, 1)`."""
-    if has_torch_function_unary(x):  # the recording stand-in of hrstyle.streaming
+    if has_torch_function_unary(x):  # the recording stand-in of hrstyle.layers
         return handle_torch_function(add_noise, (x,), x, weight, pattern, shift)
     return x + weight * noise_rows(pattern, 0, x.shape[2], x.shape[3], shift)
 
@@ -219,8 +219,8 @@ class Pyramid(Generator):
     sum to one), and this order does the work on 4 times fewer pixels.
 
     InstanceNorm follows each change of resolution and, within bottlenecks, the 3x3 convolution
-    alone: more of them cost time and memory and paint no better (docs/design.md has the
-    comparison). From 1/4 resolution on there is `Noise` to paint from.
+    alone: more of them cost time and memory and paint no better (scripts/README.md has
+    the comparison). From 1/4 resolution on there is `Noise` to paint from.
 
     Args:
         channels: channels at full, 1/2, 1/4, ... resolution; `len(channels)` resolutions in all.
@@ -241,7 +241,8 @@ class Pyramid(Generator):
             return Bottleneck(width, width, width // 2, norms=(False, True, False), **kind)
 
         def noise(level: int, width: int) -> list[nn.Module]:
-            # Periods without a common factor: together the patterns do not repeat in any picture.
+            # 253 and 251 at the default depth, which have no common factor: together the patterns
+            # repeat in no picture.
             return [Noise(width, period=256 - 2 * level + 1)] if level > 1 else []
 
         steps = list(zip(channels[:-1], channels[1:], blocks, strict=True))

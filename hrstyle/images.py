@@ -166,7 +166,9 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; check the folder") from error
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; check the folder"
+        ) from error
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -177,6 +179,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 def to_rgb(image: PILImage) -> PILImage:
     """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
+
+    A picture that is that already comes back as it is, not as a copy.
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.

@@ -49,11 +49,12 @@ class Layer:
         return self.channels
 
     def __add__(self, other: "Layer") -> "Layer":
-        _require(self._is_like(other), "a sum of layers of different sizes")
+        _require(self._is_like(other), "a sum other than of two layers of one size")
         return Layer("add", [self, other], self.channels, self.stride)
 
     def _is_like(self, other: "Layer") -> bool:
-        return (self.channels, self.stride) == (other.channels, other.stride)
+        both = isinstance(other, Layer)
+        return both and (self.channels, self.stride) == (other.channels, other.stride)
 
     @classmethod
     def __torch_function__(
@@ -105,15 +106,16 @@ def _conv2d(
     groups: int,
 ) -> Layer:
     kernel = weight.shape[2]
-    square = weight.shape[3] == kernel and stride[0] == stride[1]
-    _require(
-        square and set(dilation) == {groups} == {1}, "a grouped, dilated or oblong convolution"
-    )
     mirrored = x.kind == "pad"
     before = x.inputs[0] if mirrored else x
+    around = [x.settings["padding"], *padding] if mirrored else list(padding)
+    same_size = around == ([kernel // 2, 0, 0] if mirrored else [kernel // 2] * 2)
+    square = weight.shape[3] == kernel and kernel % 2 == 1 and stride[0] == stride[1]
+    plain = set(dilation) == {groups} == {1}
+    _require(same_size and square and plain, "a grouped, dilated, oblong or unevenly padded conv2d")
     settings = {
         "weight": weight, "bias": bias, "kernel": kernel, "step": stride[0], "mirrored": mirrored,
-        "padding": x.settings["padding"] if mirrored else padding[0],
+        "padding": around[0],
     }  # fmt: skip
     return Layer("conv", [before], weight.shape[0], before.stride * stride[0], settings)
 
@@ -133,6 +135,7 @@ def _instance_norm(
 
 
 def _relu(x: Layer, inplace: bool = False) -> Layer:
+    _require(not inplace, "a ReLU in place")
     return x._then("relu")
 
 
@@ -174,4 +177,5 @@ def read_layers(generator: Generator) -> list[Layer]:
 
     output: Any = generator.network(Layer("picture", [], 3, 1))  # type: ignore[arg-type]
     visit(output)
+    _require(all(x.kind != "pad" for x in order), "a border that no convolution follows")
     return list(order)

@@ -10,7 +10,7 @@ Within a sweep no row is computed twice: every layer keeps the few rows that the
 again (its line buffer), so a band is as wide as the picture and needs no halo.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -59,8 +59,11 @@ class Rows:
         if not self.height:
             self.pieces.append((start, rows))
         else:
+            if rows.dtype != self.dtype and self.dtype == torch.float16:
+                rows = rows.clamp(-65504, 65504)  # what float16 can hold
             for row in range(start, start + rows.shape[2]):
-                self._block(row, rows)[:, :, row - self.pieces[-1][0]] = rows[:, :, row - start]
+                block = self._block(row, rows)
+                block[:, :, row - self.pieces[-1][0]] = rows[:, :, row - start]
         self.end = start + rows.shape[2]
 
     def _block(self, row: int, like: Tensor) -> Tensor:
@@ -163,14 +166,14 @@ class Moments:
         return scale.float(), shift.float()
 
 
-def _line_buffers(sweep: Sweep) -> tuple[float, float]:
-    """Values for a column of the picture that a sweep holds: in any case, and for a row of a band.
+def _line_buffers(layers: Iterable[Layer]) -> tuple[float, float]:
+    """Values that layers hold for a column of the picture: in any case, and for each row of a band.
 
     A layer that works in place has no buffer; the others keep a band and some three rows more.
     """
-    layers = [x for x in sweep.layers if x not in sweep.known and x.kind not in IN_PLACE]
-    fixed = sum(3 * layer.channels / layer.stride for layer in layers)
-    return fixed, sum(layer.channels / layer.stride**2 for layer in layers)
+    buffered = [layer for layer in layers if layer.kind not in IN_PLACE]
+    fixed = sum(3 * layer.channels / layer.stride for layer in buffered)
+    return fixed, sum(layer.channels / layer.stride**2 for layer in buffered)
 
 
 class Stream:
@@ -200,20 +203,23 @@ class Stream:
         batch, self.height, self.width = shape
         # Which row and column of the picture stands at each place of the padded one.
         self.rows, self.columns = self._padded(self.height), self._padded(self.width)
-        pixels, kept = batch * len(self.rows) * len(self.columns), KEPT_SHARE * max_memory
+        row = batch * len(self.columns) * self.dtype.itemsize
+        stride, (fixed, each) = generator.stride, _line_buffers(layers)
+        lowest = row * (fixed + stride * each)
+        pixels = batch * len(self.rows) * len(self.columns)
+        kept = max(0.0, min(KEPT_SHARE * max_memory, max_memory - lowest))
         self.kept_dtype = self.dtype
         self.sweeps = plan(layers, pixels=pixels, budget=kept, itemsize=self.dtype.itemsize)
         once = sum(layer.multiply_adds() for layer in layers)
         if total_multiply_adds(self.sweeps) > 1.5 * once and self.dtype.itemsize > 2:
-            # Memory is so short that much would be computed twice. float16 takes half of it, and
-            # its 11 bits move a painted value by about 1/255 at most.
+            # Memory is so short that much would be computed twice. float16 takes half of it; its 11
+            # bits moved values of the bundled style by 1/255 at most (scripts/README.md).
             self.kept_dtype = torch.float16
             self.sweeps = plan(layers, pixels=pixels, budget=kept, itemsize=2)
-        row = batch * len(self.columns) * self.dtype.itemsize
-        fixed, each = (max(costs) for costs in zip(*map(_line_buffers, self.sweeps), strict=True))
+        made = [[x for x in sweep.layers if x not in sweep.known] for sweep in self.sweeps]
+        fixed, each = (max(values) for values in zip(*map(_line_buffers, made), strict=True))
         band = (max_memory - kept - fixed * row) / (each * row)
         band = min(band, band_pixels * self.dtype.itemsize / row)
-        stride = generator.stride
         self.band = min(max(stride, int(band) // stride * stride), len(self.rows))
         self.stats: dict[Layer, tuple[Tensor, Tensor]] = {}
         self.buffers: dict[Layer, Rows] = {}
@@ -256,7 +262,8 @@ class Stream:
         for end in ends:
             made = walk.advance(start, end)
             for norm, measured in moments.items():
-                measured.update(made[norm.inputs[0]])
+                if norm.inputs[0] in made:  # a deep layer beside it may have needed its rows before
+                    measured.update(made[norm.inputs[0]])
             yield start, made
             start = end
         self.stats |= {norm: moments[norm].scale_and_shift(norm) for norm in moments}

@@ -125,7 +125,8 @@ def memory_of_plain_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int)
     alive: set[Layer] = set()
     peak = 0.0
     for number, layer in enumerate(layers):
-        copies = size(layer.inputs[0]) if layer.kind == "conv" and layer.settings["padding"] else 0
+        mirrors = layer.kind == "conv" and layer.settings["mirrored"]
+        copies = size(layer.inputs[0]) if mirrors else 0
         alive.add(layer)
         peak = max(peak, copies + sum(map(size, alive)))
         alive = {x for x in alive if last_use.get(x, number + 1) > number}

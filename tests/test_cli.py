@@ -34,6 +34,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(photo, weights_file, tmp_path
         ({"output": tmp_path / "out.xyz"}, ".xyz"),
         ({"output": tmp_path / "nowhere" / "out.png"}, "nowhere"),
         ({"style": "guernica"}, "starry_night"),
+        ({"style": "~nobody_of_this_name/x.safetensors"}, "home directory"),
     ]
     for change, message in bad:
         values = good | change
@@ -94,11 +95,17 @@ def test_outputs_that_would_be_lost(photo, weights_file, tmp_path, capsys):
         ([first, photo], tmp_path / "out.png", "need a folder"),
         ([first, photo], tmp_path / "a", "another name"),
         ([tmp_path / "a"], tmp_path / "out.png", r"*.jpg"),
+        (["."], f"{tmp_path}/out/", r"*.jpg"),
     ]
     for sources, out, message in cases:
         assert run("stylize", *sources, "-o", out, "--style", weights_file) == 2
         assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("out*/*"))
+
+
+def test_a_folder_may_have_a_dot_in_its_name(photo, weights_file, tmp_path):
+    main(["stylize", str(photo), "-o", f"{tmp_path}/v1.0/", "--style", str(weights_file)])
+    assert (tmp_path / "v1.0" / "chelsea.png").is_file()
 
 
 def test_settings_reach_the_pass(photo, weights_file, tmp_path, capsys):

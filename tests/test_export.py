@@ -84,12 +84,21 @@ def test_bad_input(tmp_path, weights_file, monkeypatch):
         arguments = {"source": weights_file, "path": tmp_path / "out.onnx"} | change
         with pytest.raises(InputError, match=message):
             export(**arguments)
-    monkeypatch.setattr(module, "TOLERANCE", {"float32": 0.0})
-    with pytest.raises(InputError, match="is removed"):
-        export(weights_file, tmp_path / "out.onnx")
     assert not list(tmp_path.glob("*.onnx"))
     with pytest.raises(InputError, match=r"pip install \"hrstyle\[onnx\]\""):
         module._need("no_such_package", "onnx")
+
+
+@pytest.mark.parametrize("tolerance", [0.0, float("nan")])
+def test_a_model_that_is_off_does_not_replace_a_good_file(
+    tmp_path, weights_file, monkeypatch, tolerance
+):
+    path = tmp_path / "out.onnx"
+    path.write_bytes(b"good")
+    monkeypatch.setattr(module, "TOLERANCE", {"float32": tolerance})
+    with pytest.raises(InputError, match="not written: off by"):
+        export(weights_file, path)
+    assert path.read_bytes() == b"good"
 
 
 def test_openvino_takes_any_size_and_threads_may_share_it(generator):

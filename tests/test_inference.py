@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 import hrstyle
+from hrstyle import inference
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
@@ -121,9 +122,11 @@ class Inverted(Generator):
 
 @pytest.mark.parametrize("network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not])
 def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
-    stylizer = Stylizer(Inverted(network), style="mine", device="cpu", engine="torch")
+    stylizer = Stylizer(Inverted(network), style="mine", device="cpu")
     picture = torch.ones(1, 3, 600, 600)
     assert stylizer.stylize(picture, max_memory=1).max() == 0
+    with pytest.raises(InputError, match="cannot run this generator"):
+        Stylizer(Inverted(network), style="mine", engine="openvino")
 
 
 def test_bad_sources(tmp_path, weights_file):
@@ -168,13 +171,25 @@ def test_engines_agree(weights_file, photo):
     assert np.array_equal(pictures["auto"], pictures["openvino"])
 
 
-@pytest.mark.parametrize("engine", ["torch", "openvino"])
-def test_bfloat16_is_near(weights_file, photo, engine):
+@pytest.mark.parametrize(
+    ("dtype", "engine"), [("bfloat16", "torch"), ("bfloat16", "openvino"), ("float16", "auto")]
+)
+def test_short_types_are_near(weights_file, photo, dtype, engine):
     exact = np.asarray(hrstyle.load(weights_file, engine="torch").stylize(photo)).astype(int)
-    stylizer = hrstyle.load(weights_file, device="cpu", dtype="bfloat16", engine=engine)
+    stylizer = hrstyle.load(weights_file, device="cpu", dtype=dtype, engine=engine)
     for max_memory in ("1GB", "1MB"):
         short = np.asarray(stylizer.stylize(photo, max_memory=max_memory))
         assert 0 < np.abs(short - exact).mean() < 2
+
+
+def test_auto_does_without_an_openvino_that_cannot_be_used(weights_file, photo, monkeypatch):
+    def broken(*arguments, **settings):
+        raise InputError("openvino cannot be imported")
+
+    monkeypatch.setattr(inference, "openvino_model", broken)
+    stylizer = hrstyle.load(weights_file, device="cpu")
+    assert stylizer.engine == "torch"
+    assert stylizer.stylize(photo).size == (451, 300)
 
 
 def test_two_threads_share_one_stylizer(stylizer, photo):
@@ -213,7 +228,7 @@ def test_progress_bar(stylizer, photo, capsys):
 def test_amounts_of_memory():
     for text, value in {"2GB": 2e9, "500 mb": 5e8, "1.5G": 1.5e9, 7: 7, "1e9": 1e9}.items():
         assert bytes_of(text) == value
-    for text in ("", "GB", "2 XB", "-1GB", 0, "1.2.3"):
+    for text in ("", "GB", "2 XB", "-1GB", 0, "1.2.3", "1e999"):
         with pytest.raises(InputError, match="2GB or 500MB"):
             bytes_of(text)
 
@@ -222,7 +237,8 @@ def test_bad_settings(weights_file):
     for settings, message in [
         ({"dtype": "int8"}, "float32, bfloat16, float16"),
         ({"engine": "steam"}, "auto, torch, openvino"),
-        ({"engine": "openvino", "device": "cuda"}, "on the CPU"),
+        ({"engine": "openvino", "device": "meta"}, "on the CPU"),
+        ({"engine": "openvino", "dtype": "float16"}, "float32 or bfloat16"),
     ]:
         with pytest.raises(InputError, match=message):
             hrstyle.load(weights_file, **settings)

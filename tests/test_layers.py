@@ -64,6 +64,12 @@ class Odd(Generator):
         (lambda self, x: self.conv(x) if x.size(2) else x, "size"),
         (lambda self, x: nn.Conv2d(3, 3, 3, groups=3)(x), "grouped"),
         (lambda self, x: F.pad(x, (1, 1, 1, 1), "circular"), "reflection"),
+        (lambda self, x: F.relu(F.pad(x, (1, 1, 1, 1), "reflect")), "no convolution follows"),
+        (lambda self, x: self.conv(F.pad(x, (1, 1, 1, 1), "reflect")), "padded"),
+        (lambda self, x: nn.Conv2d(3, 3, 3, padding=(1, 2))(x), "padded"),
+        (lambda self, x: nn.Conv2d(3, 3, 3)(x), "padded"),
+        (lambda self, x: F.relu(self.conv(x), inplace=True), "in place"),
+        (lambda self, x: x + 1, "sum"),
     ],
 )
 def test_what_cannot_be_read_is_named(network, what):

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hrstyle import streaming
-from hrstyle.generator import paper, pyramid
+from hrstyle.generator import Generator, paper, pyramid
 from hrstyle.layers import read_layers
 from hrstyle.streaming import Moments, Rows, Stream, fold, join_padded
 
@@ -121,6 +121,50 @@ def test_bfloat16():
     assert stream.kept_dtype == torch.bfloat16
     # Rounding differs from place to place, but is of the same size.
     assert (out - expected).abs().mean() < 2 * (plain - expected).abs().mean()
+
+
+class Deep(Generator):
+    """Beside its norm's input lies a branch that needs rows of it far ahead."""
+
+    def __init__(self):
+        super().__init__(stride=1, mean=(0.0,) * 3, std=(1.0,) * 3)
+        self.first = nn.Conv2d(3, 4, 1)
+        self.norm = nn.InstanceNorm2d(4)
+        self.branch = nn.Sequential(*(nn.Conv2d(4, 4, 7, padding=3) for _ in range(4)))
+        self.branch_norm = nn.InstanceNorm2d(4)
+        self.last = nn.Conv2d(4, 3, 1)
+
+    def network(self, x):
+        y = self.first(x)
+        return self.last(self.norm(y) + self.branch_norm(self.branch(y)))
+
+
+def test_a_norm_beside_a_deep_branch():
+    torch.manual_seed(0)
+    generator, picture = Deep().eval(), torch.rand(1, 3, 40, 20)
+    with torch.no_grad():
+        expected = generator(picture)
+    out, _ = streamed(generator, picture, band_pixels=60)
+    assert torch.allclose(out, expected, atol=1e-4)
+
+
+def test_memory_does_not_grow_with_the_height(monkeypatch):
+    peaks = []
+    plain = streaming._Walk.advance
+
+    def advance(walk, start, end):
+        made = plain(walk, start, end)
+        pieces = [piece for rows in walk.buffers.values() for _, piece in rows.pieces]
+        storages = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in pieces}
+        peaks[-1] = max(peaks[-1], sum(storages.values()))
+        return made
+
+    monkeypatch.setattr(streaming._Walk, "advance", advance)
+    generator = pyramid(channels=(4, 6, 8, 10), blocks=(1, 1, 1)).eval()
+    for height in (160, 640):
+        peaks.append(0)
+        streamed(generator, torch.rand(1, 3, height, 64), max_memory=1)
+    assert 0 < peaks[1] <= 1.1 * peaks[0]
 
 
 def test_progress_adds_up():

@@ -75,9 +75,12 @@ class StyleTransfer(pl.LightningModule):
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
         # Where the generator's noise lies is drawn anew for each batch, from the batch's number
         # alone, so that a resumed run repeats the one that was cut off.
-        torch.manual_seed(self._batch * self.trainer.world_size + self.trainer.global_rank)
+        with torch.random.fork_rng(devices=[]):
+            number = self._batch * self.trainer.world_size + self.trainer.global_rank
+            torch.default_generator.manual_seed(number)
+            painted = self(photo)
         self._batch += 1
-        terms = self.loss(self(photo), photo)
+        terms = self.loss(painted, photo)
         loss = terms["loss"]
         finite = bool(torch.isfinite(loss))
         # Of any process, or those that went well would wait for ever for the one that stopped.
