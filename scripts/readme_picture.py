@@ -13,7 +13,7 @@ import hrstyle
 from hrstyle.images import open_image, save_image, to_pil, to_rgb, to_tensor
 from hrstyle.train.data import sample_path
 
-PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
+PHOTOS = ("chelsea.png", "camera.png", "coffee.png", "rocket.jpg")
 SIZE = (400, 267)
 
 

@@ -85,8 +85,8 @@ def test_bad_input(tmp_path, weights_file, monkeypatch):
         with pytest.raises(InputError, match=message):
             export(**arguments)
     assert not list(tmp_path.glob("*.onnx"))
-    with pytest.raises(InputError, match=r"pip install \"hrstyle\[onnx\]\""):
-        module._need("no_such_package", "onnx")
+    with pytest.raises(InputError, match=r"pip install \"hrstyle\[export\]\""):
+        module._need("no_such_package", "hrstyle[export]")
 
 
 @pytest.mark.parametrize("tolerance", [0.0, float("nan")])
