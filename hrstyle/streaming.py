@@ -213,7 +213,7 @@ class Stream:
         once = sum(layer.multiply_adds() for layer in layers)
         if total_multiply_adds(self.sweeps) > 1.5 * once and self.dtype.itemsize > 2:
             # Memory is so short that much would be computed twice. float16 takes half of it; its 11
-            # bits moved values of the bundled style by 1/255 at most (scripts/README.md).
+            # bits moved values of the bundled style by 1.5/255 at most (scripts/README.md).
             self.kept_dtype = torch.float16
             self.sweeps = plan(layers, pixels=pixels, budget=kept, itemsize=2)
         made = [[x for x in sweep.layers if x not in sweep.known] for sweep in self.sweeps]
