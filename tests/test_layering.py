@@ -21,6 +21,7 @@ ORDER = [
     "checkpoint",
     "layers",
     "sweeps",
+    "rows",
     "streaming",
     "export",
     "inference",

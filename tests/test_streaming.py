@@ -6,7 +6,7 @@ from torch import nn
 from hrstyle import streaming
 from hrstyle.generator import Generator, paper, pyramid
 from hrstyle.layers import read_layers
-from hrstyle.streaming import Moments, Rows, Stream, fold, join_padded
+from hrstyle.streaming import Moments, Stream, fold
 
 
 def randomised(generator):
@@ -200,25 +200,3 @@ def test_folding_a_norm_into_its_convolution():
     last.settings.update(weight=norm.weight, bias=norm.bias, eps=norm.eps)
     weight, bias = fold(layer, *moments.scale_and_shift(last))
     assert torch.allclose(F.conv2d(x, weight, bias), norm(conv(x)), atol=1e-4)
-
-
-def test_join_padded_is_cat_and_pad():
-    pieces = [torch.rand(2, 3, 2, 7), torch.rand(2, 3, 4, 7)]
-    whole = torch.cat(pieces, dim=2)
-    kind = {"above": 1, "below": 1, "sides": 1}
-    mirrored = join_padded(pieces, torch.float32, mirrored=True, **kind)
-    assert torch.equal(mirrored, F.pad(whole, (1, 1, 1, 1), mode="reflect"))
-    zeros = join_padded(pieces, torch.float32, mirrored=False, **kind)
-    assert torch.equal(zeros, F.pad(whole, (1, 1, 1, 1)))
-
-
-@pytest.mark.parametrize("height", [0, 10])
-def test_rows_grow_below_and_shrink_above(height, monkeypatch):
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", 100)  # blocks of 5 rows
-    whole, rows = torch.rand(1, 2, 10, 3), Rows(height)
-    for start, end in ((0, 4), (4, 5), (5, 10)):
-        rows.append(start, whole[:, :, start:end])
-    assert torch.equal(torch.cat(rows.take(3, 7), dim=2), whole[:, :, 3:7])
-    rows.drop_before(5)
-    assert (rows.pieces[0][0], rows.end) == (5, 10)
-    assert torch.equal(torch.cat(rows.take(5, 10), dim=2), whole[:, :, 5:])
