@@ -8,6 +8,7 @@ do. It is written layer by layer from what `hrstyle.layers` reads off the genera
 
 import os
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,7 @@ def openvino_model(generator: Generator, *, dtype: str = "float32") -> Callable[
     Raises:
         InputError: OpenVINO is not installed.
     """
-    openvino = _need("openvino", "openvino")
-    core = openvino.Core()
+    core = _openvino_core()
     precision = {"float32": "f32", "bfloat16": "bf16"}[dtype]
     compiled = core.compile_model(
         core.read_model(onnx_bytes(generator, style="")),
@@ -109,6 +109,16 @@ def openvino_model(generator: Generator, *, dtype: str = "float32") -> Callable[
         return torch.from_numpy(painted)
 
     return paint
+
+
+@cache
+def _openvino_core() -> Any:
+    """OpenVINO's runtime, kept until the process ends.
+
+    Its CPU plugin replaces the thread's stack for signal handlers. Once it had been unloaded, the
+    next Ctrl-C crashed (OpenVINO 2026.4 under pytest, which has such a stack of its own).
+    """
+    return _need("openvino", "openvino").Core()
 
 
 def _need(package: str, install: str) -> Any:
