@@ -1,16 +1,19 @@
 """The files that hold a trained generator; the only module that knows their formats.
 
 The file people share (`.safetensors`): the generator's weights in float16, and in its metadata
-`format` ("hrstyle 1"), `style` (a name) and `generator` (its `config` as JSON).
+`format` ("hrstyle 1"), `style` (a name), `generator` (its `config` as JSON), `credit` (title,
+artist, year) and `base`, the `fingerprint` of the network that the training started from.
 
 Lightning's checkpoint (`.ckpt`), which training writes and resumes from: the weights under
-`state_dict` with the prefix `generator.`, `style` and `generator` under `hyper_parameters`.
+`state_dict` with the prefix `generator.`, the rest under `hyper_parameters`.
 
 Reading either never executes code from the file.
 """
 
+import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,52 @@ _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained generator and what is known about it.
+
+    Args:
+        generator: float32, on the CPU, in eval mode.
+        style: the style's name.
+        credit: title, artist and year of the picture, or "".
+        base: `fingerprint` of the network that its training started from, "" if from nothing.
+            Networks that have it in common can be mixed.
+    """
+
+    generator: Generator
+    style: str
+    credit: str = ""
+    base: str = ""
+
+
+def fingerprint(generator: Generator) -> str:
+    """Sixteen characters that tell these weights, rounded as in a file, from any others."""
+    digest = hashlib.sha256()
+    for key, value in sorted(_rounded(generator).items()):
+        digest.update(key.encode() + value.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _rounded(generator: Generator) -> dict[str, Tensor]:
+    return {
+        key: value.detach().to("cpu", torch.float16).contiguous()
+        for key, value in generator.state_dict().items()
+    }
+
+
 def generator_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Only the entries of a LightningModule's state dict that belong to its generator."""
     return {key: value for key, value in state.items() if key.startswith(_PREFIX)}
 
 
-def save_weights(path: str | os.PathLike[str], generator: Generator, *, style: str) -> None:
+def save_weights(
+    path: str | os.PathLike[str],
+    generator: Generator,
+    *,
+    style: str,
+    credit: str = "",
+    base: str = "",
+) -> None:
     """Write the file that people share.
 
     float16 halves the file. Rounding the weights moves a pixel by a small part of 1/255 on average,
@@ -42,15 +85,12 @@ def save_weights(path: str | os.PathLike[str], generator: Generator, *, style: s
     Raises:
         InputError: the folder is missing or not writable.
     """
-    state = {
-        key: value.detach().to("cpu", torch.float16).contiguous()
-        for key, value in generator.state_dict().items()
-    }
-    metadata = {"format": _FORMAT, "style": style, "generator": json.dumps(generator.config)}
-    write_atomically(path, save(state, metadata))
+    metadata = {"style": style, "credit": credit, "base": base}
+    metadata |= {"format": _FORMAT, "generator": json.dumps(generator.config)}
+    write_atomically(path, save(_rounded(generator), metadata))
 
 
-def load_source(source: str | os.PathLike[str]) -> tuple[Generator, str]:
+def load_source(source: str | os.PathLike[str]) -> Trained:
     """`load_generator` of a bundled style's name, or of a path.
 
     Raises:
@@ -67,11 +107,8 @@ def load_source(source: str | os.PathLike[str]) -> tuple[Generator, str]:
     raise InputError(f"no weights at {source}; check the path")
 
 
-def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:
+def load_generator(path: str | os.PathLike[str]) -> Trained:
     """Read a trained generator from either kind of file.
-
-    Returns:
-        The generator, float32, on the CPU, in eval mode; and the style's name.
 
     Raises:
         InputError: the file is missing, damaged, or not one of these.
@@ -82,7 +119,8 @@ def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:
             is_checkpoint = file.read(2) == b"PK"  # torch.save writes a zip archive
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
-    config, state, style = (_read_checkpoint if is_checkpoint else _read_weights)(path)
+    described, state = (_read_checkpoint if is_checkpoint else _read_weights)(path)
+    config = described["generator"]
     try:
         generator = from_config(config)
         generator.load_state_dict(state)
@@ -92,10 +130,11 @@ def load_generator(path: str | os.PathLike[str]) -> tuple[Generator, str]:
         raise InputError(
             f"{path}: the weights do not fit their generator {config}; train again?"
         ) from error
-    return generator.requires_grad_(False).eval(), style
+    known = {key: described[key] for key in ("style", "credit", "base") if key in described}
+    return Trained(generator=generator.requires_grad_(False).eval(), **known)
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -110,12 +149,13 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
             f" (format {metadata.get('format')!r}, this version reads {_FORMAT!r})"
         )
     try:
-        return json.loads(metadata["generator"]), state, metadata["style"]
+        required = {"generator": json.loads(metadata["generator"]), "style": metadata["style"]}
+        return metadata | required, state
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: its description of the generator is damaged") from error
 
 
-def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises a dozen types for damaged files
@@ -123,7 +163,8 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str
     try:
         hparams = checkpoint["hyper_parameters"]
         state = generator_state(checkpoint["state_dict"])
-        config, style = hparams["generator"], hparams["style"]
+        described = {key: hparams[key] for key in ("generator", "style")}
+        described |= {key: hparams[key] for key in ("credit", "base") if key in hparams}
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a checkpoint of hrstyle.train") from error
-    return config, {key.removeprefix(_PREFIX): value for key, value in state.items()}, style
+    return described, {key.removeprefix(_PREFIX): value for key, value in state.items()}

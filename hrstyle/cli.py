@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hrstyle import __version__
 from hrstyle.errors import InputError
@@ -15,6 +16,8 @@ examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style runs/my_painting/my_painting.safetensors
   hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
+  hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
+  hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
   hrstyle export starry_night starry_night.onnx
   hrstyle styles
 
@@ -49,7 +52,24 @@ def build_parser() -> argparse.ArgumentParser:
         required=True,
         help="the result (.png, .jpg, .webp …); or a folder: results keep the photos' names",
     )
-    stylize.add_argument("--style", metavar="NAME|FILE", required=True, help=_STYLE)
+    stylize.add_argument(
+        "--style",
+        metavar="NAME|FILE",
+        required=True,
+        help=f"{_STYLE}; or several with their shares: starry_night:0.5,great_wave:0.5",
+    )
+    stylize.add_argument(
+        "--strength",
+        type=float,
+        metavar="0...1",
+        help="how much of the style: 0 is the photo, 1 (without it) the style",
+    )
+    stylize.add_argument(
+        "--stroke-size",
+        type=float,
+        metavar="TIMES",
+        help="how large the strokes are: 3, for one, triples them; for prints (1 without it)",
+    )
     stylize.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is"
     )
@@ -100,10 +120,10 @@ def run_stylize(arguments: argparse.Namespace) -> None:
     # files from strangers; who names a file here means it.
     Image.MAX_IMAGE_PIXELS = None
     pairs = plan_outputs(arguments.input, arguments.output)
-    given = _given(arguments, "max_memory")
-    if given:
+    given = _given(arguments, "strength", "stroke_size", "max_memory")
+    if "max_memory" in given:
         bytes_of(given["max_memory"])  # complain before the work, not after it
-    stylizer = load(arguments.style, **_given(arguments, "device", "dtype", "engine"))
+    stylizer = load(parse_style(arguments.style), **_given(arguments, "device", "dtype", "engine"))
     failed = []
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
     for source, target in tqdm(
@@ -121,6 +141,26 @@ def run_stylize(arguments: argparse.Namespace) -> None:
             tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
     if failed:
         raise InputError(f"{len(failed)} of {len(pairs)} photos could not be repainted, see above")
+
+
+def parse_style(text: str) -> str | dict[str, float]:
+    """What stands after --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
+
+    Raises:
+        InputError: several, and one has no share.
+    """
+    if "," not in text or Path(text).is_file():
+        return text
+    shares = {}
+    for part in text.split(","):
+        name, _, share = part.strip().rpartition(":")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise InputError(
+                f"--style {text}: {part!r} needs a share, as in starry_night:0.5,great_wave:0.5"
+            ) from None
+    return shares
 
 
 def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
@@ -186,12 +226,14 @@ def run_export(arguments: argparse.Namespace) -> None:
 
 def run_styles(arguments: argparse.Namespace) -> None:
     """`hrstyle styles`."""
-    from hrstyle.styles import names
+    from hrstyle.checkpoint import load_generator
+    from hrstyle.styles import names, weights_path
 
-    print("\n".join(names()))
+    for name in names():
+        print(f"{name:16}{load_generator(weights_path(name)).credit}".rstrip())
 
 
-def _given(arguments: argparse.Namespace, *names: str) -> dict[str, str]:
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given; the others keep their defaults, which are Python's."""
     values = vars(arguments)
     return {name: values[name] for name in names if values[name] is not None}

@@ -7,7 +7,7 @@ do. It is written layer by layer from what `hrstyle.layers` reads off the genera
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from hrstyle import __version__
-from hrstyle.checkpoint import load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import write_atomically
 from hrstyle.layers import Layer, read_layers
+from hrstyle.mixing import load_style
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 CHECK_SIZES = ((64, 64), (83, 131), (250, 190))
@@ -34,12 +34,15 @@ _OPSET, _IR_VERSION = 17, 8
 
 
 def export(
-    source: str | os.PathLike[str], path: str | os.PathLike[str], *, dtype: str = "float32"
+    source: str | os.PathLike[str] | Mapping[str, float],
+    path: str | os.PathLike[str],
+    *,
+    dtype: str = "float32",
 ) -> float:
     """Write a style as an ONNX file, once it agrees with PyTorch on noise of three sizes.
 
     Args:
-        source: name of a bundled style, or path of a trained file, as for `hrstyle.load`.
+        source: name of a bundled style, path of a trained file, or several, as for `hrstyle.load`.
         path: of the file to write, ending in `.onnx`.
         dtype: `"float32"`, or `"float16"` for half the size. Pictures go in and out in float32 in
             any case.
@@ -57,8 +60,9 @@ def export(
     if dtype not in DTYPES:
         raise InputError(f"dtype must be float32 or float16, not {dtype!r}")
     runtime = _need("onnxruntime", "hrstyle[export]")
-    generator, style = load_source(source)
-    model = onnx_bytes(generator, style=style, dtype=dtype)
+    trained = load_style(source)
+    generator = trained.generator
+    model = onnx_bytes(generator, style=trained.style, dtype=dtype)
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
     errors = []
     random = torch.Generator().manual_seed(0)

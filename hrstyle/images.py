@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
@@ -246,3 +247,14 @@ def to_bytes(picture: Tensor) -> Tensor:
 def to_pil(picture: Tensor) -> PILImage:
     """`(3, H, W)` or `(1, 3, H, W)` float -> Pillow RGB image; values are clamped to [0, 1]."""
     return Image.fromarray(to_bytes(picture).cpu().numpy())
+
+
+def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture at another height and width, bicubic, with the filter widened to reduce.
+
+    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is of the same kind.
+    """
+    how: dict[str, Any] = {"size": size, "mode": "bicubic", "antialias": True}
+    if picture.dtype == torch.uint8:
+        return F.interpolate(picture.permute(2, 0, 1)[None], **how)[0].permute(1, 2, 0).contiguous()
+    return F.interpolate(picture.float(), **how).clamp_(0, 1).to(picture.dtype)

@@ -1,19 +1,9 @@
-"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
-
-There are three ways to compute, which give the same picture but for rounding:
-
-- the plain pass, `generator(picture)`;
-- streaming (`hrstyle.streaming`), in bounded memory, for large pictures, and for middling ones on a
-  CPU, where its bands use the same memory over and over;
-- OpenVINO, the fastest on a CPU, for what fits into memory.
-"""
+"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo."""
 
 import math
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -21,39 +11,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
-from hrstyle.checkpoint import load_source
+from hrstyle.engine import Painter
 from hrstyle.errors import InputError
-from hrstyle.export import openvino_model
 from hrstyle.generator import Generator
 from hrstyle.images import (
     PILImage,
     alpha_of,
     check_tensor,
     from_array,
-    from_bytes,
     open_image,
+    resize,
     to_array,
-    to_bytes,
     upright,
 )
-from hrstyle.layers import read_layers
-from hrstyle.streaming import Stream
-from hrstyle.sweeps import memory_of_plain_pass
+from hrstyle.mixing import interpolate, load_base, load_style
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-ENGINES = ("auto", "torch", "openvino")
-MIDDLING = 2**18
-"""Pixels above which streaming is faster than a plain pass on a CPU."""
+SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-
-
-def best_device() -> torch.device:
-    """CUDA if there is one, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def bytes_of(size: str | float) -> float:
@@ -74,7 +49,7 @@ def bytes_of(size: str | float) -> float:
 
 
 def load(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Mapping[str, float],
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype = "float32",
@@ -84,14 +59,23 @@ def load(
 
     Args:
         source: name of a bundled style (`"starry_night"`), or path of a `.safetensors` file or
-            Lightning checkpoint that training wrote. Nothing in the file is executed.
+            Lightning checkpoint that training wrote. Nothing in the file is executed. Or several of
+            these with their shares, as `{"starry_night": 0.5, "great_wave": 0.5}`: a mixture.
         device, dtype, engine: see `Stylizer`.
 
     Raises:
-        InputError: no such style or file, a damaged or foreign file; see also `Stylizer`.
+        InputError: no such style or file, a damaged or foreign file; styles that cannot be mixed
+            because they share no base; see also `Stylizer`.
     """
-    generator, style = load_source(source)
-    return Stylizer(generator, style=style, device=device, dtype=dtype, engine=engine)
+    trained = load_style(source)
+    return Stylizer(
+        trained.generator,
+        style=trained.style,
+        base=trained.base,
+        device=device,
+        dtype=dtype,
+        engine=engine,
+    )
 
 
 class Stylizer:
@@ -103,6 +87,7 @@ class Stylizer:
         generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device` and `dtype`,
             set to eval mode and used without gradients.
         style: name of its style.
+        base: fingerprint of the network that it was grown from, "" if none; `strength` needs it.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
         dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
             faster where the hardware has them, and differ by a few of 255.
@@ -118,52 +103,20 @@ class Stylizer:
         generator: Generator,
         *,
         style: str,
+        base: str = "",
         device: str | torch.device | None = None,
         dtype: str | torch.dtype = "float32",
         engine: str = "auto",
     ):
-        name = str(dtype).removeprefix("torch.")
-        if name not in DTYPES:
-            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
-        if engine not in ENGINES:
-            raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
-        try:
-            default = torch.device("cpu") if engine == "openvino" else best_device()
-            self.device = default if device is None else torch.device(device)
-            generator.eval().to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
-            ) from error
-        if engine == "openvino" and (self.device.type != "cpu" or name == "float16"):
-            raise InputError(
-                f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"
-                f" {self.device}"
-            )
-        try:
-            self._layers = read_layers(generator)
-        except (NotImplementedError, AttributeError, TypeError) as error:
-            if engine == "openvino":
-                raise InputError(f"engine='openvino' cannot run this generator: {error}") from error
-            self._layers = []  # a network of another kind than ours: always the plain pass
-        self._whole = self._compile(generator, name, engine)
-        self.engine = "torch" if self._whole is generator else "openvino"
         self.style = style
-        self.dtype = DTYPES[name]
-        self.generator = generator.to(self.dtype)
-        # The recorded layers hold the weights, which may have been converted.
-        self._layers = read_layers(generator) if self._layers else []
-        self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
-
-    def _compile(self, generator: Generator, dtype: str, engine: str) -> Callable[[Tensor], Tensor]:
-        """The generator itself, or what OpenVINO makes of it."""
-        if engine == "openvino":
-            return openvino_model(generator, dtype=dtype)
-        fits = self.device.type == "cpu" and dtype != "float16" and self._layers
-        if engine == "auto" and fits and find_spec("openvino"):
-            with suppress(InputError):  # installed, but broken: PyTorch will do
-                return openvino_model(generator, dtype=dtype)
-        return generator
+        self.base = base
+        self._options: dict[str, Any] = {"device": device, "dtype": dtype, "engine": engine}
+        self.painter = Painter(generator, **self._options)
+        self.generator = self.painter.generator
+        self.device = self.painter.device
+        self.dtype = self.painter.dtype
+        self.engine = self.painter.engine
+        self._weaker: dict[float, tuple[Painter, Painter]] = {}
 
     def __repr__(self) -> str:
         return (
@@ -172,7 +125,13 @@ class Stylizer:
 
     @overload
     def stylize(
-        self, image: Tensor, *, max_memory: str | float = ..., progress: bool = ...
+        self,
+        image: Tensor,
+        *,
+        strength: float = ...,
+        stroke_size: float = ...,
+        max_memory: str | float = ...,
+        progress: bool = ...,
     ) -> Tensor: ...
 
     @overload
@@ -180,6 +139,8 @@ class Stylizer:
         self,
         image: str | os.PathLike[str] | PILImage | NDArray[Any],
         *,
+        strength: float = ...,
+        stroke_size: float = ...,
         max_memory: str | float = ...,
         progress: bool = ...,
     ) -> PILImage: ...
@@ -188,6 +149,8 @@ class Stylizer:
         self,
         image: str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor,
         *,
+        strength: float = 1.0,
+        stroke_size: float = 1.0,
         max_memory: str | float = "1GB",
         progress: bool = False,
     ) -> PILImage | Tensor:
@@ -201,6 +164,12 @@ class Stylizer:
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
+            strength: from 0, the photo itself, to 1, the style. In between it takes two passes and
+                room for two more pictures.
+            stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide, which is
+                little on a print. Above 1 the picture is painted that many times smaller, enlarged,
+                and painted again with fine strokes that give the coarse ones sharp edges; below 1
+                it is painted larger and reduced.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes. A picture that
                 would take more is streamed. What is taken in any case: the 8-bit picture, and
                 some 150 MB for each 10,000 pixels of its width.
@@ -212,92 +181,76 @@ class Stylizer:
 
         Raises:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
-                range; an impossible `max_memory`.
+                range; an impossible `strength`, `stroke_size` or `max_memory`; a strength below 1
+                of a style that was not grown from the bundled base.
         """
-        budget = bytes_of(max_memory)
+        if not 0 <= strength <= 1:
+            raise InputError(f"strength={strength} must be from 0 (the photo) to 1 (the style)")
+        if not SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES:
+            raise InputError(
+                f"stroke_size={stroke_size} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
+                " 2 doubles the strokes"
+            )
+        how = {"stroke_size": stroke_size, "budget": bytes_of(max_memory), "progress": progress}
         if isinstance(image, Tensor):
             check_tensor(image)
             batch = image if image.ndim == 4 else image[None]
-            return self._paint_tensor(batch, budget, progress).reshape(image.shape)
+            return self._paint(batch, strength, how).reshape(image.shape)
         if isinstance(image, np.ndarray):
             picture = from_array(image)
         elif isinstance(image, Image.Image):
             picture = upright(image)
         else:
             picture = open_image(image)
-        pixels, alpha = to_array(picture), alpha_of(picture)
+        pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
         del picture  # a large one is held once, not twice
-        self._paint_bytes(torch.from_numpy(pixels), budget, progress)
-        painted = Image.fromarray(pixels)
+        painted = Image.fromarray(self._paint(pixels, strength, how).numpy())
         if alpha is not None:
             painted.putalpha(alpha)
         return painted
 
-    def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
-        """Repaint `(H, W, 3)`, uint8, in place."""
-        height, width, _ = pixels.shape
+    def _paint(self, photo: Tensor, strength: float, how: dict[str, Any]) -> Tensor:
+        """A picture of one of the two kinds that `Painter.paint` takes, and may overwrite."""
+        if strength == 0:
+            return photo
+        if strength == 1:
+            return brush(self.painter, photo, **how)
+        weaker, base = self._painters(strength)
+        painted = brush(weaker, photo.clone(), **how)
+        repeated = brush(base, photo.clone(), **how)
+        # What the base alone makes of the photo is taken back by as much as the style is weakened:
+        # at strength 0 it would be the photo itself.
+        return add_difference(painted, photo, repeated, 1 - strength)
 
-        def read(rows: Tensor, columns: Tensor) -> Tensor:
-            band = pixels[rows]
-            if len(columns) != width:
-                band = band[:, columns]
-            return from_bytes(band.to(self.device))
+    def _painters(self, strength: float) -> tuple[Painter, Painter]:
+        """Painters of the style at part of its strength, and of its base; the last are kept."""
+        kept = self._weaker
+        if strength not in kept:
+            base = load_base(self.base, style=self.style)
+            weaker = interpolate([self.generator, base], [strength, 1 - strength])
+            painters = [Painter(generator, **self._options) for generator in (weaker, base)]
+            self._weaker = kept = {strength: (painters[0], painters[1])}
+        return kept[strength]
 
-        def write(row: int, painted: Tensor) -> None:
-            pixels[row : row + painted.shape[2]] = to_bytes(painted).to("cpu")
 
-        if self._should_stream(1, height, width, budget):
-            self._stream((1, height, width), budget, progress, read, write)
-        else:
-            write(0, self._paint(from_bytes(pixels.to(self.device))))
+def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
+    """`painter.paint` with strokes of another size than trained; see `Stylizer.stylize`."""
+    if stroke_size == 1:
+        return painter.paint(picture, **how)
+    height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
+    other = (max(1, round(height / stroke_size)), max(1, round(width / stroke_size)))
+    painted = resize(painter.paint(resize(picture, other), **how), (height, width))
+    # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
+    return painter.paint(painted, **how) if stroke_size > 1 else painted
 
-    def _paint_tensor(self, batch: Tensor, budget: float, progress: bool) -> Tensor:
-        """`(N, 3, H, W)` -> the same, clamped."""
-        shape = (len(batch), batch.shape[2], batch.shape[3])
-        if not self._should_stream(*shape, budget):
-            painted = self._paint(batch.to(self.device, torch.float32))
-            return painted.clamp(0, 1).to(batch.device, batch.dtype)
-        result = torch.empty_like(batch)
 
-        def read(rows: Tensor, columns: Tensor) -> Tensor:
-            band = batch[:, :, rows.to(batch.device)][..., columns.to(batch.device)]
-            return band.to(self.device, torch.float32)
+def add_difference(painted: Tensor, photo: Tensor, repeated: Tensor, share: float) -> Tensor:
+    """painted + share * (photo - repeated), in the range of pictures; it overwrites `painted`.
 
-        def write(row: int, painted: Tensor) -> None:
-            result[:, :, row : row + painted.shape[2]] = painted.clamp(0, 1)
-
-        self._stream(shape, budget, progress, read, write)
-        return result
-
-    @torch.inference_mode()
-    def _paint(self, batch: Tensor) -> Tensor:
-        return self._whole(batch)
-
-    def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
-        pixels = batch * height * width
-        if not self._layers:
-            return False
-        if pixels > MIDDLING and not self._fast_whole:
-            return True
-        # Measured at 1024x1024 px, where the layers take 134 MB: PyTorch 223, OpenVINO 264.
-        return budget < 2 * memory_of_plain_pass(
-            self._layers, pixels=pixels, itemsize=self.dtype.itemsize
-        )
-
-    def _stream(
-        self,
-        shape: tuple[int, int, int],
-        budget: float,
-        progress: bool,
-        read: Callable[[Tensor, Tensor], Tensor],
-        write: Callable[[int, Tensor], None],
-    ) -> None:
-        stream = Stream(self.generator, self._layers, shape, max_memory=budget)
-        with tqdm(
-            total=1.0,
-            desc=self.style,
-            disable=not progress,
-            leave=False,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}",
-        ) as bar:
-            stream.run(read, write, bar.update)
+    All are float in [0, 1] or uint8, of one shape.
+    """
+    top = 255 if painted.dtype == torch.uint8 else 1
+    for rows, before, base in zip(painted, photo, repeated, strict=True):  # a row or a picture
+        total = rows.float() + share * (before.float() - base.float())
+        rows.copy_(total.round_().clamp_(0, top) if top == 255 else total.clamp_(0, top))
+    return painted

@@ -172,12 +172,20 @@ class PerceptualLoss(nn.Module):
         self.has_style = False
 
     @torch.no_grad()
-    def set_style(self, image: Tensor) -> None:
-        """Make a painting the target: `(1, 3, H, W)`, RGB in [0, 1], at the size of its strokes."""
-        features = self.vgg(image.to(self.vgg.mean.device))
-        for layer in self.style_layers:
-            self.register_buffer(f"gram_{layer}", gram_matrix(features[layer]))
-        self.has_style = True
+    def set_style(self, *images: Tensor) -> None:
+        """Make a painting the target, or the mean of the Gram matrices of several.
+
+        Each is `(1, 3, H, W)`, RGB in [0, 1], at the size of its strokes.
+        """
+        grams: dict[str, Tensor] = {}
+        for image in images:
+            features = self.vgg(image.to(self.vgg.mean.device), self.style_layers)
+            for layer in self.style_layers:
+                share = gram_matrix(features[layer]) / len(images)
+                grams[layer] = grams[layer] + share if layer in grams else share
+        for layer, gram in grams.items():
+            self.register_buffer(f"gram_{layer}", gram)
+        self.has_style = bool(images)
 
     def forward(self, image: Tensor, content: Tensor) -> dict[str, Tensor]:
         """The loss of repainting `content` as `image`, both `(N, 3, H, W)`, RGB in [0, 1].
@@ -190,7 +198,7 @@ class PerceptualLoss(nn.Module):
             raise RuntimeError("PerceptualLoss has no style yet: call set_style(image) first")
         features = self.vgg(image)
         with torch.no_grad():
-            target = self.vgg(content)
+            target = self.vgg(content, self.content_layers)
         how = {"normalisation": self.normalisation}
         content_terms = [
             content_loss(features[layer], target[layer], **how) for layer in self.content_layers

@@ -1,8 +1,11 @@
-"""The named styles that come with the package: their weights and their pictures."""
+"""Styles: the pictures to train on, and the trained weights that come with the package."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import pooch
 import torch
 
 from hrstyle.errors import InputError
@@ -12,9 +15,13 @@ WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "pictures"
 
 
+BASE = "base"
+"""The network that all bundled styles were grown from; no style itself."""
+
+
 def names() -> list[str]:
     """The styles that can repaint at once, because their trained weights come along."""
-    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != BASE)
 
 
 def picture_names() -> list[str]:
@@ -23,12 +30,12 @@ def picture_names() -> list[str]:
 
 
 def weights_path(name: str) -> Path:
-    """File of a bundled style's weights.
+    """File of the weights of a bundled style, or of `BASE`.
 
     Raises:
         InputError: no such style; the message lists the known ones.
     """
-    if name not in names():
+    if name not in [*names(), BASE]:
         raise InputError(
             f"no style or file named {name!r}; the styles are {', '.join(names())}, or give the"
             " path of a trained .safetensors or .ckpt file"
@@ -38,36 +45,70 @@ def weights_path(name: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """A painting to train on.
+    """A picture to train on.
 
     Args:
-        image: path of a picture, or the name of one that comes with the package.
+        image: path or http(s) address of a picture, or the name of one that comes with the package.
+            What an address gives is kept in the user's cache.
         name: what the trained style is called.
-        size: length of its longer side in pixels when the loss network looks at it. Strokes come
-            out as large as they are at this size; a smaller picture is not enlarged.
-        title, artist, year, source, status: credit.
+        sha256: of what the address gives; it must agree.
+        member: where the address gives a zip archive (a wheel is one), the picture's path in it.
+        crop: left, top, right and bottom of the part to use, as shares of width and height; takes
+            off frames and margins.
+        size: length of the part's longer side in pixels when the loss network looks at it. Strokes
+            come out as large as they are at this size; a smaller picture is not enlarged.
+        style_weight: how much the style counts against the photo, for `loss=relative`.
+        title, artist, year, source, licence: credit.
+
+    Raises:
+        InputError: an impossible size, crop or name.
     """
 
     image: str
     name: str
+    sha256: str | None = None
+    member: str | None = None
+    crop: Sequence[float] = (0.0, 0.0, 1.0, 1.0)
     size: int = 640
+    style_weight: float = 6.0
     title: str | None = None
     artist: str | None = None
-    year: int | None = None
+    year: str | None = None
     source: str | None = None
-    status: str | None = None
+    licence: str | None = None
 
     def __post_init__(self) -> None:
         if self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
-        if Path(self.name).name != self.name or not self.name.strip("."):
-            raise InputError(f"style.name={self.name!r} must be able to name a file: no / in it")
+        _check_name(self.name)
+        left, top, right, bottom = self.crop if len(self.crop) == 4 else (1, 1, 0, 0)
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise InputError(
+                f"style.crop={list(self.crop)} must be left, top, right and bottom as shares of the"
+                " picture's width and height, such as [0.1,0,1,0.9]"
+            )
 
     @property
+    def parts(self) -> list["Style"]:
+        """The pictures that make the style: this one alone."""
+        return [self]
+
+    @property
+    def credit(self) -> str:
+        """Title, artist and year, as far as they are known."""
+        return ", ".join(str(x) for x in (self.title, self.artist, self.year) if x)
+
+    @cached_property
     def path(self) -> Path:
-        """The picture's file: the path itself, or that of a bundled picture."""
+        """The picture's file: the path itself, a bundled picture's, or that of the fetched one.
+
+        Raises:
+            InputError: no such file; or it cannot be fetched, or is not the expected one.
+        """
         if self.image in picture_names():
             return PICTURES / f"{self.image}.jpg"
+        if self.image.startswith(("http://", "https://")):
+            return fetch(self.image, sha256=self.sha256, member=self.member)
         path = Path(self.image).expanduser()
         if not path.is_file():
             raise InputError(
@@ -77,8 +118,17 @@ class Style:
         return path
 
     def load(self) -> torch.Tensor:
-        """The picture at `size`: `(1, 3, H, W)` in [0, 1]."""
+        """The picture, cropped, at `size`: `(1, 3, H, W)` in [0, 1].
+
+        Raises:
+            InputError: see `path`; or a file that is no picture, or too small.
+        """
         image = to_rgb(open_image(self.path))
+        width, height = image.size
+        left, top, right, bottom = self.crop
+        image = image.crop(
+            (round(left * width), round(top * height), round(right * width), round(bottom * height))
+        )
         image.thumbnail((self.size, self.size))
         if min(image.size) < 16:
             raise InputError(
@@ -86,3 +136,73 @@ class Style:
                 " too few for VGG19; both sides need 16"
             )
         return to_tensor(image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blend:
+    """Several pictures as one style: what lies in the middle of them.
+
+    Args:
+        name: what the trained style is called.
+        pictures: the styles to blend, by any key.
+        style_weight: as in `Style`; theirs do not count.
+
+    Raises:
+        InputError: an impossible name, or no pictures.
+    """
+
+    name: str
+    pictures: Mapping[str, Style]
+    style_weight: float = 6.0
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.pictures:
+            raise InputError("style.pictures is empty; name at least one style")
+
+    @property
+    def parts(self) -> list[Style]:
+        """The pictures that make the style."""
+        return list(self.pictures.values())
+
+    @property
+    def credit(self) -> str:
+        """Whose pictures they are, as far as that is known."""
+        return "; ".join(style.credit for style in self.parts if style.credit)
+
+
+def _check_name(name: str) -> None:
+    if Path(name).name != name or not name.strip("."):
+        raise InputError(f"style.name={name!r} must be able to name a file: no / in it")
+
+
+def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> Path:
+    """Download a file once, with a progress bar, into the user's cache.
+
+    Args:
+        url: http(s) address.
+        sha256: what the file must have; None trusts the address.
+        member: path of a file in the zip archive that the address gives; it is what is returned.
+
+    Raises:
+        InputError: the address does not answer, or gives another file than it should.
+    """
+    unpack = pooch.Unzip(members=[member]) if member else None
+    pooch.get_logger().setLevel("WARNING")  # its other messages are for whoever writes a registry
+    try:
+        found = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{sha256}" if sha256 else None,
+            path=pooch.os_cache("hrstyle"),
+            processor=unpack,
+            progressbar=True,
+        )
+    except (OSError, ValueError) as error:  # no network is an OSError, a wrong hash a ValueError
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"cannot fetch {url} ({reason}); with a network, try again, or save that picture"
+            " yourself and give its path as style.image=PATH"
+        ) from error
+    if not found:
+        raise InputError(f"{url} holds no {member}; style.member must be a path in that archive")
+    return Path(found[0] if member else found)

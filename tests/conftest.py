@@ -25,5 +25,5 @@ def tiny() -> Generator:
 @pytest.fixture
 def weights_file(tiny: Generator, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
-    save_weights(path, tiny, style="tiny")
+    save_weights(path, tiny, style="tiny", credit="Someone, 1900", base="0123")
     return path

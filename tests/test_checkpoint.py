@@ -6,13 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hrstyle.checkpoint import generator_state, load_generator, save_weights
+from hrstyle.checkpoint import fingerprint, generator_state, load_generator, save_weights
 from hrstyle.errors import InputError
 
 
 def test_weights_file_round_trip(tiny, weights_file):
-    generator, style = load_generator(weights_file)
-    assert style == "tiny"
+    trained = load_generator(weights_file)
+    generator = trained.generator
+    assert (trained.style, trained.credit, trained.base) == ("tiny", "Someone, 1900", "0123")
     assert generator.config == tiny.config
     assert not generator.training
     for key, value in tiny.state_dict().items():
@@ -28,7 +29,7 @@ def test_weights_file_is_small_and_says_what_it_is(weights_file):
 
 def test_rounding_to_float16_hardly_moves_the_picture(tiny, weights_file):
     picture = torch.rand(1, 3, 40, 40)
-    difference = load_generator(weights_file)[0](picture) - tiny(picture)
+    difference = load_generator(weights_file).generator(picture) - tiny(picture)
     assert difference.abs().max() < 1.5 / 255
 
 
@@ -37,10 +38,20 @@ def test_lightning_checkpoint(tiny, tmp_path):
     state = {f"generator.{key}": value for key, value in tiny.state_dict().items()}
     hparams = {"generator": tiny.config, "style": "tiny"}
     torch.save({"state_dict": state, "hyper_parameters": hparams}, path)
-    generator, style = load_generator(path)
+    trained = load_generator(path)
     picture = torch.rand(1, 3, 20, 20)
-    assert style == "tiny"
-    assert torch.equal(generator(picture), tiny(picture))
+    assert (trained.style, trained.base) == ("tiny", "")
+    assert torch.equal(trained.generator(picture), tiny(picture))
+
+
+def test_fingerprint_tells_weights_apart(tiny, weights_file):
+    before = fingerprint(tiny)
+    assert len(before) == 16
+    # A file rounds the weights; they are still the same ones.
+    assert fingerprint(load_generator(weights_file).generator) == before
+    with torch.no_grad():
+        tiny.to_rgb.bias[0] += 0.01
+    assert fingerprint(tiny) != before
 
 
 def test_generator_state_leaves_the_rest_out():
@@ -89,6 +100,10 @@ def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
     with pytest.raises(InputError, match="do not fit"):
         load_generator(foreign)
     save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": "{"})
+    with pytest.raises(InputError, match="damaged"):
+        load_generator(foreign)
+    nameless = {key: value for key, value in misfit.items() if key != "style"}
+    save_file({"weight": torch.zeros(1)}, foreign, metadata=nameless)
     with pytest.raises(InputError, match="damaged"):
         load_generator(foreign)
     save_file({"weight": torch.zeros(1)}, foreign, metadata=misfit | {"generator": "[]"})

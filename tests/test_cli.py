@@ -1,9 +1,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import hrstyle
 from hrstyle.cli import main
 from hrstyle.images import open_image
 
@@ -131,9 +133,38 @@ def test_export(weights_file, tmp_path, capsys):
     assert ".onnx" in capsys.readouterr().err
 
 
+def test_strength_stroke_size_and_mixtures(photo, tmp_path):
+    common = ["stylize", str(photo), "-o", str(tmp_path / "out.png"), "--device", "cpu"]
+    main([*common, "--style", "starry_night", "--strength", "0"])
+    assert np.array_equal(
+        np.asarray(open_image(tmp_path / "out.png")), np.asarray(open_image(photo))
+    )
+    mixture = {"starry_night": 0.5, "great_wave": 1.5}
+    main([*common, "--style", "starry_night:0.5,great_wave:1.5", "--stroke-size", "2"])
+    expected = hrstyle.load(mixture, device="cpu").stylize(photo, stroke_size=2)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "out.png")), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--style", "starry_night,great_wave"], "'starry_night' needs a share"),
+        (["--style", "starry_night:1,guernica:1"], "guernica"),
+        (["--style", "starry_night", "--strength", "2"], "from 0 (the photo) to 1 (the style)"),
+        (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),
+    ],
+)
+def test_bad_strengths_and_mixtures(photo, tmp_path, capsys, options, message):
+    assert run("stylize", photo, "-o", tmp_path / "out.png", *options) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_styles(capsys):
     main(["styles"])
-    assert "starry_night" in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    night = next(line for line in lines if line.startswith("starry_night"))
+    assert night.endswith("The Starry Night, Vincent van Gogh, 1889")
+    assert not any(line.startswith("base") for line in lines)
 
 
 def test_help_does_not_wait_for_torch():

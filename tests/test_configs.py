@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
 
-from hrstyle.styles import picture_names
+from hrstyle.styles import names, picture_names
 from hrstyle.train.__main__ import register_signatures
 
 ROOT = Path(hrstyle.configs.__file__).parent
@@ -54,13 +54,37 @@ def test_composes_and_instantiates(option, photo):
     OmegaConf.to_yaml(config, resolve=True)
 
 
-def test_every_bundled_picture_has_a_style_with_its_credit():
-    for name in picture_names():
-        style = instantiate(config_of(f"style={name}").style)
-        assert style.name == name
-        assert style.path.is_file()
-        assert all((style.title, style.artist, style.year, style.source))
-        assert "public domain" in style.status.lower()
+GALLERY = sorted(
+    p.stem for p in OPTIONS if p.parts[0] == "style" and p.stem not in ("base", "custom")
+)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_gallery(name):
+    style = instantiate(config_of(f"style={name}").style, _convert_="all")
+    assert style.name == name
+    assert all((style.title, style.artist, style.year, style.source))
+    assert "public domain" in style.licence.lower()
+    # Either the picture comes along, or it is fetched and checked.
+    assert name in picture_names() or (style.image.startswith("https://") and style.sha256)
+
+
+def test_the_gallery_is_complete():
+    assert names() == GALLERY
+    assert len(GALLERY) >= 12
+    assert set(picture_names()) <= set(GALLERY)
+    base = instantiate(config_of("style=base").style, _convert_="all")
+    assert sorted(base.pictures) == GALLERY
+
+
+def test_the_styles_weight_is_the_losses_unless_told_otherwise():
+    for overrides, expected in [
+        (["style.style_weight=3"], 3),
+        (["style.style_weight=3", "loss.style_weight=9"], 9),
+        (["style.style_weight=3", "loss=paper"], 1),
+    ]:
+        config = config_of("style=starry_night", *overrides)
+        assert instantiate(config.loss, _convert_="all").style_weight == expected
 
 
 def test_a_picture_of_ones_own_names_its_style(photo):

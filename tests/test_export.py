@@ -144,7 +144,7 @@ def test_runs_in_onnxruntime_web(tmp_path, dtype):
     results = json.loads((tmp_path / "results.json").read_text())
     from hrstyle.checkpoint import load_generator
 
-    generator, _ = load_generator(tmp_path / "x.safetensors")
+    generator = load_generator(tmp_path / "x.safetensors").generator
     for picture, result in zip(pictures, results, strict=True):
         assert result["shape"] == list(picture.shape)
         expected = painted(generator, picture).numpy().ravel()

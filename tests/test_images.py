@@ -13,7 +13,9 @@ from hrstyle.images import (
     from_array,
     open_image,
     output_format,
+    resize,
     save_image,
+    to_array,
     to_pil,
     to_rgb,
     to_tensor,
@@ -221,3 +223,19 @@ def test_pillow_reads_what_was_saved_as_webp():
     buffer = io.BytesIO()
     Image.new("RGBA", (3, 3), (1, 2, 3, 4)).save(buffer, "WEBP", lossless=True)
     assert alpha_of(Image.open(buffer)).getextrema() == (4, 4)
+
+
+@pytest.mark.parametrize("size", [(100, 150), (400, 500), (1, 1)])
+def test_resize_is_pillows(photo, size):
+    image = open_image(photo)
+    expected = np.asarray(image.resize(size[::-1], Image.Resampling.BICUBIC)).astype(int)
+    pixels = resize(torch.from_numpy(to_array(image)), size)
+    assert pixels.shape == (*size, 3)
+    assert pixels.dtype == torch.uint8
+    assert np.abs(pixels.numpy() - expected).max() <= 2
+    picture = resize(to_tensor(image), size)
+    assert picture.shape == (1, 3, *size)
+    assert 0 <= picture.min() <= picture.max() <= 1
+    difference = picture[0].permute(1, 2, 0).numpy() * 255 - expected
+    assert np.abs(difference).mean() < 0.5  # Pillow rounds and clips between the two directions
+    assert resize(to_tensor(image).half(), size).dtype == torch.float16

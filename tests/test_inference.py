@@ -6,10 +6,8 @@ import torch
 from PIL import Image
 
 import hrstyle
-from hrstyle import inference
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator
-from hrstyle.images import open_image, to_tensor
+from hrstyle.images import open_image, resize, to_tensor
 from hrstyle.inference import Stylizer, bytes_of
 
 
@@ -108,27 +106,6 @@ def test_the_generator_can_be_ones_own(tiny, small):
     assert stylizer.stylize(small).size == small.size
 
 
-class Inverted(Generator):
-    """Does what cannot be read as layers."""
-
-    def __init__(self, network):
-        super().__init__(stride=1, mean=(0.0,) * 3, std=(1.0,) * 3)
-        self.unused = torch.nn.Linear(1, 1)
-        self.network = network
-
-    def network(self, x):
-        raise AssertionError("replaced")
-
-
-@pytest.mark.parametrize("network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not])
-def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
-    stylizer = Stylizer(Inverted(network), style="mine", device="cpu")
-    picture = torch.ones(1, 3, 600, 600)
-    assert stylizer.stylize(picture, max_memory=1).max() == 0
-    with pytest.raises(InputError, match="cannot run this generator"):
-        Stylizer(Inverted(network), style="mine", engine="openvino")
-
-
 def test_bad_sources(tmp_path, weights_file):
     for source in ("guernica", "gone.safetensors", tmp_path / "gone"):
         with pytest.raises(InputError, match="guernica|gone"):
@@ -139,57 +116,6 @@ def test_bad_sources(tmp_path, weights_file):
 
 def large(photo, width=1200, height=901):
     return open_image(photo).resize((width, height))
-
-
-@pytest.mark.parametrize("max_memory", ["1GB", "60MB", 1])
-def test_a_large_picture_is_streamed_to_the_same_result(stylizer, photo, max_memory):
-    picture = large(photo)
-    expected = stylizer.generator(to_tensor(picture)).clamp(0, 1).mul(255)[0].permute(1, 2, 0)
-    assert stylizer._should_stream(1, 901, 1200, bytes_of(max_memory))
-    result = np.asarray(stylizer.stylize(picture, max_memory=max_memory)).astype(float)
-    assert np.abs(result - expected.numpy()).max() <= 1
-
-
-def test_large_tensors_and_batches_are_streamed(stylizer):
-    batch = torch.rand(2, 3, 330, 500)
-    assert stylizer._should_stream(2, 330, 500, 1e9)
-    result = stylizer.stylize(batch)
-    assert (result - stylizer.generator(batch).clamp(0, 1)).abs().max() * 255 < 1
-    assert stylizer.stylize(batch.half()).dtype == torch.float16
-
-
-def test_engines_agree(weights_file, photo):
-    pictures = {}
-    for engine in ("torch", "openvino", "auto"):
-        stylizer = hrstyle.load(weights_file, device="cpu", engine=engine)
-        pictures[engine] = np.asarray(stylizer.stylize(photo)).astype(int)
-        # What does not fit into memory is streamed by either.
-        streamed = np.asarray(stylizer.stylize(photo, max_memory="1MB")).astype(int)
-        assert np.abs(streamed - pictures["torch"]).max() <= 1
-    assert stylizer.engine == "openvino"
-    assert np.abs(pictures["openvino"] - pictures["torch"]).max() <= 1
-    assert np.array_equal(pictures["auto"], pictures["openvino"])
-
-
-@pytest.mark.parametrize(
-    ("dtype", "engine"), [("bfloat16", "torch"), ("bfloat16", "openvino"), ("float16", "auto")]
-)
-def test_short_types_are_near(weights_file, photo, dtype, engine):
-    exact = np.asarray(hrstyle.load(weights_file, engine="torch").stylize(photo)).astype(int)
-    stylizer = hrstyle.load(weights_file, device="cpu", dtype=dtype, engine=engine)
-    for max_memory in ("1GB", "1MB"):
-        short = np.asarray(stylizer.stylize(photo, max_memory=max_memory))
-        assert 0 < np.abs(short - exact).mean() < 2
-
-
-def test_auto_does_without_an_openvino_that_cannot_be_used(weights_file, photo, monkeypatch):
-    def broken(*arguments, **settings):
-        raise InputError("openvino cannot be imported")
-
-    monkeypatch.setattr(inference, "openvino_model", broken)
-    stylizer = hrstyle.load(weights_file, device="cpu")
-    assert stylizer.engine == "torch"
-    assert stylizer.stylize(photo).size == (451, 300)
 
 
 def test_two_threads_share_one_stylizer(stylizer, photo):
@@ -220,7 +146,7 @@ def test_the_callers_array_stays_as_it_is(stylizer):
 
 def test_progress_bar(stylizer, photo, capsys):
     stylizer.stylize(large(photo), progress=True)
-    assert "tiny: " in capsys.readouterr().err
+    assert "painting: " in capsys.readouterr().err
     stylizer.stylize(large(photo))
     assert capsys.readouterr().err == ""
 
@@ -242,3 +168,64 @@ def test_bad_settings(weights_file):
     ]:
         with pytest.raises(InputError, match=message):
             hrstyle.load(weights_file, **settings)
+
+
+@pytest.fixture(scope="module")
+def night():
+    return hrstyle.load("starry_night", device="cpu")
+
+
+def test_strength_leads_from_the_photo_to_the_style(night, small):
+    photo = to_tensor(small)
+    weak = [night.stylize(photo, strength=strength) for strength in (0, 0.001, 0.5, 0.999, 1)]
+    assert torch.equal(weak[0], photo)
+    assert (weak[1] - photo).abs().max() < 0.02
+    assert (weak[3] - weak[4]).abs().max() < 0.02
+    distances = [(painted - photo).abs().mean() for painted in weak]
+    assert distances[0] < distances[2] < distances[4]
+    assert all(painted.min() >= 0 and painted.max() <= 1 for painted in weak)
+
+
+def test_strength_of_a_picture_is_that_of_a_tensor(night, small):
+    picture = np.asarray(night.stylize(small, strength=0.5)).astype(float)
+    tensor = night.stylize(to_tensor(small), strength=0.5)[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(picture - tensor).max() <= 2  # three roundings
+    assert np.asarray(night.stylize(small, strength=0)).tolist() == np.asarray(small).tolist()
+
+
+def test_strength_needs_the_base(stylizer, small):
+    assert stylizer.stylize(small, strength=0).size == small.size
+    with pytest.raises(InputError, match="tiny can only be painted at full strength"):
+        stylizer.stylize(small, strength=0.5)
+    for strength in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InputError, match="0 .the photo. to 1 .the style."):
+            stylizer.stylize(small, strength=strength)
+
+
+@pytest.mark.parametrize("stroke_size", [0.25, 0.6, 1.7])
+def test_stroke_size_keeps_the_size_of_the_picture(stylizer, small, stroke_size):
+    result = stylizer.stylize(small, stroke_size=stroke_size)
+    assert result.size == small.size
+    tensor = stylizer.stylize(to_tensor(small), stroke_size=stroke_size)
+    difference = to_tensor(result) - tensor
+    assert difference.abs().mean() < 2 / 255  # in between, a picture is rounded to 8 bits
+    assert stylizer.stylize(small, stroke_size=16).size == small.size
+
+
+def test_large_strokes_are_painted_small_and_then_again(stylizer, small):
+    picture = to_tensor(small)
+    coarse = stylizer.stylize(resize(picture, (20, 32)))
+    expected = stylizer.stylize(resize(coarse, (41, 63)))
+    assert torch.equal(stylizer.stylize(picture, stroke_size=2), expected)
+
+
+def test_small_strokes_are_painted_large(stylizer, small):
+    picture = to_tensor(small)
+    expected = resize(stylizer.stylize(resize(picture, (82, 126))), (41, 63))
+    assert torch.equal(stylizer.stylize(picture, stroke_size=0.5), expected)
+
+
+def test_bad_stroke_sizes(stylizer, small):
+    for stroke_size in (0, -1, 17, float("inf"), float("nan")):
+        with pytest.raises(InputError, match="stroke_size=.*2 doubles the strokes"):
+            stylizer.stylize(small, stroke_size=stroke_size)

@@ -151,6 +151,16 @@ def test_perceptual_loss_is_zero_for_the_photo_in_its_own_style(crops):
     assert terms["style"].item() == pytest.approx(0, abs=1e-9)
 
 
+def test_several_paintings_are_the_mean_of_their_gram_matrices(crops):
+    loss, grams = PerceptualLoss(style_layers=["relu2_1"]), []
+    for painting in (crops[:1], crops[1:]):
+        loss.set_style(painting)
+        grams.append(loss.gram_relu2_1.clone())
+    loss.set_style(crops[:1], crops[1:])
+    torch.testing.assert_close(loss.gram_relu2_1, (grams[0] + grams[1]) / 2)
+    assert loss.gram_relu2_1.shape == (1, 128, 128)
+
+
 def test_losses_are_float32_under_autocast(crops):
     loss = PerceptualLoss(style_layers=["relu1_1"])
     loss.set_style(crops[1:])

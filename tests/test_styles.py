@@ -1,8 +1,38 @@
+import hashlib
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
+import torch
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.styles import Style, names, picture_names, weights_path
+from hrstyle.images import to_tensor
+from hrstyle.styles import Blend, Style, names, picture_names, weights_path
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A folder that a server on this machine offers, its address, and an empty cache."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    handler = partial(QuietHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_bundled_styles():
@@ -28,6 +58,67 @@ def test_picture_of_ones_own_is_not_enlarged(tmp_path):
     Image.new("RGBA", (50, 40), "red").save(tmp_path / "mine.png")
     style = Style(image=str(tmp_path / "mine.png"), name="mine")
     assert style.load().shape == (1, 3, 40, 50)
+
+
+def test_crop_is_in_shares_of_width_and_height(tmp_path):
+    picture = Image.effect_noise((200, 100), 80).convert("RGB")
+    picture.save(tmp_path / "p.png")
+    style = Style(image=str(tmp_path / "p.png"), name="p", crop=[0.1, 0.2, 0.6, 1])
+    assert torch.equal(style.load(), to_tensor(picture.crop((20, 20, 120, 100))))
+    for crop in ([0.5, 0, 0.5, 1], [0, 0, 1.1, 1], [-0.1, 0, 1, 1], [0, 0, 1]):
+        with pytest.raises(InputError, match=r"style\.crop"):
+            Style(image="starry_night", name="p", crop=crop)
+
+
+def test_a_picture_is_fetched_once_and_checked(web):
+    folder, address = web
+    picture = folder / "painting.png"
+    Image.effect_noise((60, 50), 80).convert("RGB").save(picture)
+    style = {"image": f"{address}/painting.png", "name": "p"}
+    right = sha256(picture)
+    assert Style(**style, sha256=right).load().shape == (1, 3, 50, 60)
+    picture.unlink()  # no longer there: it comes from the cache
+    assert Style(**style, sha256=right).load().shape == (1, 3, 50, 60)
+    Image.new("RGB", (60, 50)).save(folder / "other.png")
+    with pytest.raises(InputError, match=r"cannot fetch .*other\.png.*hash.*style\.image=PATH"):
+        Style(image=f"{address}/other.png", name="p", sha256=right).load()
+
+
+def test_a_picture_can_lie_in_an_archive(web):
+    folder, address = web
+    Image.new("RGB", (60, 50), "red").save(folder / "p.png")
+    with zipfile.ZipFile(folder / "pictures.whl", "w") as archive:
+        archive.write(folder / "p.png", "inner/p.png")
+    style = Style(
+        image=f"{address}/pictures.whl",
+        name="p",
+        sha256=sha256(folder / "pictures.whl"),
+        member="inner/p.png",
+    )
+    assert style.load().shape == (1, 3, 50, 60)
+    gone = Style(image=style.image, name="p", sha256=style.sha256, member="inner/q.png")
+    with pytest.raises(InputError, match=r"q\.png"):
+        gone.load()
+
+
+def test_without_a_network_the_error_says_what_to_do(web):
+    _, address = web
+    for image in (f"{address}/gone.png", "http://127.0.0.1:9/painting.png"):
+        with pytest.raises(InputError, match=r"cannot fetch http://127.*style\.image=PATH"):
+            Style(image=image, name="p").load()
+
+
+def test_blend():
+    parts = {
+        "a": Style(image="starry_night", name="a", artist="A", year=1900),
+        "b": Style(image="starry_night", name="b", title="B"),
+    }
+    blend = Blend(name="both", pictures=parts)
+    assert [part.name for part in blend.parts] == ["a", "b"]
+    assert blend.credit == "A, 1900; B"
+    assert parts["a"].parts == [parts["a"]]
+    with pytest.raises(InputError, match=r"style\.pictures"):
+        Blend(name="none", pictures={})
 
 
 def test_bad_styles(tmp_path):

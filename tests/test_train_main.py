@@ -17,6 +17,7 @@ from hrstyle.train.data import sample_path
 TINY = [
     "generator.channels=[4,8,8]",
     "generator.blocks=[1,1]",
+    "init=scratch",
     "style.size=64",
     "data.size=32",
     "data.num_workers=0",

@@ -12,17 +12,29 @@ from pytorch_lightning.callbacks import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hrstyle
+from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import Style
+from hrstyle.styles import BASE, Style, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import LAST, find_checkpoint, train
+from hrstyle.train.run import LAST, find_checkpoint, start_from, train
 
 
-def run(run_dir, steps, *, extra=(), ckpt_path=None, size=32, lr=0.003, every=2, **trainer):
+def run(
+    run_dir,
+    steps,
+    *,
+    extra=(),
+    ckpt_path=None,
+    init="scratch",
+    size=32,
+    lr=0.003,
+    every=2,
+    **trainer,
+):
     pl.seed_everything(0, verbose=False)
 
     def build(callbacks, **settings):
@@ -46,6 +58,7 @@ def run(run_dir, steps, *, extra=(), ckpt_path=None, size=32, lr=0.003, every=2,
         run_dir=run_dir,
         preview_every_n_steps=2,
         checkpoint_every_n_steps=every,
+        init=init,
         ckpt_path=ckpt_path,
     )
 
@@ -152,6 +165,39 @@ def test_interrupt_finishes_the_step_and_resumes(tmp_path, accumulate):
     done = run(broken, 6, ckpt_path="last", accumulate_grad_batches=accumulate)
     assert done == broken / "night.safetensors"
     assert same(weights(broken), weights(unbroken))
+
+
+def test_starting_from_trained_weights_and_remembering_the_base(tmp_path, finished):
+    first = finished[1]
+    base = fingerprint(load_generator(first).generator)
+    assert load_generator(first).base == ""
+    # With a learning rate of next to nothing it stays what it started from.
+    second = run(tmp_path / "second", 1, init=str(first), lr=1e-12)
+    assert fingerprint(load_generator(second).generator) == base
+    assert load_generator(second).base == base
+    third = run(tmp_path / "third", 2, init=str(second))
+    assert load_generator(third).base == base  # grown from the first by way of the second
+    resumed = run(tmp_path / "third", 4, ckpt_path="last")
+    assert load_generator(resumed).base == base
+    assert load_generator(tmp_path / "third" / LAST).base == base
+
+
+def test_the_bundled_base_is_what_styles_start_from():
+    generator = pyramid()
+    base = start_from(generator, "base")
+    assert base == fingerprint(load_generator(weights_path(BASE)).generator)
+    assert base == fingerprint(generator)
+    assert start_from(pyramid(), "starry_night") == base
+    before = generator.state_dict()["stem.0.0.weight"].clone()
+    assert start_from(generator, "scratch") == ""
+    assert torch.equal(generator.state_dict()["stem.0.0.weight"], before)
+
+
+def test_start_from_what_does_not_fit():
+    with pytest.raises(InputError, match="init=base holds.*add init=scratch"):
+        start_from(pyramid(channels=(4, 8), blocks=(1,)), "base")
+    with pytest.raises(InputError, match="guernica"):
+        start_from(pyramid(), "guernica")
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "bf16-true"])

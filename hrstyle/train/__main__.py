@@ -29,7 +29,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import Style, picture_names
+from hrstyle.styles import Blend, Style
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
@@ -49,7 +49,7 @@ def register_signatures() -> None:
         node = builds(target, populate_full_signature=True, **options)
         ConfigStore.instance().store(group="signature", name=target.__name__, node=node)
 
-    for target in (Style, PerceptualLoss, generator.pyramid, generator.paper):
+    for target in (Style, Blend, PerceptualLoss, generator.pyramid, generator.paper):
         offer(target)
     # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
     # give its required fields one, too.
@@ -60,7 +60,8 @@ def register_signatures() -> None:
     offer(data.folder, builds_bases=(crops,), root=MISSING)
     offer(data.pair, builds_bases=(crops,), content=MISSING)
     # These need parts that are only built later.
-    offer(StyleTransfer, zen_partial=True, zen_exclude=("generator", "loss", "style"))
+    parts = ("generator", "loss", "style", "credit", "base")
+    offer(StyleTransfer, zen_partial=True, zen_exclude=parts)
     passed = ("callbacks", "logger", "enable_checkpointing")
     # The data never end, so there are no epochs; max_steps says how long to train.
     epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")
@@ -89,8 +90,7 @@ def explain(error: Exception) -> str:
         constructor = str(error).splitlines()[0].removesuffix(":")
         return explain(cause) if isinstance(cause, InputError) else f"{constructor}: {cause}"
     if isinstance(error, InterpolationToMissingValueError):
-        known = ", ".join(picture_names())
-        return f"no style given; add style=NAME ({known}) or style.image=MY_PAINTING.jpg"
+        return "no style given; add style=NAME (--help lists them) or style.image=MY_PAINTING.jpg"
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read {error.override}; put quotes around a value with special characters, and"

@@ -21,7 +21,7 @@ class StyleTransfer(pl.LightningModule):
     Args:
         generator: the network to train.
         loss: with its style set.
-        style: name of the style, kept in the checkpoint.
+        style, credit, base: kept in the checkpoint, see `hrstyle.checkpoint.Trained`.
         learning_rate: Adam's, at its height.
         warmup_steps: steps over which it rises to that.
         final_learning_rate: share of it that a cosine brings it down to by the last step.
@@ -37,7 +37,9 @@ class StyleTransfer(pl.LightningModule):
         loss: PerceptualLoss,
         *,
         style: str,
-        learning_rate: float = 3e-3,
+        credit: str = "",
+        base: str = "",
+        learning_rate: float = 6e-3,
         warmup_steps: int = 20,
         final_learning_rate: float = 0.03,
     ):
@@ -56,6 +58,8 @@ class StyleTransfer(pl.LightningModule):
         self.save_hyperparameters(
             {
                 "style": style,
+                "credit": credit,
+                "base": base,
                 "generator": generator.config,
                 "learning_rate": learning_rate,
                 "warmup_steps": warmup_steps,

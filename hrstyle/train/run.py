@@ -10,11 +10,11 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
-from hrstyle.checkpoint import load_generator, save_weights
+from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import Style
+from hrstyle.styles import Blend, Style
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,
@@ -51,7 +51,7 @@ def find_checkpoint(
             f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
             " run_dir=ANOTHER_FOLDER starts a new one beside it"
         )
-    if path and load_generator(path)[0].config != generator.config:
+    if path and load_generator(path).generator.config != generator.config:
         raise InputError(
             f"{path} was trained with another generator than {generator.config}; give the same"
             " generator settings again"
@@ -61,9 +61,35 @@ def find_checkpoint(
     return path
 
 
+def start_from(generator: Generator, init: str | Path) -> str:
+    """Give `generator` the weights to start from.
+
+    Args:
+        generator: takes them over.
+        init: `"scratch"` leaves it as it is; `"base"` is the network that the bundled styles were
+            grown from; or the name of a style, or a file of trained weights.
+
+    Returns:
+        The base that the result has in common with others, see `hrstyle.checkpoint.Trained`.
+
+    Raises:
+        InputError: no such weights, or those of another generator.
+    """
+    if init == "scratch":
+        return ""
+    start = load_source(init)
+    if start.generator.config != generator.config:
+        raise InputError(
+            f"init={init} holds the weights of {start.generator.config}, which do not fit"
+            f" {generator.config}; add init=scratch to start this one from nothing"
+        )
+    generator.load_state_dict(start.generator.state_dict())
+    return start.base or fingerprint(start.generator)
+
+
 def train(
     *,
-    style: Style,
+    style: Style | Blend,
     data: PhotoData,
     generator: Generator,
     loss: PerceptualLoss,
@@ -72,6 +98,7 @@ def train(
     module: Callable[..., StyleTransfer] = StyleTransfer,
     preview_every_n_steps: int = 100,
     checkpoint_every_n_steps: int = 100,
+    init: str | Path = "scratch",
     ckpt_path: str | Path | None = None,
 ) -> Path | None:
     """Train `generator` on a style and write what is worth keeping to `run_dir`.
@@ -83,6 +110,7 @@ def train(
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
             called with `callbacks`, `logger` and `enable_checkpointing`.
         module: builds the LightningModule from `generator`, `loss` and `style`.
+        init: where a fresh start takes its weights from, see `start_from`.
         ckpt_path: a checkpoint to resume from, which brings weights, optimiser, schedule and step;
             `"last"` is the one in `run_dir`.
 
@@ -100,15 +128,20 @@ def train(
         )
     resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
-    target = style.load()
-    loss.set_style(target)
-    model = module(generator, loss, style=style.name)
+    base = load_generator(resume_from).base if resume_from else start_from(generator, init)
+    pictures = [part.load() for part in style.parts]
+    loss.set_style(*pictures)
+    known = {"style": style.name, "credit": style.credit, "base": base}
+    model = module(generator, loss, **known)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
         interrupt,
         LearningRateMonitor(logging_interval="step"),
         Preview(
-            data.preview_paths, style=target, folder=run_dir, every_n_steps=preview_every_n_steps
+            data.preview_paths,
+            style=pictures[0],
+            folder=run_dir,
+            every_n_steps=preview_every_n_steps,
         ),
         SaveEvery(run_dir / LAST, every_n_steps=checkpoint_every_n_steps),
     ]
@@ -129,6 +162,6 @@ def train(
         return None
     path = run_dir / f"{style.name}.safetensors"
     if engine.is_global_zero:
-        save_weights(path, generator, style=style.name)
+        save_weights(path, generator, **known)
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
     return path

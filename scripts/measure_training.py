@@ -1,10 +1,9 @@
-"""Measure what the README says: time of a training step, quality of the style.
+"""Measure the time of a training step, on the best device.
 
-    python scripts/measure.py                  everything, on the best device
-    python scripts/measure.py --style FILE     with a Starry Night of your own
+    python scripts/measure_training.py
 
 Prints Markdown. Times are medians; the precisions and sizes take turns, so that a slow spell of the
-machine hits all of them. The quality table uses photos of scikit-image that no training sees.
+machine hits all of them.
 """
 
 import argparse
@@ -14,15 +13,11 @@ from collections.abc import Callable, Hashable
 
 import torch
 from machine import machine
-from PIL import Image
 
-import hrstyle
+from hrstyle.engine import best_device
 from hrstyle.generator import Generator, paper, pyramid
-from hrstyle.images import open_image, to_rgb, to_tensor
-from hrstyle.inference import best_device
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
-from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -68,36 +63,17 @@ def measure_steps(device: torch.device, rounds: int) -> None:
         print(f"| {name} | {times[name, 'float32']:.2f} | {times[name, 'bfloat16']:.2f} |")
 
 
-@torch.no_grad()
-def measure_quality(device: torch.device, style: str) -> None:
-    """Content and style terms of a Starry Night, and of the bare photo for comparison."""
-    stylizer = hrstyle.load(style, device=device)
-    loss = PerceptualLoss().to(device)
-    loss.set_style(Style(image="starry_night", name="starry_night").load())
-    print("| photo, 384 px | content | style | style of the bare photo |")
-    print("|-|-|-|-|")
-    for name in PREVIEW_PHOTOS:
-        photo = to_rgb(open_image(sample_path(name)))
-        photo.thumbnail((384, 384), Image.Resampling.LANCZOS)
-        before = to_tensor(photo).to(device)
-        terms, bare = loss(stylizer.stylize(before), before), loss(before, before)
-        print(f"| {name} | {terms['content']:.2f} | {terms['style']:.2f} | {bare['style']:.2f} |")
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--device", default=str(best_device()))
-    parser.add_argument("--style", default="starry_night")
     parser.add_argument("--rounds", type=int, default=7, help="timings of which to take the median")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     print(f"Machine: {machine(device)}\n")
     measure_steps(device, arguments.rounds)
-    print()
-    measure_quality(device, arguments.style)
 
 
 if __name__ == "__main__":

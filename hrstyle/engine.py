@@ -1,0 +1,187 @@
+"""How a picture is computed: the plain pass, streaming, or OpenVINO.
+
+All three give the same picture but for rounding:
+
+- the plain pass, `generator(picture)`;
+- streaming (`hrstyle.streaming`), in bounded memory, for large pictures, and for middling ones on a
+  CPU, where its bands use the same memory over and over;
+- OpenVINO, the fastest on a CPU, for what fits into memory.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hrstyle.errors import InputError
+from hrstyle.export import openvino_model
+from hrstyle.generator import Generator
+from hrstyle.images import from_bytes, to_bytes
+from hrstyle.layers import read_layers
+from hrstyle.streaming import Stream
+from hrstyle.sweeps import memory_of_plain_pass
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+ENGINES = ("auto", "torch", "openvino")
+MIDDLING = 2**18
+"""Pixels above which streaming is faster than a plain pass on a CPU."""
+
+
+def best_device() -> torch.device:
+    """CUDA if there is one, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class Painter:
+    """A generator on a device, in a type, with the way to compute that suits a picture's size.
+
+    Threads may share one.
+
+    Args:
+        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device` and `dtype`,
+            set to eval mode and used without gradients.
+        device, dtype, engine: see `hrstyle.inference.Stylizer`.
+
+    Raises:
+        InputError: an unknown or absent device, dtype or engine, or two that do not go together.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        device: str | torch.device | None,
+        dtype: str | torch.dtype,
+        engine: str,
+    ):
+        name = str(dtype).removeprefix("torch.")
+        if name not in DTYPES:
+            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
+        if engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
+        try:
+            default = torch.device("cpu") if engine == "openvino" else best_device()
+            self.device = default if device is None else torch.device(device)
+            generator.eval().to(self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
+            ) from error
+        if engine == "openvino" and (self.device.type != "cpu" or name == "float16"):
+            raise InputError(
+                f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"
+                f" {self.device}"
+            )
+        try:
+            self._layers = read_layers(generator)
+        except (NotImplementedError, AttributeError, TypeError) as error:
+            if engine == "openvino":
+                raise InputError(f"engine='openvino' cannot run this generator: {error}") from error
+            self._layers = []  # a network of another kind than ours: always the plain pass
+        self._whole = self._compile(generator, name, engine)
+        self.engine = "torch" if self._whole is generator else "openvino"
+        self.dtype = DTYPES[name]
+        self.generator = generator.to(self.dtype)
+        # The recorded layers hold the weights, which may have been converted.
+        self._layers = read_layers(generator) if self._layers else []
+        self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
+
+    def _compile(self, generator: Generator, dtype: str, engine: str) -> Callable[[Tensor], Tensor]:
+        """The generator itself, or what OpenVINO makes of it."""
+        if engine == "openvino":
+            return openvino_model(generator, dtype=dtype)
+        fits = self.device.type == "cpu" and dtype != "float16" and self._layers
+        if engine == "auto" and fits and find_spec("openvino"):
+            with suppress(InputError):  # installed, but broken: PyTorch will do
+                return openvino_model(generator, dtype=dtype)
+        return generator
+
+    def paint(self, picture: Tensor, *, budget: float, progress: bool) -> Tensor:
+        """Repaint a picture.
+
+        Args:
+            picture: `(H, W, 3)`, uint8, on the CPU, which is overwritten; or `(N, 3, H, W)`, float
+                in [0, 1], on any device.
+            budget: memory that the pass may take, in bytes.
+            progress: show a progress bar while it is streamed.
+
+        Returns:
+            The same kind of picture, clamped.
+        """
+        if picture.dtype != torch.uint8:
+            return self._paint_tensor(picture, budget, progress)
+        self._paint_bytes(picture, budget, progress)
+        return picture
+
+    def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
+        height, width, _ = pixels.shape
+
+        def read(rows: Tensor, columns: Tensor) -> Tensor:
+            band = pixels[rows]
+            if len(columns) != width:
+                band = band[:, columns]
+            return from_bytes(band.to(self.device))
+
+        def write(row: int, painted: Tensor) -> None:
+            pixels[row : row + painted.shape[2]] = to_bytes(painted).to("cpu")
+
+        if self._should_stream(1, height, width, budget):
+            self._stream((1, height, width), budget, progress, read, write)
+        else:
+            write(0, self._paint(from_bytes(pixels.to(self.device))))
+
+    def _paint_tensor(self, batch: Tensor, budget: float, progress: bool) -> Tensor:
+        """`(N, 3, H, W)` -> the same, clamped."""
+        shape = (len(batch), batch.shape[2], batch.shape[3])
+        if not self._should_stream(*shape, budget):
+            painted = self._paint(batch.to(self.device, torch.float32))
+            return painted.clamp(0, 1).to(batch.device, batch.dtype)
+        result = torch.empty_like(batch)
+
+        def read(rows: Tensor, columns: Tensor) -> Tensor:
+            band = batch[:, :, rows.to(batch.device)][..., columns.to(batch.device)]
+            return band.to(self.device, torch.float32)
+
+        def write(row: int, painted: Tensor) -> None:
+            result[:, :, row : row + painted.shape[2]] = painted.clamp(0, 1)
+
+        self._stream(shape, budget, progress, read, write)
+        return result
+
+    @torch.inference_mode()
+    def _paint(self, batch: Tensor) -> Tensor:
+        return self._whole(batch)
+
+    def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
+        pixels = batch * height * width
+        if not self._layers:
+            return False
+        if pixels > MIDDLING and not self._fast_whole:
+            return True
+        # Measured at 1024x1024 px, where the layers take 134 MB: PyTorch 223, OpenVINO 264.
+        return budget < 2 * memory_of_plain_pass(
+            self._layers, pixels=pixels, itemsize=self.dtype.itemsize
+        )
+
+    def _stream(
+        self,
+        shape: tuple[int, int, int],
+        budget: float,
+        progress: bool,
+        read: Callable[[Tensor, Tensor], Tensor],
+        write: Callable[[int, Tensor], None],
+    ) -> None:
+        stream = Stream(self.generator, self._layers, shape, max_memory=budget)
+        with tqdm(
+            total=1.0,
+            desc="painting",
+            disable=not progress,
+            leave=False,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}",
+        ) as bar:
+            stream.run(read, write, bar.update)

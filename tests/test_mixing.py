@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+import hrstyle
+from hrstyle.checkpoint import fingerprint, load_generator, save_weights
+from hrstyle.errors import InputError
+from hrstyle.generator import from_config, pyramid
+from hrstyle.mixing import interpolate, load_base, mix
+from hrstyle.styles import BASE, WEIGHTS
+
+
+def grown_from(generator, seed):
+    """Another network near it, as training would give."""
+    torch.manual_seed(seed)
+    grown = from_config(generator.config)
+    grown.load_state_dict(generator.state_dict())
+    with torch.no_grad():
+        for parameter in grown.parameters():
+            parameter += 0.01 * torch.randn_like(parameter)
+    return grown
+
+
+@pytest.fixture
+def files(tiny, tmp_path):
+    """Two styles of one base, and one of none."""
+    for seed, (name, base) in enumerate([("a", "0123"), ("b", "0123"), ("c", "")]):
+        path = tmp_path / f"{name}.safetensors"
+        save_weights(path, grown_from(tiny, seed), style=name, credit=name.upper(), base=base)
+    return tmp_path
+
+
+def test_interpolation_is_a_weighted_sum(tiny):
+    other = grown_from(tiny, 1)
+    mixed = interpolate([tiny, other], [0.25, 0.75]).state_dict()
+    for key, value in tiny.state_dict().items():
+        torch.testing.assert_close(mixed[key], 0.25 * value + 0.75 * other.state_dict()[key])
+
+
+def test_interpolation_takes_any_type_and_changes_nothing(tiny):
+    short = from_config(tiny.config).bfloat16()
+    before = {key: value.clone() for key, value in short.state_dict().items()}
+    mixed = interpolate([tiny, short], [0.5, 0.5])
+    assert mixed.dtype == torch.float32
+    assert not mixed.training
+    assert all(torch.equal(before[key], value) for key, value in short.state_dict().items())
+
+
+def test_mixture_of_styles(files):
+    a, b = str(files / "a.safetensors"), str(files / "b.safetensors")
+    mixed = mix({a: 1, b: 3})
+    assert (mixed.style, mixed.credit, mixed.base) == ("a + b", "A; B", "0123")
+    parts = [load_generator(path).generator for path in (a, b)]
+    expected = interpolate(parts, [0.25, 0.75])
+    assert fingerprint(mixed.generator) == fingerprint(expected)
+    assert fingerprint(mix({a: 2}).generator) == fingerprint(parts[0])
+    assert hrstyle.load({a: 1, b: 3}, device="cpu").style == "a + b"
+
+
+def test_styles_without_a_common_base_cannot_be_mixed(files):
+    a, c = str(files / "a.safetensors"), str(files / "c.safetensors")
+    with pytest.raises(InputError, match="one common base.*c.safetensors: none.*init=base"):
+        mix({a: 1, c: 1})
+    with pytest.raises(InputError, match="one common base"):
+        mix({c: 1, f"{files}/./c.safetensors": 1})
+    assert mix({c: 1}).style == "c"
+
+
+@pytest.mark.parametrize("shares", [{}, {"a": 0}, {"a": -1, "b": 2}, {"a": float("nan")}])
+def test_shares_must_make_sense(shares):
+    with pytest.raises(InputError, match="mixture needs a share"):
+        mix(shares)
+
+
+def test_base_must_be_the_bundled_one():
+    base = load_generator(WEIGHTS / f"{BASE}.safetensors").generator
+    assert base.config == pyramid().config
+    assert fingerprint(load_base(fingerprint(base), style="x")) == fingerprint(base)
+    with pytest.raises(InputError, match="trained from nothing; train it with init=base"):
+        load_base("", style="x")
+    with pytest.raises(InputError, match="another base"):
+        load_base("0123", style="x")
