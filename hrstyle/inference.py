@@ -25,7 +25,7 @@ from hrstyle.images import (
     to_array,
     upright,
 )
-from hrstyle.mixing import interpolate, load_base, load_style
+from hrstyle.mixing import load_style
 
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -69,12 +69,7 @@ def load(
     """
     trained = load_style(source)
     return Stylizer(
-        trained.generator,
-        style=trained.style,
-        base=trained.base,
-        device=device,
-        dtype=dtype,
-        engine=engine,
+        trained.generator, style=trained.style, device=device, dtype=dtype, engine=engine
     )
 
 
@@ -87,7 +82,6 @@ class Stylizer:
         generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device` and `dtype`,
             set to eval mode and used without gradients.
         style: name of its style.
-        base: fingerprint of the network that it was grown from, "" if none; `strength` needs it.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
         dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
             faster where the hardware has them, and differ by a few of 255.
@@ -103,20 +97,16 @@ class Stylizer:
         generator: Generator,
         *,
         style: str,
-        base: str = "",
         device: str | torch.device | None = None,
         dtype: str | torch.dtype = "float32",
         engine: str = "auto",
     ):
         self.style = style
-        self.base = base
-        self._options: dict[str, Any] = {"device": device, "dtype": dtype, "engine": engine}
-        self.painter = Painter(generator, **self._options)
+        self.painter = Painter(generator, device=device, dtype=dtype, engine=engine)
         self.generator = self.painter.generator
         self.device = self.painter.device
         self.dtype = self.painter.dtype
         self.engine = self.painter.engine
-        self._weaker: dict[float, tuple[Painter, Painter]] = {}
 
     def __repr__(self) -> str:
         return (
@@ -164,8 +154,7 @@ class Stylizer:
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
-            strength: from 0, the photo itself, to 1, the style. In between it takes two passes and
-                room for two more pictures.
+            strength: from 0, the photo itself, to 1, the style.
             stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide, which is
                 little on a print. Above 1 the picture is painted that many times smaller, enlarged,
                 and painted again with fine strokes that give the coarse ones sharp edges; below 1
@@ -181,8 +170,7 @@ class Stylizer:
 
         Raises:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
-                range; an impossible `strength`, `stroke_size` or `max_memory`; a strength below 1
-                of a style that was not grown from the bundled base.
+                range; an impossible `strength`, `stroke_size` or `max_memory`.
         """
         if not 0 <= strength <= 1:
             raise InputError(f"strength={strength} must be from 0 (the photo) to 1 (the style)")
@@ -211,26 +199,9 @@ class Stylizer:
 
     def _paint(self, photo: Tensor, strength: float, how: dict[str, Any]) -> Tensor:
         """A picture of one of the two kinds that `Painter.paint` takes, and may overwrite."""
-        if strength == 0:
-            return photo
         if strength == 1:
             return brush(self.painter, photo, **how)
-        weaker, base = self._painters(strength)
-        painted = brush(weaker, photo.clone(), **how)
-        repeated = brush(base, photo.clone(), **how)
-        # What the base alone makes of the photo is taken back by as much as the style is weakened:
-        # at strength 0 it would be the photo itself.
-        return add_difference(painted, photo, repeated, 1 - strength)
-
-    def _painters(self, strength: float) -> tuple[Painter, Painter]:
-        """Painters of the style at part of its strength, and of its base; the last are kept."""
-        kept = self._weaker
-        if strength not in kept:
-            base = load_base(self.base, style=self.style)
-            weaker = interpolate([self.generator, base], [strength, 1 - strength])
-            painters = [Painter(generator, **self._options) for generator in (weaker, base)]
-            self._weaker = kept = {strength: (painters[0], painters[1])}
-        return kept[strength]
+        return blend(brush(self.painter, photo.clone(), **how), photo, strength)
 
 
 def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
@@ -244,13 +215,13 @@ def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) 
     return painter.paint(painted, **how) if stroke_size > 1 else painted
 
 
-def add_difference(painted: Tensor, photo: Tensor, repeated: Tensor, share: float) -> Tensor:
-    """painted + share * (photo - repeated), in the range of pictures; it overwrites `painted`.
+def blend(painted: Tensor, photo: Tensor, share: float) -> Tensor:
+    """share * painted + (1 - share) * photo, which overwrites `painted`.
 
-    All are float in [0, 1] or uint8, of one shape.
+    Shapes stay where they are in a painted photo, so nothing is seen double. Going from the weights
+    of the base network to the style's would start at another painting, not at the photo.
     """
-    top = 255 if painted.dtype == torch.uint8 else 1
-    for rows, before, base in zip(painted, photo, repeated, strict=True):  # a row or a picture
-        total = rows.float() + share * (before.float() - base.float())
-        rows.copy_(total.round_().clamp_(0, top) if top == 255 else total.clamp_(0, top))
+    for rows, before in zip(painted, photo, strict=True):  # a row, or a picture of the batch
+        mixed = torch.lerp(before.float(), rows.float(), share)
+        rows.copy_(mixed.round_() if rows.dtype == torch.uint8 else mixed)
     return painted

@@ -1,4 +1,4 @@
-"""Arithmetic on weights: mixtures of styles, and styles at part of their strength.
+"""Mixtures of styles, by arithmetic on weights.
 
 Networks trained from one common base lie so close together that a straight line between the weights
 of two passes through networks that paint as well: Wang et al., "Deep Network Interpolation for
@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from hrstyle.checkpoint import Trained, fingerprint, load_source
+from hrstyle.checkpoint import Trained, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, from_config
-from hrstyle.styles import BASE
 
 
 def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Generator:
@@ -75,22 +74,3 @@ def load_style(
 ) -> Trained:
     """A style by its name or path, see `load_source`, or a mixture of several, see `mix`."""
     return mix(source) if isinstance(source, Mapping) else load_source(source)
-
-
-def load_base(base: str, *, style: str) -> Generator:
-    """The bundled base network, if it is the one that a style was grown from.
-
-    Args:
-        base: the fingerprint that the style's file names.
-        style: its name, for the message.
-
-    Raises:
-        InputError: the style was trained from nothing, or from another network.
-    """
-    generator = load_source(BASE).generator
-    if fingerprint(generator) != base:
-        raise InputError(
-            f"the style {style} can only be painted at full strength, because it was trained from"
-            f" {'another base' if base else 'nothing'}; train it with init=base"
-        )
-    return generator

@@ -4,9 +4,8 @@ import torch
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator, save_weights
 from hrstyle.errors import InputError
-from hrstyle.generator import from_config, pyramid
-from hrstyle.mixing import interpolate, load_base, mix
-from hrstyle.styles import BASE, WEIGHTS
+from hrstyle.generator import from_config
+from hrstyle.mixing import interpolate, mix
 
 
 def grown_from(generator, seed):
@@ -69,13 +68,3 @@ def test_styles_without_a_common_base_cannot_be_mixed(files):
 def test_shares_must_make_sense(shares):
     with pytest.raises(InputError, match="mixture needs a share"):
         mix(shares)
-
-
-def test_base_must_be_the_bundled_one():
-    base = load_generator(WEIGHTS / f"{BASE}.safetensors").generator
-    assert base.config == pyramid().config
-    assert fingerprint(load_base(fingerprint(base), style="x")) == fingerprint(base)
-    with pytest.raises(InputError, match="trained from nothing; train it with init=base"):
-        load_base("", style="x")
-    with pytest.raises(InputError, match="another base"):
-        load_base("0123", style="x")
