@@ -25,7 +25,7 @@ from torch import Tensor
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, from_config
 from hrstyle.images import write_atomically
-from hrstyle.styles import weights_path
+from hrstyle.styles import BASE, weights_path
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
@@ -96,11 +96,14 @@ def load_source(source: str | os.PathLike[str]) -> Trained:
     Raises:
         InputError: no such style or file; see `load_generator`.
     """
+    if source == BASE:
+        return load_generator(weights_path(BASE))
     try:
         path = Path(source).expanduser()
-    except RuntimeError as error:
+        found = path.is_file()
+    except (RuntimeError, OSError, TypeError) as error:  # no such user; a name too long; no path
         raise InputError(f"no weights at {source}: {error}") from error
-    if path.is_file():
+    if found:
         return load_generator(path)
     if isinstance(source, str) and not path.suffix and path.name == source:
         return load_generator(weights_path(source))

@@ -25,7 +25,10 @@ train a style of your own, then use the file it writes:
   python -m hrstyle.train style.image=my_painting.jpg
   python -m hrstyle.train --help
 """
-_STYLE = "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file"
+_STYLE = (
+    "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file; or"
+    " several with their shares: starry_night:0.5,great_wave:0.5"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--style",
         metavar="NAME|FILE",
         required=True,
-        help=f"{_STYLE}; or several with their shares: starry_night:0.5,great_wave:0.5",
+        help=_STYLE,
     )
     stylize.add_argument(
         "--strength",
@@ -114,15 +117,14 @@ def run_stylize(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.images import save_image
-    from hrstyle.inference import bytes_of, load
+    from hrstyle.inference import check_options, load
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
     Image.MAX_IMAGE_PIXELS = None
     pairs = plan_outputs(arguments.input, arguments.output)
     given = _given(arguments, "strength", "stroke_size", "max_memory")
-    if "max_memory" in given:
-        bytes_of(given["max_memory"])  # complain before the work, not after it
+    check_options(**given)  # complain before the work, not after it
     stylizer = load(parse_style(arguments.style), **_given(arguments, "device", "dtype", "engine"))
     failed = []
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
@@ -147,20 +149,25 @@ def parse_style(text: str) -> str | dict[str, float]:
     """What stands after --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
 
     Raises:
-        InputError: several, and one has no share.
+        InputError: several, and one has no share or comes twice.
     """
-    if "," not in text or Path(text).is_file():
-        return text
-    shares = {}
-    for part in text.split(","):
-        name, _, share = part.strip().rpartition(":")
-        try:
-            shares[name] = float(share)
-        except ValueError:
-            raise InputError(
-                f"--style {text}: {part!r} needs a share, as in starry_night:0.5,great_wave:0.5"
-            ) from None
-    return shares
+    parts = [part.strip().rpartition(":") for part in text.split(",")]
+    if all(_is_number(share) for _, _, share in parts):
+        shares = {name: float(share) for name, _, share in parts}
+        if len(shares) < len(parts):
+            raise InputError(f"--style {text}: a style is named twice")
+        return shares
+    if any(_is_number(share) for _, _, share in parts):
+        raise InputError(f"--style {text}: each needs a share: starry_night:0.5,great_wave:0.5")
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
@@ -219,7 +226,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     """`hrstyle export`."""
     from hrstyle.export import CHECK_SIZES, export
 
-    error = export(arguments.style, arguments.output, **_given(arguments, "dtype"))
+    error = export(parse_style(arguments.style), arguments.output, **_given(arguments, "dtype"))
     sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
     print(f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)")
 

@@ -48,6 +48,24 @@ def bytes_of(size: str | float) -> float:
     return value
 
 
+def check_options(
+    *, strength: float = 1.0, stroke_size: float = 1.0, max_memory: str | float = 1
+) -> None:
+    """Whether `Stylizer.stylize` will take these, to know it before the work.
+
+    Raises:
+        InputError: it will not.
+    """
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength={strength} must be from 0 (the photo) to 1 (the style)")
+    if not SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES:
+        raise InputError(
+            f"stroke_size={stroke_size} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
+            " 2 doubles the strokes"
+        )
+    bytes_of(max_memory)
+
+
 def load(
     source: str | os.PathLike[str] | Mapping[str, float],
     *,
@@ -154,11 +172,12 @@ class Stylizer:
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
-            strength: from 0, the photo itself, to 1, the style.
+            strength: from 0, the photo itself, to 1, the style. In between, photo and result are in
+                memory together.
             stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide, which is
                 little on a print. Above 1 the picture is painted that many times smaller, enlarged,
                 and painted again with fine strokes that give the coarse ones sharp edges; below 1
-                it is painted larger and reduced.
+                it is painted larger and reduced, and the larger picture is in memory.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes. A picture that
                 would take more is streamed. What is taken in any case: the 8-bit picture, and
                 some 150 MB for each 10,000 pixels of its width.
@@ -172,17 +191,11 @@ class Stylizer:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
                 range; an impossible `strength`, `stroke_size` or `max_memory`.
         """
-        if not 0 <= strength <= 1:
-            raise InputError(f"strength={strength} must be from 0 (the photo) to 1 (the style)")
-        if not SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES:
-            raise InputError(
-                f"stroke_size={stroke_size} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
-                " 2 doubles the strokes"
-            )
+        check_options(strength=strength, stroke_size=stroke_size, max_memory=max_memory)
         how = {"stroke_size": stroke_size, "budget": bytes_of(max_memory), "progress": progress}
         if isinstance(image, Tensor):
             check_tensor(image)
-            batch = image if image.ndim == 4 else image[None]
+            batch = image.detach() if image.ndim == 4 else image.detach()[None]
             return self._paint(batch, strength, how).reshape(image.shape)
         if isinstance(image, np.ndarray):
             picture = from_array(image)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from hrstyle.checkpoint import Trained, load_source
+from hrstyle.checkpoint import Trained, fingerprint, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, from_config
 
@@ -45,15 +45,16 @@ def mix(shares: Mapping[str, float]) -> Trained:
     Raises:
         InputError: no styles, a negative share, or styles that have no base in common.
     """
-    total = sum(shares.values())
-    if not shares or min(shares.values()) < 0 or not 0 < total < math.inf:
+    numbers = all(isinstance(share, int | float) for share in shares.values())
+    total = sum(shares.values()) if numbers else 0
+    if total == 0 or min(shares.values()) < 0 or not math.isfinite(total):
         raise InputError(
             f"a mixture needs a share of at least 0 for each style, and not all 0: {dict(shares)}"
         )
     parts = {source: load_source(source) for source in shares}
-    bases = {part.base for part in parts.values()}
-    if len(parts) > 1 and (len(bases) > 1 or "" in bases):
-        found = ", ".join(f"{name}: {part.base or 'none'}" for name, part in parts.items())
+    bases = {name: part.base or fingerprint(part.generator) for name, part in parts.items()}
+    if len(set(bases.values())) > 1:
+        found = ", ".join(f"{name}: {base}" for name, base in bases.items())
         raise InputError(
             f"only styles that were trained from one common base can be mixed ({found}); train them"
             " with init=base"
@@ -65,7 +66,7 @@ def mix(shares: Mapping[str, float]) -> Trained:
         ),
         style=" + ".join(part.style for part in parts.values()),
         credit="; ".join(known),
-        base=bases.pop(),
+        base=next(iter(bases.values())),
     )
 
 

@@ -1,15 +1,17 @@
 """Styles: the pictures to train on, and the trained weights that come with the package."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import pooch
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.images import open_image, to_rgb, to_tensor, write_atomically
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "pictures"
@@ -51,7 +53,7 @@ class Style:
         image: path or http(s) address of a picture, or the name of one that comes with the package.
             What an address gives is kept in the user's cache.
         name: what the trained style is called.
-        sha256: of what the address gives; it must agree.
+        sha256: of what the address gives; it must agree. A file of one's own is not checked.
         member: where the address gives a zip archive (a wheel is one), the picture's path in it.
         crop: left, top, right and bottom of the part to use, as shares of width and height; takes
             off frames and margins.
@@ -112,8 +114,9 @@ class Style:
         path = Path(self.image).expanduser()
         if not path.is_file():
             raise InputError(
-                f"no style picture {self.image!r}: it is neither a file nor one of the bundled"
-                f" pictures ({', '.join(picture_names())})"
+                f"no style picture {self.image!r}: it is neither a file nor an address nor one of"
+                f" the bundled pictures ({', '.join(picture_names())}); for the gallery's, give"
+                " style=NAME"
             )
         return path
 
@@ -187,22 +190,32 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
     Raises:
         InputError: the address does not answer, or gives another file than it should.
     """
-    unpack = pooch.Unzip(members=[member]) if member else None
-    pooch.get_logger().setLevel("WARNING")  # its other messages are for whoever writes a registry
+    instead = "or save that picture yourself and give its path as style.image=PATH"
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # its other messages are for whoever writes a registry
     try:
-        found = pooch.retrieve(
-            url,
-            known_hash=f"sha256:{sha256}" if sha256 else None,
-            path=pooch.os_cache("hrstyle"),
-            processor=unpack,
-            progressbar=True,
+        file = Path(
+            pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}" if sha256 else None,
+                path=pooch.os_cache("hrstyle"),
+                progressbar=sys.stderr.isatty(),
+            )
         )
-    except (OSError, ValueError) as error:  # no network is an OSError, a wrong hash a ValueError
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"cannot fetch {url} ({reason}); with a network, try again, or save that picture"
-            " yourself and give its path as style.image=PATH"
-        ) from error
-    if not found:
-        raise InputError(f"{url} holds no {member}; style.member must be a path in that archive")
-    return Path(found[0] if member else found)
+    except OSError as error:  # requests' errors among them
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise InputError(f"cannot fetch {url} ({reason[0]}); try again, {instead}") from error
+    except ValueError as error:
+        raise InputError(f"{url} gives another file than it should; {instead}") from error
+    finally:
+        logger.setLevel(level)
+    if member is None:
+        return file
+    picture = file.with_name(f"{file.name}-{member.replace('/', '-')}")
+    if not picture.is_file():
+        try:
+            write_atomically(picture, ZipFile(file).read(member))
+        except (BadZipFile, KeyError) as error:
+            raise InputError(f"{url} (kept as {file}) is no zip archive with {member}") from error
+    return picture

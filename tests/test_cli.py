@@ -148,7 +148,10 @@ def test_strength_stroke_size_and_mixtures(photo, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--style", "starry_night,great_wave"], "'starry_night' needs a share"),
+        (["--style", "starry_night:1,great_wave"], "each needs a share"),
+        (["--style", "starry_night:1,starry_night:2"], "named twice"),
+        (["--style", "starry_night,great_wave"], "starry_night,great_wave"),
+        (["--style", "x" * 300], "xxx"),
         (["--style", "starry_night:1,guernica:1"], "guernica"),
         (["--style", "starry_night", "--strength", "2"], "from 0 (the photo) to 1 (the style)"),
         (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),

@@ -185,6 +185,12 @@ def test_strength_leads_from_the_photo_to_the_style(stylizer, small):
     assert stylizer.stylize(with_alpha, strength=0.5).getextrema()[3] == (7, 7)
 
 
+def test_a_tensor_that_requires_grad(stylizer):
+    photo = torch.rand(3, 20, 20, requires_grad=True)
+    for strength in (0.5, 1):
+        assert not stylizer.stylize(photo, strength=strength).requires_grad
+
+
 def test_bad_strengths(stylizer, small):
     for strength in (-0.1, 1.1, float("nan")):
         with pytest.raises(InputError, match="0 .the photo. to 1 .the style."):

@@ -124,6 +124,7 @@ train(
     data=data.samples(size=32, num_workers=0),
     generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
     loss=PerceptualLoss(),
+    init="scratch",
     trainer=lambda callbacks, **settings: pl.Trainer(
         callbacks=[*callbacks, Keep()], max_steps=4, accelerator="cpu", devices=2, **settings
     ),

@@ -112,7 +112,7 @@ def explain(error: Exception) -> str:
 def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
     """The settings that differ between two configs, as `key=value (was …)`."""
     if isinstance(before, dict) and isinstance(after, dict):
-        keys = [key for key in after if key not in ("ckpt_path", "run_dir")]
+        keys = [key for key in after if key not in ("ckpt_path", "run_dir", "init")]
         nested = (changed_settings(before.get(k), after[k], f"{prefix}.{k}") for k in keys)
         return [line for lines in nested for line in lines]
     return [] if before == after else [f"{prefix.removeprefix('.')}={after} (was {before})"]

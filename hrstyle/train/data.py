@@ -5,6 +5,7 @@ very batches it would have seen, and nothing of the data has to be in a checkpoi
 """
 
 import itertools
+import multiprocessing
 import os
 import signal
 import warnings
@@ -93,6 +94,7 @@ class RandomCrops(IterableDataset[Tensor]):
         self.rank = rank
         # Shared between worker processes, so that a broken photo is reported by one of them.
         self.unreadable = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
+        self.lock = multiprocessing.Lock()
 
     def __iter__(self) -> Iterator[Tensor]:
         worker = get_worker_info()
@@ -128,8 +130,10 @@ class RandomCrops(IterableDataset[Tensor]):
             try:
                 return to_rgb(open_image(self.paths[index]))
             except InputError as error:
-                self.unreadable[index] = True
-                if self.rank == 0:  # with several processes, one that tells is enough
+                with self.lock:
+                    known = bool(self.unreadable[index])
+                    self.unreadable[index] = True
+                if self.rank == 0 and not known:  # with several processes, one that tells is enough
                     warnings.warn(f"skipped: {error}", stacklevel=2)
         raise InputError(
             f"none of the {len(self.paths)} pictures can be read, {self.paths[0]} for one"

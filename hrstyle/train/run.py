@@ -98,7 +98,7 @@ def train(
     module: Callable[..., StyleTransfer] = StyleTransfer,
     preview_every_n_steps: int = 100,
     checkpoint_every_n_steps: int = 100,
-    init: str | Path = "scratch",
+    init: str | Path = "base",
     ckpt_path: str | Path | None = None,
 ) -> Path | None:
     """Train `generator` on a style and write what is worth keeping to `run_dir`.
@@ -110,7 +110,8 @@ def train(
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
             called with `callbacks`, `logger` and `enable_checkpointing`.
         module: builds the LightningModule from `generator`, `loss` and `style`.
-        init: where a fresh start takes its weights from, see `start_from`.
+        init: where a fresh start takes its weights from, see `start_from`; those that `generator`
+            came with are lost unless it is `"scratch"`.
         ckpt_path: a checkpoint to resume from, which brings weights, optimiser, schedule and step;
             `"last"` is the one in `run_dir`.
 
