@@ -8,12 +8,12 @@ The photos come with scikit-image and are in the public domain or CC0.
 import argparse
 from pathlib import Path
 
-from gallery import gallery
+from gallery import bad_input_exits, gallery
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.images import open_image, to_pil, to_rgb
+from hrstyle.images import open_atomically, open_image, to_pil, to_rgb
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
@@ -23,6 +23,8 @@ PAINTED = 2 * CELL[0]
 HEAD = 26
 BLOCKS = 2
 """Styles side by side."""
+QUALITY = 80
+"""Of the JPEG file, which is to stay below 1 MB."""
 
 
 def block(pictures: list[Image.Image], title: str) -> Image.Image:
@@ -60,8 +62,10 @@ def main() -> None:
     sheet = Image.new("RGB", (BLOCKS * width, rows * height), "white")
     for number, picture in enumerate(blocks):
         sheet.paste(picture, (number % BLOCKS * width, number // BLOCKS * height))
-    sheet.save(arguments.output, quality=80, optimize=True)
+    with open_atomically(arguments.output) as file:
+        sheet.save(file, "JPEG", quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":
-    main()
+    with bad_input_exits("contact_sheet.py"):
+        main()

@@ -4,63 +4,65 @@
     python scripts/quick_training.py --photos PHOTOS    beside them, the same with a folder
 
 Trains each style from the base by `python -m hrstyle.train`, once with --steps and once with six
-times as many, one after the other, and compares content + weight * style on photos that no training
-saw. Prints Markdown. Run it again after an interruption: what is finished is not trained again.
+times as many, one after the other, and compares J = content + weight * style on photos that no
+training saw. Prints Markdown. Run it again after an interruption and it goes on where it was.
 """
 
 import argparse
-import subprocess
+import statistics
 import sys
 import time
 from pathlib import Path
 
 import torch
-from gallery import gallery, picture_settings, style_names
+from gallery import (
+    INTERRUPTED,
+    Trainings,
+    bad_input_exits,
+    gallery,
+    photos_at,
+    picture_settings,
+    setting,
+    style_names,
+)
 from machine import machine
+from torch import Tensor
 from tqdm import tqdm
 
 from hrstyle.checkpoint import load_generator
-from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.errors import InputError
+from hrstyle.images import write_atomically
 from hrstyle.losses import PerceptualLoss
-from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
 LONGER = 6
 SIZE = 384
 
 
-def train(run_dir: Path, settings: list[str]) -> float:
-    """Train in `run_dir`, or go on there; returns the seconds it took, which it keeps in a file."""
-    clock = run_dir / "seconds.txt"
+def train(run_dir: Path, settings: list[str], trainings: Trainings) -> float:
+    """Train in `run_dir`, or go on there; the minutes it took, NaN if it was interrupted."""
+    clock = run_dir / "minutes.txt"
     if clock.is_file():
         return float(clock.read_text())
-    start = time.perf_counter()
     resume = ["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "hrstyle.train", *settings, *resume),
-            *(f"run_dir={run_dir.resolve()}", "trainer.precision=bf16-mixed"),
-            "trainer.enable_progress_bar=false",
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    seconds = time.perf_counter() - start
-    # After an interruption only the rest was timed.
-    clock.write_text("nan" if resume else str(seconds))
-    return float(clock.read_text())
+    start = time.perf_counter()
+    common = ["trainer.precision=bf16-mixed", "trainer.enable_progress_bar=false"]
+    failure = trainings.run([*settings, *common, *resume, setting("run_dir", run_dir)])
+    if trainings.stopped:
+        sys.exit(INTERRUPTED)
+    if failure:
+        raise InputError(f"{run_dir.name}: {failure}")
+    minutes = float("nan") if resume else (time.perf_counter() - start) / 60
+    write_atomically(clock, str(minutes).encode())
+    return minutes
 
 
 @torch.no_grad()
-def objective(weights: Path, loss: PerceptualLoss) -> float:
-    """Mean of the loss over the photos that no training saw."""
+def objective(weights: Path, loss: PerceptualLoss, photos: dict[str, Tensor]) -> float:
+    """Mean of the loss over the photos."""
     generator = load_generator(weights).generator
-    values = []
-    for name in PREVIEW_PHOTOS:
-        photo = to_rgb(open_image(sample_path(name)))
-        photo.thumbnail((SIZE, SIZE))
-        before = to_tensor(photo)
-        values.append(loss(generator(before).clamp(0, 1), before)["loss"].item())
-    return sum(values) / len(values)
+    return statistics.fmean(
+        loss(generator(photo).clamp(0, 1), photo)["loss"].item() for photo in photos.values()
+    )
 
 
 def main() -> None:
@@ -79,18 +81,18 @@ def main() -> None:
     arguments = parser.parse_args()
     sources = {"samples": ["data=samples"]}
     if arguments.photos:
-        sources["folder"] = ["data=folder", f"data.root={arguments.photos.resolve()}"]
+        sources["folder"] = ["data=folder", setting("data.root", arguments.photos)]
     lengths = (arguments.steps, LONGER * arguments.steps)
-    runs = [(a, b, c) for a in arguments.styles for b in sources for c in lengths]
-    seconds = {}
-    for style, source, steps in tqdm(runs, desc="trainings"):
+    trainings, minutes = Trainings(), {}
+    for run in tqdm([(a, b, c) for a in arguments.styles for b in sources for c in lengths]):
+        style, source, steps = run
         settings = [f"style={style}", *sources[source], f"trainer.max_steps={steps}"]
         settings += picture_settings(style, arguments.pictures)
-        run_dir = arguments.output / f"{style}_{source}_{steps}"
-        seconds[style, source, steps] = train(run_dir, settings)
+        minutes[run] = train(arguments.output / f"{style}_{source}_{steps}", settings, trainings)
 
-    styles, loss = gallery(arguments.pictures), PerceptualLoss()
-    print(f"Machine: {machine(torch.device('cpu'))}\n")
+    device = torch.device("cpu")
+    styles, loss, photos = gallery(arguments.pictures), PerceptualLoss(), photos_at(SIZE, device)
+    print(f"Machine: {machine(device)}; J on {', '.join(photos)} at {SIZE} px\n")
     print(
         f"| style | photos | J after {lengths[0]} steps | minutes | J after {lengths[1]} | ratio |"
     )
@@ -100,13 +102,12 @@ def main() -> None:
         loss.style_weight = styles[style].style_weight
         for source in sources:
             folders = [arguments.output / f"{style}_{source}_{steps}" for steps in lengths]
-            short, long = (objective(f / f"{style}.safetensors", loss) for f in folders)
-            minutes = seconds[style, source, lengths[0]] / 60
-            print(
-                f"| {style} | {source} | {short:.3f} | {minutes:.1f} | {long:.3f} |"
-                f" {short / long:.3f} |"
-            )
+            short, long = (objective(f / f"{style}.safetensors", loss, photos) for f in folders)
+            took = minutes[style, source, lengths[0]]
+            print(f"| {style} | {source} | {short:.3f} | {took:.1f} | {long:.3f} |", end="")
+            print(f" {short / long:.3f} |")
 
 
 if __name__ == "__main__":
-    main()
+    with bad_input_exits("quick_training.py"):
+        main()

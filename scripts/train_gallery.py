@@ -2,12 +2,12 @@
 
     python scripts/train_gallery.py --photos PHOTOS                         all of them
     python scripts/train_gallery.py --photos PHOTOS --only mondrian the_kiss
-    python scripts/train_gallery.py --photos PHOTOS trainer.max_steps=500   any setting of training
+    python scripts/train_gallery.py --photos PHOTOS --set trainer.max_steps=500 data.size=320
 
 First the base network is trained from nothing on all pictures together, unless it is there; then
 each style from the base. Styles run side by side, one on each GPU; on a CPU as many as --jobs says,
-which share its cores. Run it again after an interruption and it goes on where it was; what is
-finished is not trained again. At the end scripts/quality.py prints its tables.
+which share its cores. After Ctrl-C or a kill, run it again and it goes on where it was; what is
+finished is not trained again. At the end scripts/quality.py prints its table.
 """
 
 import argparse
@@ -19,93 +19,132 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from gallery import picture_settings, style_names
+from gallery import (
+    INTERRUPTED,
+    Trainings,
+    bad_input_exits,
+    picture_settings,
+    setting,
+    style_names,
+)
 from tqdm import tqdm
 
+from hrstyle.checkpoint import fingerprint, load_generator
+from hrstyle.errors import InputError
 from hrstyle.images import write_atomically
 from hrstyle.styles import BASE, WEIGHTS
 
 BASE_SETTINGS = ["init=scratch", "trainer.max_steps=2500"]
 STYLE_SETTINGS = ["trainer.max_steps=800"]
-"""What the bundled weights were trained with; what both have in common is in `command`."""
+"""What the bundled weights were trained with; what both have in common is in `settings_of`."""
 
 
-def command(name: str, arguments: argparse.Namespace) -> list[str]:
-    """The training of one style, or of the base."""
+def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
+    """The settings of the training of one style, or of the base."""
     run_dir = arguments.output / name
     return [
-        *(sys.executable, "-m", "hrstyle.train", f"style={name}", f"run_dir={run_dir.resolve()}"),
-        *("data=folder", f"data.root={arguments.photos.resolve()}"),
-        *("trainer.precision=bf16-mixed", "trainer.devices=1", "trainer.enable_progress_bar=false"),
+        f"style={name}",
+        setting("run_dir", run_dir),
+        "data=folder",
+        setting("data.root", arguments.photos),
+        "trainer.precision=bf16-mixed",
+        "trainer.devices=1",
+        "trainer.enable_progress_bar=false",
         *(BASE_SETTINGS if name == BASE else STYLE_SETTINGS),
         *picture_settings(name, arguments.pictures),
-        *arguments.settings,
+        *arguments.set,
         *(["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []),
     ]
 
 
-def train(name: str, arguments: argparse.Namespace, places: queue.Queue[dict[str, str]]) -> str:
-    """Train one style in the next free place; returns what to tell of it, "" if all went well."""
-    trained = arguments.output / name / f"{name}.safetensors"
-    if not trained.is_file():
-        place = places.get()
-        try:
-            done = subprocess.run(
-                command(name, arguments),
-                env=os.environ | place,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        finally:
-            places.put(place)
-        if done.returncode or not trained.is_file():
-            return f"{name} failed: {done.stderr.strip().splitlines()[-1:]}"
-    write_atomically(WEIGHTS / f"{name}.safetensors", trained.read_bytes())
-    return ""
-
-
 def free_places(jobs: int) -> queue.Queue[dict[str, str]]:
-    """The environment of each training that can run at the same time."""
+    """What to add to the environment of each training that can run at the same time."""
     places: queue.Queue[dict[str, str]] = queue.Queue()
-    gpus = torch.cuda.device_count()
-    for number in range(gpus or jobs):
-        if gpus:
-            places.put({"CUDA_VISIBLE_DEVICES": str(number)})
-        else:
+    if gpus := torch.cuda.device_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        for gpu in visible if visible[0] else range(gpus):
+            places.put({"CUDA_VISIBLE_DEVICES": str(gpu)})
+    else:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        for _ in range(jobs):
             # Threads that wait by spinning would take the cores from the other trainings.
-            threads = max(1, (os.cpu_count() or 1) // jobs)
             places.put({"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"})
     return places
 
 
-def main() -> None:
-    """Train what is not trained yet, then measure."""
+def install(name: str, trained: Path) -> None:
+    """Put trained weights into the package.
+
+    Raises:
+        InputError: they were grown from another base than the package's, so could not be mixed.
+    """
+    if name != BASE:
+        base = fingerprint(load_generator(WEIGHTS / f"{BASE}.safetensors").generator)
+        if load_generator(trained).base != base:
+            raise InputError(
+                f"{trained} was grown from another base; train it again with another --output"
+            )
+    write_atomically(WEIGHTS / f"{name}.safetensors", trained.read_bytes())
+
+
+def train(
+    name: str,
+    arguments: argparse.Namespace,
+    trainings: Trainings,
+    places: queue.Queue[dict[str, str]],
+) -> str:
+    """Train one style in the next free place; "" if all went well, else what did not."""
+    trained = arguments.output / name / f"{name}.safetensors"
+    try:
+        if not trained.is_file():
+            place = places.get()
+            try:
+                failure = trainings.run(settings_of(name, arguments), os.environ | place)
+            finally:
+                places.put(place)
+            if failure:
+                return f"{name}: {failure}"
+        install(name, trained)
+    except InputError as error:
+        return f"{name}: {error}"
+    return ""
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=style_names())
+    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
     parser.add_argument("--output", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time without a GPU")
     parser.add_argument("--no-table", action="store_true", help="do not measure at the end")
-    arguments, arguments.settings = parser.parse_known_args()
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    return arguments
 
-    places = free_places(arguments.jobs)
-    names, failures = arguments.only or style_names(), []
+
+def main() -> None:
+    """Train what is not trained yet, then measure."""
+    arguments = parse_arguments()
+    trainings, places = Trainings(), free_places(arguments.jobs)
+    names = arguments.only or style_names()
+    failures = []
     if not (WEIGHTS / f"{BASE}.safetensors").is_file():
         print(f"Training the base first; watch {arguments.output / BASE / 'preview.png'}")
-        if failure := train(BASE, arguments, places):
-            sys.exit(failure)
-    with ThreadPoolExecutor(places.qsize()) as pool:
-        jobs = pool.map(lambda name: train(name, arguments, places), names)
-        for failure in tqdm(jobs, total=len(names), desc="styles"):
-            if failure:
-                failures.append(failure)
-    if failures:
-        sys.exit("\n".join(failures))
+        failures.append(train(BASE, arguments, trainings, places))
+    if not any(failures):
+        with ThreadPoolExecutor(places.qsize()) as pool:
+            jobs = pool.map(lambda name: train(name, arguments, trainings, places), names)
+            failures += tqdm(jobs, total=len(names), desc="styles")
+    if trainings.stopped:
+        sys.exit(INTERRUPTED)
+    if any(failures):
+        raise InputError("\n".join(failure for failure in failures if failure))
     if not arguments.no_table:
         quality = Path(__file__).with_name("quality.py")
         pictures = ["--pictures", str(arguments.pictures)] if arguments.pictures else []
@@ -113,4 +152,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with bad_input_exits("train_gallery.py"):
+        main()

@@ -1,0 +1,145 @@
+"""The parts of scripts/ on which what the README says depends."""
+
+import argparse
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from hrstyle.checkpoint import save_weights
+from hrstyle.errors import InputError
+from hrstyle.generator import pyramid
+from hrstyle.losses import PerceptualLoss
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+
+
+def test_both_optimisations_bring_the_objective_down():
+    import quality
+
+    torch.manual_seed(0)
+    photo, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 40, 40) ** 3
+    loss = PerceptualLoss(style_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
+    loss.set_style(style)
+
+    def objective(picture):
+        return loss(picture, photo)["loss"]
+
+    for start in (quality.adam_from_photo, quality.lbfgs_from_noise):
+        steps = itertools.islice(start(photo, objective), 30)
+        values = [objective(picture.clamp(0, 1)).item() for picture in steps]
+        assert values[-1] < 0.5 * values[0]
+        assert values[-1] < values[-10] < values[5]  # still going down
+
+
+def test_worth_in_steps():
+    import quality
+
+    marks, values = (5, 10, 100), [3.0, 2.0, 1.0]
+    assert quality.worth(marks, values, 3.5) == "under 5"
+    assert quality.worth(marks, values, 2.0) == "10"
+    assert quality.worth(marks, values, 1.5) == "32"  # half way between 10 and 100: √1000
+    assert quality.worth(marks, values, 0.5) == "over 100"
+    assert quality.worth(marks, [3.0, float("nan"), 1.0], 2.0) == "diverged"
+
+
+@pytest.mark.parametrize("name", ["a", "my pics (1), b", 'x="y"', "ü$äöé"])
+def test_any_path_can_be_a_setting(tmp_path, name):
+    import gallery
+
+    (override,) = OverridesParser.create().parse_overrides([gallery.setting("k", tmp_path / name)])
+    assert override.value() == str(tmp_path / name)
+    assert not override.is_sweep_override()
+
+
+def arguments(tmp_path):
+    return argparse.Namespace(
+        output=tmp_path / "runs", photos=tmp_path, pictures=None, set=["trainer.max_steps=3"]
+    )
+
+
+def test_a_gallery_training_is_resumed(tmp_path):
+    import train_gallery
+
+    before = train_gallery.settings_of("mondrian", arguments(tmp_path))
+    assert "ckpt_path=last" not in before
+    assert before.index("trainer.max_steps=3") > before.index(train_gallery.STYLE_SETTINGS[0])
+    (tmp_path / "runs" / "mondrian").mkdir(parents=True)
+    (tmp_path / "runs" / "mondrian" / "last.ckpt").touch()
+    assert "ckpt_path=last" in train_gallery.settings_of("mondrian", arguments(tmp_path))
+
+
+def test_pictures_from_a_folder(tmp_path):
+    import gallery
+
+    (tmp_path / "mondrian.jpg").touch()
+    path = tmp_path / "mondrian.jpg"
+    assert gallery.picture_settings("mondrian", tmp_path) == [f'style.image="{path}"']
+    expected = [f'style.pictures.mondrian.image="{path}"']
+    assert gallery.picture_settings("base", tmp_path) == expected
+    assert gallery.picture_settings("the_kiss", tmp_path) == []
+
+
+def test_each_gpu_that_may_be_used_is_a_place(monkeypatch):
+    import train_gallery
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert [x["CUDA_VISIBLE_DEVICES"] for x in train_gallery.free_places(1).queue] == ["2", "5"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert [x["CUDA_VISIBLE_DEVICES"] for x in train_gallery.free_places(1).queue] == ["0", "1"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert len(train_gallery.free_places(3).queue) == 3
+
+
+def test_weights_of_another_base_are_not_put_in_place(tmp_path):
+    import train_gallery
+
+    foreign = tmp_path / "mondrian.safetensors"
+    save_weights(foreign, pyramid(), style="mondrian", base="0123")
+    with pytest.raises(InputError, match=r"mondrian\.safetensors was grown from another base"):
+        train_gallery.install("mondrian", foreign)
+
+
+INTERRUPTED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from gallery import Trainings
+trainings = Trainings()
+print(trainings.run(sys.argv[2:]), trainings.stopped)
+print(trainings.run(["--help"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_training_that_is_interrupted_saves_first(tmp_path):
+    run_dir = tmp_path / "run"
+    settings = [
+        *("style=starry_night", "init=scratch", "style.size=64", "data.size=32"),
+        *("generator.channels=[4,8,8]", "generator.blocks=[1,1]", "data.num_workers=0"),
+        *("trainer.accelerator=cpu", "trainer.max_steps=100000", f"run_dir={run_dir}"),
+        *("preview_every_n_steps=100000", "checkpoint_every_n_steps=100000"),
+    ]
+    command = [sys.executable, "-c", INTERRUPTED, str(SCRIPTS), *settings]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while not (run_dir / "preview.png").is_file():  # drawn as the first step begins
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert output.splitlines() == ["interrupted True", "interrupted"]
+    assert (run_dir / "last.ckpt").is_file()
