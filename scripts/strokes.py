@@ -1,0 +1,52 @@
+"""Draw scripts/strokes.jpg: a large photo with fine and with large strokes.
+
+    python scripts/strokes.py PHOTO scripts/strokes.jpg
+
+Left the photo as trained, right with --stroke-size; above all of it, below a piece pixel for pixel.
+"""
+
+import argparse
+
+from gallery import bad_input_exits
+from PIL import Image, ImageOps
+
+import hrstyle
+from hrstyle.images import open_atomically, open_image, to_rgb
+
+WIDTH, HEIGHT = 700, 420
+
+
+def main() -> None:
+    """Paint and paste."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photo", help="some 4000 px wide")
+    parser.add_argument("output", help="the picture to write, .jpg")
+    parser.add_argument("--style", default="starry_night")
+    parser.add_argument("--stroke-size", type=float, default=3.0)
+    parser.add_argument("--at", type=float, nargs=2, metavar=("X", "Y"), default=(0.5, 0.5),
+                        help="where the piece is, as shares of width and height")  # fmt: skip
+    arguments = parser.parse_args()
+    photo = to_rgb(open_image(arguments.photo))
+    stylizer = hrstyle.load(arguments.style)
+    sheet = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT), "white")
+    for column, size in enumerate((1.0, arguments.stroke_size)):
+        painted = stylizer.stylize(photo, stroke_size=size, progress=True)
+        left, top = (
+            round((length - piece) * share)
+            for length, piece, share in zip(
+                painted.size, (WIDTH, HEIGHT), arguments.at, strict=True
+            )
+        )
+        whole = ImageOps.fit(painted, (WIDTH - 4, HEIGHT - 4), Image.Resampling.LANCZOS)
+        sheet.paste(whole, (column * WIDTH, 0))
+        piece = painted.crop((left, top, left + WIDTH - 4, top + HEIGHT - 4))
+        sheet.paste(piece, (column * WIDTH, HEIGHT))
+    with open_atomically(arguments.output) as file:
+        sheet.save(file, "JPEG", quality=80, optimize=True)
+
+
+if __name__ == "__main__":
+    with bad_input_exits("strokes.py"):
+        main()
