@@ -204,8 +204,9 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
             )
         )
     except OSError as error:  # requests' errors among them
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise InputError(f"cannot fetch {url} ({reason[0]}); try again, {instead}") from error
+        response = getattr(error, "response", None)
+        reason = type(error).__name__ if response is None else f"status {response.status_code}"
+        raise InputError(f"cannot fetch {url} ({reason}); try again, {instead}") from error
     except ValueError as error:
         raise InputError(f"{url} gives another file than it should; {instead}") from error
     finally:

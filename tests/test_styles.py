@@ -107,8 +107,9 @@ def test_a_picture_can_lie_in_an_archive(web):
 
 def test_without_a_network_the_error_says_what_to_do(web):
     _, address = web
-    for image in (f"{address}/gone.png", "http://127.0.0.1:9/painting.png"):
-        with pytest.raises(InputError, match=r"cannot fetch http://127.*style\.image=PATH"):
+    unreachable = {f"{address}/gone.png": "status 404", "http://127.0.0.1:9/p.png": "Connection"}
+    for image, reason in unreachable.items():
+        with pytest.raises(InputError, match=rf"cannot fetch {image} .{reason}.*style\.image=PATH"):
             Style(image=image, name="p").load()
 
 
