@@ -15,7 +15,7 @@ Markdown, a row a style as soon as it is measured; with --output, the repaints a
 import argparse
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,52 +37,63 @@ MARKS = (5, 10, 25, 50, 100, 200)
 Objective = Callable[[Tensor], Tensor]
 
 
-def adam_from_photo(photo: Tensor, objective: Objective) -> Iterator[Tensor]:
-    """The picture after each step."""
-    picture = photo.clone().requires_grad_()
-    optimizer = torch.optim.Adam([picture], lr=0.03)
-    while True:
-        optimizer.zero_grad()
-        objective(picture).backward()
-        optimizer.step()
-        picture.data.clamp_(0, 1)
-        yield picture.detach()
+class AdamFromPhoto:
+    """Minimises `objective` over the pixels of a picture, starting from the photo."""
+
+    def __init__(self, photo: Tensor, objective: Objective):
+        self.picture = photo.clone().requires_grad_()
+        self.objective = objective
+        self.optimizer = torch.optim.Adam([self.picture], lr=0.03)
+
+    def advance(self, steps: int) -> None:
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            self.objective(self.picture).backward()
+            self.optimizer.step()
+            self.picture.data.clamp_(0, 1)
 
 
-def lbfgs_from_noise(photo: Tensor, objective: Objective) -> Iterator[Tensor]:
-    """The picture after each iteration, each with as many evaluations as its line search needs."""
-    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    picture = (0.5 + 0.1 * noise).to(photo.device).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        # An iteration a step. Without max_eval, which is 1.25 max_iter, no line search could begin.
-        [picture], max_iter=1, max_eval=26, history_size=20, line_search_fn="strong_wolfe"
-    )  # fmt: skip
+class LBFGSFromNoise:
+    """The same with L-BFGS, from noise; a step is an iteration with its line search."""
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = objective(picture)
-        value.backward()
-        return value
+    def __init__(self, photo: Tensor, objective: Objective):
+        noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+        self.picture = (0.5 + 0.1 * noise).to(photo.device).requires_grad_()
+        self.objective = objective
+        self.optimizer = torch.optim.LBFGS(
+            [self.picture], history_size=20, line_search_fn="strong_wolfe"
+        )
 
-    while True:
-        optimizer.step(closure)
-        yield picture.detach()
+    def advance(self, steps: int) -> None:
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            value = self.objective(self.picture)
+            value.backward()
+            return value
+
+        # 25 is how far a line search of torch goes; its own limit of evaluations is too low for it.
+        self.optimizer.param_groups[0].update(max_iter=steps, max_eval=26 * steps)
+        self.optimizer.step(closure)
 
 
-def measure_optimisation(steps: Iterator[Tensor], objective: Objective, name: str) -> list[float]:
+METHODS = (AdamFromPhoto, LBFGSFromNoise)
+
+
+def measure_optimisation(
+    run: AdamFromPhoto | LBFGSFromNoise, objective: Objective, name: str
+) -> list[float]:
     """J of the picture, clamped as it would be shown, after each number of steps in `MARKS`.
 
     Args:
-        steps: gives the picture after each step.
+        run: the optimisation, at its start.
         objective: J, in float32, as the forward pass is judged.
         name: what the progress bar shows.
     """
     values = []
-    for step in tqdm(range(1, MARKS[-1] + 1), desc=name, leave=False):
-        picture = next(steps)
-        if step in MARKS:
-            with torch.no_grad():
-                values.append(objective(picture.clamp(0, 1)).item())
+    for before, mark in zip((0, *MARKS), tqdm(MARKS, desc=name, leave=False), strict=False):
+        run.advance(mark - before)
+        with torch.no_grad():
+            values.append(objective(run.picture.clamp(0, 1)).item())
     return values
 
 
@@ -138,7 +149,7 @@ class Row:
     @property
     def ratio(self) -> float:
         """J of one pass over J of 100 Adam steps."""
-        adam = self.after_steps(adam_from_photo.__name__)
+        adam = self.after_steps(AdamFromPhoto.__name__)
         return self.mean("ours", "loss") / adam[MARKS.index(100)]
 
     def cells(self) -> list[str]:
@@ -150,7 +161,7 @@ class Row:
         for name in self.runs:
             values = self.after_steps(name)
             cells.append(f"{values[MARKS.index(100)]:.2f}")
-            if name == adam_from_photo.__name__:
+            if name == AdamFromPhoto.__name__:
                 cells.append(f"{self.ratio:.2f}")
             cells.append(worth(MARKS, values, self.mean("ours", "loss")))
         return cells
@@ -211,9 +222,9 @@ def main() -> None:
                 with fast:
                     return exact(picture)
 
-            for start in () if arguments.no_optimisation else (adam_from_photo, lbfgs_from_noise):
-                values = measure_optimisation(start(photo, objective), exact, name)
-                row.runs.setdefault(start.__name__, []).append(values)
+            for method in () if arguments.no_optimisation else METHODS:
+                values = measure_optimisation(method(photo, objective), exact, name)
+                row.runs.setdefault(method.__name__, []).append(values)
         print(f"| {' | '.join(row.cells())} |", flush=True)
     if not arguments.no_optimisation:
         mean = statistics.fmean(row.ratio for row in rows)
