@@ -23,7 +23,7 @@ PAINTED = 2 * CELL[0]
 HEAD = 26
 BLOCKS = 2
 """Styles side by side."""
-QUALITY = 80
+QUALITY = 75
 """Of the JPEG file, which is to stay below 1 MB."""
 
 
@@ -34,7 +34,9 @@ def block(pictures: list[Image.Image], title: str) -> Image.Image:
     font = ImageFont.load_default(size=18)
     ImageDraw.Draw(sheet).text((4, 2), title, fill="black", font=font)
     for column, picture in enumerate(pictures):
-        fitted = ImageOps.fit(picture, (width - 4, height - 4), Image.Resampling.LANCZOS)
+        size = (width - 4, height - 4)
+        # Rather the head than the feet.
+        fitted = ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.15))
         sheet.paste(fitted, (width * column + 2, HEAD))
     return sheet
 

@@ -223,7 +223,7 @@ def main(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "style=NAME (starry_night) or style.image="),
+        ([], "style=NAME (--help lists them) or style.image="),
         (["style=guernica"], "starry_night"),
         (["style.image=gone.jpg"], "gone.jpg"),
         (["style=starry_night", "los.style_weight=1"], "los.style_weight"),
