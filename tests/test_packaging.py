@@ -38,7 +38,7 @@ def test_wheel_holds_configs_weights_and_pictures_and_no_tests(wheel):
     for path in [*ROOT.glob("configs/**/*.yaml"), *ROOT.glob("hrstyle/**/*.py")]:
         relative = path.relative_to(ROOT).as_posix()
         assert (relative if relative.startswith("hrstyle") else f"hrstyle/{relative}") in names
-    for name in ("weights/starry_night.safetensors", "pictures/gallery.jpg", "py.typed"):
+    for name in ("weights/starry_night.safetensors", "pictures/starry_night.jpg", "py.typed"):
         assert f"hrstyle/{name}" in names
     assert not [name for name in names if "test" in name]
 
