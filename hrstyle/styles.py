@@ -19,6 +19,8 @@ PICTURES = Path(__file__).parent / "pictures"
 
 BASE = "base"
 """The network that all bundled styles were grown from; no style itself."""
+STYLE_WEIGHT = 6.0
+"""Of a style that says nothing else."""
 
 
 def names() -> list[str]:
@@ -72,7 +74,7 @@ class Style:
     member: str | None = None
     crop: Sequence[float] = (0.0, 0.0, 1.0, 1.0)
     size: int = 640
-    style_weight: float = 6.0
+    style_weight: float = STYLE_WEIGHT
     title: str | None = None
     artist: str | None = None
     year: str | None = None
@@ -156,7 +158,7 @@ class Blend:
 
     name: str
     pictures: Mapping[str, Style]
-    style_weight: float = 6.0
+    style_weight: float = STYLE_WEIGHT
 
     def __post_init__(self) -> None:
         _check_name(self.name)
