@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrstyle.errors import InputError
+    from hrstyle.generation import generate
     from hrstyle.inference import Stylizer, load
+    from hrstyle.optimization import Progress, optimize
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Stylizer", "load"]
+__all__ = ["InputError", "Progress", "Stylizer", "generate", "load", "optimize"]
+_HOMES = {
+    "InputError": "errors",
+    "Progress": "optimization",
+    "Stylizer": "inference",
+    "generate": "generation",
+    "load": "inference",
+    "optimize": "optimization",
+}
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"InputError": "errors", "Stylizer": "inference", "load": "inference"}
-    if name in homes:
-        return getattr(import_module(f"hrstyle.{homes[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")

@@ -1,11 +1,8 @@
 """The command `hrstyle`."""
 
 import argparse
-import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hrstyle import __version__
@@ -18,6 +15,7 @@ examples:
   hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
   hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
+  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg
   hrstyle export starry_night starry_night.onnx
   hrstyle styles
 
@@ -25,6 +23,19 @@ train a style of your own, then use the file it writes:
   python -m hrstyle.train style.image=my_painting.jpg
   python -m hrstyle.train --help
 """
+_OPTIMIZE_EPILOG = """\
+examples:
+  hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
+  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 20
+  hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
+
+style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range.
+"""
+_OPTIMIZE = (
+    *("steps", "size", "start", "method", "content_weight", "style_weight", "tv_weight"),
+    *("content_layers", "style_layers", "style_layer_weights", "pooling", "style_scale"),
+    *("coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
+)
 _STYLE = (
     "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file; or"
     " several with their shares: starry_night:0.5,great_wave:0.5"
@@ -35,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line's grammar and help."""
     parser = argparse.ArgumentParser(
         prog="hrstyle",
-        description="Repaint photos in the style of a painting, in one forward pass.",
+        description="Repaint photos in the style of a painting: in one forward pass, or, without"
+        " training, by optimising the picture itself.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -91,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     stylize.set_defaults(run=run_stylize)
 
+    _add_optimize(commands)
     export = commands.add_parser(
         "export",
         help="write a style as an ONNX file",
@@ -107,6 +120,58 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_optimize(commands: Any) -> None:
+    optimize = commands.add_parser(
+        "optimize",
+        help="repaint a photo in the style of any picture, without training",
+        description="Repaint a photo in the style of any picture. Nothing is trained: the pixels"
+        " themselves are changed until they meet the photo's content and the picture's style. That"
+        " takes minutes, where a trained style takes a second. Ctrl-C keeps the best result so"
+        " far.",
+        epilog=_OPTIMIZE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = optimize.add_argument
+    add("input", metavar="IN", help="the photo")
+    add("-o", "--output", metavar="OUT", required=True, help="the result (.png, .jpg, .webp …)")
+    add(
+        "--style",
+        metavar="NAME|PICTURE",
+        required=True,
+        help="a style's name (see hrstyle styles), whose painting is fetched if need be; any"
+        " picture's path or address; or several with their shares: mine.jpg:2,starry_night:1",
+    )
+    add("--steps", type=int, help="evaluations of the loss (200); more come nearer")
+    add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
+    add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
+    add("--method", metavar="lbfgs|adam", help="how to go down (lbfgs)")
+    add("--content-weight", type=float, metavar="W", help="how much the photo counts (1)")
+    add("--style-weight", type=float, metavar="W", help="how much the style counts (6)")
+    add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
+    add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
+    add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")
+    add("--style-layer-weights", type=_numbers, metavar="W,W", help="how much each counts (1 each)")
+    add("--pooling", metavar="max|avg", help="VGG19's pooling (max); avg is smoother")
+    add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
+    add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
+        help="all steps at the full size, instead of growing to it")  # fmt: skip
+    add("--keep-colours", "--keep-colors", action="store_true", default=None,
+        help="the photo's colours; only the brightness is painted")  # fmt: skip
+    add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
+    add("--seed", type=int, help="of the noise (0)")
+    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
+    add("--dtype", help="float32 (without it), or bfloat16, faster where the hardware has it")
+    optimize.set_defaults(run=run_optimize)
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
+
+
 # torch takes over a second to import; --help and a misspelt option need not wait for it. So the
 # commands import what they need themselves.
 
@@ -118,6 +183,7 @@ def run_stylize(arguments: argparse.Namespace) -> None:
 
     from hrstyle.images import save_image
     from hrstyle.inference import check_options, load
+    from hrstyle.outputs import plan_outputs
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
@@ -145,6 +211,52 @@ def run_stylize(arguments: argparse.Namespace) -> None:
         raise InputError(f"{len(failed)} of {len(pairs)} photos could not be repainted, see above")
 
 
+def run_optimize(arguments: argparse.Namespace) -> None:
+    """`hrstyle optimize`."""
+    from PIL import Image
+
+    from hrstyle.images import check_output, open_image, save_image
+    from hrstyle.optimization import Progress, optimize
+    from hrstyle.outputs import plan_outputs
+
+    Image.MAX_IMAGE_PIXELS = None  # as above
+    every = arguments.preview_every
+    if every is not None and every < 1:
+        raise InputError(f"--preview-every {every} must be at least 1")
+    [(source, target)] = plan_outputs([arguments.input], arguments.output)
+    check_output(open_image(source), target)  # complain before the work, not after it
+    done, steps = 0, 0
+
+    def watch(progress: Progress) -> None:
+        nonlocal done, steps
+        done, steps = progress.step, progress.steps
+        if every and done % every == 0:
+            save_image(progress.picture, target)
+
+    result = optimize(
+        source,
+        parse_style(arguments.style),
+        progress=sys.stderr.isatty(),
+        callback=watch,
+        **_given(arguments, *_OPTIMIZE),
+    )
+    save_image(result, target)
+    print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")
+    if done < steps:
+        raise KeyboardInterrupt
+
+
+def _peak_memory() -> str:
+    """What the process has taken at most, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f", {peak / 1e9:.1f} GB of memory at the peak"
+
+
 def parse_style(text: str) -> str | dict[str, float]:
     """What stands after --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
 
@@ -168,58 +280,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
-    """Which photo goes to which file; a missing folder is made.
-
-    Raises:
-        InputError: several photos for one file; two results of one name; a result that would
-            overwrite a photo; an ending that cannot be written.
-    """
-    from hrstyle.images import output_format
-
-    photos, out = [Path(name) for name in inputs], Path(output)
-    for photo in photos:
-        if photo.is_dir():
-            raise InputError(f"{photo} is a folder; name its pictures, such as {photo}/*.jpg")
-    is_folder = out.is_dir() or output.endswith(("/", os.sep))
-    if len(photos) == 1 and not is_folder:
-        targets = [out]
-    else:
-        if out.suffix and not is_folder:
-            raise InputError(f"{len(photos)} photos need a folder, not the single file {out}")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
-        targets = [out / _writable_name(photo) for photo in photos]
-    inodes = {_inode(photo) for photo in photos if photo.exists()}
-    names = Counter(str(target).casefold() for target in targets)  # some disks ignore case
-    for target in targets:
-        output_format(target)
-        if names[str(target).casefold()] > 1:
-            raise InputError(f"two photos would become {target}; repaint them one by one")
-        if target.exists() and _inode(target) in inodes:
-            raise InputError(f"{target} is the photo itself; give the result another name")
-    return list(zip(photos, targets, strict=True))
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    """What two names of one file have in common."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _writable_name(photo: Path) -> str:
-    """The photo's name, ending in .png where its own type is not one to write."""
-    from hrstyle.images import output_format
-
-    try:
-        output_format(photo.name)
-    except InputError:
-        return photo.with_suffix(".png").name
-    return photo.name
 
 
 def run_export(arguments: argparse.Namespace) -> None:

@@ -37,6 +37,34 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def find_device(device: str | torch.device | None) -> torch.device:
+    """A device that is there; None finds the best.
+
+    Raises:
+        InputError: no such device.
+    """
+    try:
+        place = best_device() if device is None else torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
+        ) from error
+    return place
+
+
+def find_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """A type to compute in, by its name.
+
+    Raises:
+        InputError: not one of `DTYPES`.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
+    return DTYPES[name]
+
+
 class Painter:
     """A generator on a device, in a type, with the way to compute that suits a picture's size.
 
@@ -59,19 +87,12 @@ class Painter:
         dtype: str | torch.dtype,
         engine: str,
     ):
-        name = str(dtype).removeprefix("torch.")
-        if name not in DTYPES:
-            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
+        self.dtype = find_dtype(dtype)
+        name = str(self.dtype).removeprefix("torch.")
         if engine not in ENGINES:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
-        try:
-            default = torch.device("cpu") if engine == "openvino" else best_device()
-            self.device = default if device is None else torch.device(device)
-            generator.eval().to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(
-                f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
-            ) from error
+        self.device = find_device("cpu" if device is None and engine == "openvino" else device)
+        generator.eval().to(self.device)
         if engine == "openvino" and (self.device.type != "cpu" or name == "float16"):
             raise InputError(
                 f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"
@@ -85,7 +106,6 @@ class Painter:
             self._layers = []  # a network of another kind than ours: always the plain pass
         self._whole = self._compile(generator, name, engine)
         self.engine = "torch" if self._whole is generator else "openvino"
-        self.dtype = DTYPES[name]
         self.generator = generator.to(self.dtype)
         # The recorded layers hold the weights, which may have been converted.
         self._layers = read_layers(generator) if self._layers else []

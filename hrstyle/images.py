@@ -46,6 +46,17 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
         raise InputError(f"{path} is not a picture that can be read: {error}") from error
 
 
+def image_of(source: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILImage:
+    """What people have, as an upright Pillow image of any mode: a path, an image, an array.
+
+    Raises:
+        InputError: see `open_image`, `upright` and `from_array`.
+    """
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    return upright(source) if isinstance(source, Image.Image) else open_image(source)
+
+
 def upright(image: PILImage) -> PILImage:
     """A copy of the picture, turned as its EXIF orientation says.
 
@@ -124,6 +135,19 @@ def output_format(path: str | os.PathLike[str]) -> str:
     return file_format
 
 
+def check_output(image: PILImage, path: str | os.PathLike[str]) -> None:
+    """Whether `save_image` can write such a picture there, to know it before it is painted.
+
+    Raises:
+        InputError: see `output_format`; transparency in a JPEG; no such folder.
+    """
+    alpha = alpha_of(image)
+    if output_format(path) == "JPEG" and alpha and alpha.getextrema() != (255, 255):
+        raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it")
+
+
 def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
     """Write a picture; its format follows the name's ending. Nothing half-written is left behind.
 
@@ -131,10 +155,9 @@ def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
         InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
             is not writable.
     """
+    check_output(image, path)
     file_format = output_format(path)
     if file_format == "JPEG" and image.mode == "RGBA":
-        if image.getchannel("A").getextrema() != (255, 255):
-            raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
         image = image.convert("RGB")
     options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
     with open_atomically(path) as file:
@@ -258,3 +281,14 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     if picture.dtype == torch.uint8:
         return F.interpolate(picture.permute(2, 0, 1)[None], **how)[0].permute(1, 2, 0).contiguous()
     return F.interpolate(picture.float(), **how).clamp_(0, 1).to(picture.dtype)
+
+
+def recolour(picture: Tensor, photo: Tensor) -> Tensor:
+    """The brightness of one picture with the colours of another.
+
+    Both are `(N, 3, H, W)` in [0, 1], and so is the result. Brightness is luma by ITU-R BT.601; the
+    differences between the channels and it are the photo's, but where that leaves the range.
+    """
+    weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    change = ((picture - photo) * weights).sum(1, keepdim=True)
+    return (photo + change).clamp(0, 1)

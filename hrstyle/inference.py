@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, overload
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,11 +18,9 @@ from hrstyle.images import (
     PILImage,
     alpha_of,
     check_tensor,
-    from_array,
-    open_image,
+    image_of,
     resize,
     to_array,
-    upright,
 )
 from hrstyle.mixing import load_style
 
@@ -197,12 +194,7 @@ class Stylizer:
             check_tensor(image)
             batch = image.detach() if image.ndim == 4 else image.detach()[None]
             return self._paint(batch, strength, how).reshape(image.shape)
-        if isinstance(image, np.ndarray):
-            picture = from_array(image)
-        elif isinstance(image, Image.Image):
-            picture = upright(image)
-        else:
-            picture = open_image(image)
+        picture = image_of(image)
         pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
         del picture  # a large one is held once, not twice
         painted = Image.fromarray(self._paint(pixels, strength, how).numpy())

@@ -6,7 +6,7 @@ its own and computes in float32 whatever precision its input came in.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +99,8 @@ def total_variation(image: Tensor) -> Tensor:
 class PerceptualLoss(nn.Module):
     """content_weight · content + style_weight · style + tv_weight · total variation.
 
-    Call `set_style` once, then the module on each batch.
+    Call `set_style` once, then the module on each batch. Without a picture of style, or of content,
+    that term is left out: what is then minimised shows what each layer keeps.
 
     Args:
         content_weight, style_weight, tv_weight: how much each term counts. With relative terms,
@@ -169,49 +170,69 @@ class PerceptualLoss(nn.Module):
             pooling=pooling,
             padding=padding,
         )
-        self.has_style = False
+        self.grams: tuple[str, ...] | None = None
 
     @torch.no_grad()
-    def set_style(self, *images: Tensor) -> None:
-        """Make a painting the target, or the mean of the Gram matrices of several.
+    def set_style(self, *images: Tensor, shares: Sequence[float] | None = None) -> None:
+        """Make a painting the target, or the mean of the Gram matrices of several; or nothing.
 
-        Each is `(1, 3, H, W)`, RGB in [0, 1], at the size of its strokes.
+        Args:
+            images: `(1, 3, H, W)` each, RGB in [0, 1], at the size of its strokes.
+            shares: how much each counts in the mean; None: all the same. To be near the mean is
+                what the weighted sum of the losses of all asks for, up to a constant.
+
+        Raises:
+            InputError: shares that do not fit the images.
         """
+        shares = [1.0] * len(images) if shares is None else shares
+        if len(shares) != len(images) or not all(0 < share < math.inf for share in shares):
+            raise InputError(
+                f"the shares {list(shares)} must be {len(images)} numbers above 0, one a picture"
+            )
         grams: dict[str, Tensor] = {}
-        for image in images:
+        for image, share in zip(images, shares, strict=True):
             features = self.vgg(image.to(self.vgg.mean.device), self.style_layers)
             for layer in self.style_layers:
-                share = gram_matrix(features[layer]) / len(images)
-                grams[layer] = grams[layer] + share if layer in grams else share
+                part = gram_matrix(features[layer]) * (share / sum(shares))
+                grams[layer] = grams[layer] + part if layer in grams else part
         for layer, gram in grams.items():
             self.register_buffer(f"gram_{layer}", gram)
-        self.has_style = bool(images)
+        self.grams = tuple(grams)
 
-    def forward(self, image: Tensor, content: Tensor) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def content_features(self, content: Tensor) -> dict[str, Tensor]:
+        """What `forward` compares with, of a photo `(N, 3, H, W)`; worth keeping to use again."""
+        return self.vgg(content, self.content_layers)
+
+    def forward(
+        self, image: Tensor, content: Tensor | Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
         """The loss of repainting `content` as `image`, both `(N, 3, H, W)`, RGB in [0, 1].
+
+        Args:
+            image: the result to judge.
+            content: the photo, or its `content_features`; None leaves the content term out.
 
         Returns:
             Scalars: `loss`, the weighted sum to minimise; the bare terms `content`, `style` and
-            `total_variation`; and `style/<layer>`, each style layer's bare term.
+            `total_variation`; and `style/<layer>`, each style layer's bare term. What is left out
+            is 0.
         """
-        if not self.has_style:
+        if self.grams is None:
             raise RuntimeError("PerceptualLoss has no style yet: call set_style(image) first")
-        features = self.vgg(image)
-        with torch.no_grad():
-            target = self.vgg(content, self.content_layers)
+        target = self.content_features(content) if isinstance(content, Tensor) else content or {}
+        features = self.vgg(image, [*target, *self.grams])
         how = {"normalisation": self.normalisation}
-        content_terms = [
-            content_loss(features[layer], target[layer], **how) for layer in self.content_layers
-        ]
+        nothing = image.new_zeros((), dtype=torch.float32)
+        content_terms = [content_loss(features[layer], target[layer], **how) for layer in target]
         style_terms = {
             layer: style_loss(features[layer], self.get_buffer(f"gram_{layer}"), **how)
-            for layer in self.style_layers
+            for layer in self.grams
         }
+        weighted = [self.style_layers[layer] * term for layer, term in style_terms.items()]
         terms = {
-            "content": torch.stack(content_terms).mean(),
-            "style": torch.stack(
-                [weight * style_terms[layer] for layer, weight in self.style_layers.items()]
-            ).sum(),
+            "content": torch.stack(content_terms).mean() if content_terms else nothing,
+            "style": torch.stack(weighted).sum() if weighted else nothing,
             "total_variation": total_variation(image),
         }
         loss = (

@@ -1,21 +1,26 @@
 """Styles: the pictures to train on, and the trained weights that come with the package."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import pooch
 import torch
+import yaml
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb, to_tensor, write_atomically
+from hrstyle.images import PILImage, open_image, to_rgb, to_tensor, write_atomically
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "pictures"
 
+_ROOT = Path(__file__).parents[1]
+CONFIGS = (_ROOT if (_ROOT / "pyproject.toml").is_file() else Path(__file__).parent) / "configs"
+"""The YAML files: beside the package in a checkout, inside it once installed."""
 
 BASE = "base"
 """The network that all bundled styles were grown from; no style itself."""
@@ -113,14 +118,27 @@ class Style:
             return PICTURES / f"{self.image}.jpg"
         if self.image.startswith(("http://", "https://")):
             return fetch(self.image, sha256=self.sha256, member=self.member)
-        path = Path(self.image).expanduser()
-        if not path.is_file():
+        path = _file(self.image)
+        if path is None:
             raise InputError(
-                f"no style picture {self.image!r}: it is neither a file nor an address nor one of"
-                f" the bundled pictures ({', '.join(picture_names())}); for the gallery's, give"
-                " style=NAME"
+                f"no picture {self.image!r}: it is neither a file nor an address nor"
+                f" {' or '.join(picture_names())}, which come along; the gallery's pictures are"
+                " fetched by the names of their styles"
             )
         return path
+
+    def picture(self) -> PILImage:
+        """The picture, cropped, as large as it is: RGB.
+
+        Raises:
+            InputError: see `path`; or a file that is no picture.
+        """
+        image = to_rgb(open_image(self.path))
+        width, height = image.size
+        left, top, right, bottom = self.crop
+        return image.crop(
+            (round(left * width), round(top * height), round(right * width), round(bottom * height))
+        )
 
     def load(self) -> torch.Tensor:
         """The picture, cropped, at `size`: `(1, 3, H, W)` in [0, 1].
@@ -128,12 +146,7 @@ class Style:
         Raises:
             InputError: see `path`; or a file that is no picture, or too small.
         """
-        image = to_rgb(open_image(self.path))
-        width, height = image.size
-        left, top, right, bottom = self.crop
-        image = image.crop(
-            (round(left * width), round(top * height), round(right * width), round(bottom * height))
-        )
+        image = self.picture()
         image.thumbnail((self.size, self.size))
         if min(image.size) < 16:
             raise InputError(
@@ -174,6 +187,44 @@ class Blend:
     def credit(self) -> str:
         """Whose pictures they are, as far as that is known."""
         return "; ".join(style.credit for style in self.parts if style.credit)
+
+
+def find(source: str | os.PathLike[str]) -> Style:
+    """The style of that name, or a picture of one's own as one: a path or an address.
+
+    Raises:
+        InputError: nothing of the sort; the message lists the names.
+    """
+    name = str(source)
+    if name.startswith(("http://", "https://")) or _file(name):
+        return Style(image=name, name=Path(name).stem or "style")
+    if name not in gallery():
+        raise InputError(
+            f"no picture or style named {name!r}; give the path of a picture, or one of"
+            f" {', '.join(gallery())}"
+        )
+    return gallery()[name]
+
+
+def _file(name: str) -> Path | None:
+    """The file of that name, if there is one."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.is_file() else None
+    except (RuntimeError, OSError):  # no such user; a name too long
+        return None
+
+
+@cache
+def gallery() -> dict[str, Style]:
+    """The styles that have a picture and a credit in configs/style/, by name."""
+    styles = {}
+    for path in sorted((CONFIGS / "style").glob("*.yaml")):
+        if path.stem not in (BASE, "custom"):
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            del settings["defaults"]  # which tells Hydra what this function is told by its name
+            styles[path.stem] = Style(**settings)
+    return styles
 
 
 def _check_name(name: str) -> None:

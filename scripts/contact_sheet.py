@@ -8,7 +8,7 @@ The photos come with scikit-image and are in the public domain or CC0.
 import argparse
 from pathlib import Path
 
-from gallery import bad_input_exits, gallery
+from gallery import bad_input_exits, with_pictures
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
@@ -55,7 +55,7 @@ def main() -> None:
         photos.append(ImageOps.contain(photo, (PAINTED, PAINTED), Image.Resampling.LANCZOS))
     empty = Image.new("RGB", CELL, "white")
     blocks = [block([empty, *photos], "the photos")]
-    for name, style in tqdm(gallery(arguments.pictures).items(), desc="styles"):
+    for name, style in tqdm(with_pictures(arguments.pictures).items(), desc="styles"):
         stylizer = hrstyle.load(name)
         painted = [stylizer.stylize(photo) for photo in photos]
         blocks.append(block([to_pil(style.load()), *painted], f"{name}    {style.credit}"))

@@ -11,36 +11,26 @@ from threading import Lock
 from types import FrameType
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch import Tensor
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_rgb, to_tensor
-from hrstyle.styles import BASE, Style
-from hrstyle.train.__main__ import config_folder, register_signatures
+from hrstyle.styles import BASE, Style, gallery
 from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
-STYLES = Path(__file__).parents[1] / "configs" / "style"
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 
-def style_names() -> list[str]:
-    """Every style with a YAML but the base, and the one for pictures of one's own."""
-    return [p.stem for p in sorted(STYLES.glob("*.yaml")) if p.stem not in (BASE, "custom")]
-
-
-def gallery(pictures: Path | None = None) -> dict[str, Style]:
-    """The styles by name; with `pictures`, from `<name>.jpg` in there where it exists."""
-    register_signatures()
-    styles = {}
-    with initialize_config_dir(config_folder(), version_base="1.3"):
-        for name in style_names():
-            style: Style = instantiate(compose("train", [f"style={name}"]).style, _convert_="all")
-            path = pictures / f"{name}.jpg" if pictures else None
-            styles[name] = replace(style, image=str(path)) if path and path.is_file() else style
-    return styles
+def with_pictures(folder: Path | None) -> dict[str, Style]:
+    """The gallery's styles; those with a picture `<name>.jpg` in `folder` take that one."""
+    found = {name: folder / f"{name}.jpg" for name in gallery()} if folder else {}
+    return {
+        name: replace(style, image=str(found[name]))
+        if name in found and found[name].is_file()
+        else style
+        for name, style in gallery().items()
+    }
 
 
 def setting(key: str, path: Path) -> str:
@@ -55,7 +45,7 @@ def picture_settings(name: str, folder: Path | None) -> list[str]:
         return []
     keys = {name: "style.image"}
     if name == BASE:
-        keys = {part: f"style.pictures.{part}.image" for part in style_names()}
+        keys = {part: f"style.pictures.{part}.image" for part in gallery()}
     found = {part: folder / f"{part}.jpg" for part in keys}
     return [setting(keys[part], path) for part, path in found.items() if path.is_file()]
 

@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from gallery import bad_input_exits, gallery, photos_at
+from gallery import bad_input_exits, photos_at, with_pictures
 from machine import machine
 from torch import Tensor
 from tqdm import tqdm
@@ -192,7 +192,7 @@ def main() -> None:
     photos = photos_at(arguments.size, device, arguments.photos)
     other = other_tool()
     loss = PerceptualLoss().to(device)
-    styles = gallery(arguments.pictures)
+    styles = with_pictures(arguments.pictures)
     fast = torch.autocast(device.type, torch.bfloat16) if device.type == "cpu" else nullcontext()
 
     heads = HEADS if arguments.no_optimisation else HEADS + OPTIMISATION_HEADS

@@ -19,11 +19,10 @@ from gallery import (
     INTERRUPTED,
     Trainings,
     bad_input_exits,
-    gallery,
     photos_at,
     picture_settings,
     setting,
-    style_names,
+    with_pictures,
 )
 from machine import machine
 from torch import Tensor
@@ -33,6 +32,7 @@ from hrstyle.checkpoint import load_generator
 from hrstyle.errors import InputError
 from hrstyle.images import write_atomically
 from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import gallery
 
 LONGER = 6
 SIZE = 384
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of photos, for the second half")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument(
-        "--styles", nargs="+", metavar="STYLE", choices=style_names(),
+        "--styles", nargs="+", metavar="STYLE", choices=gallery(),
         default=["great_wave", "the_scream", "mondrian"],
     )  # fmt: skip
     parser.add_argument("--steps", type=int, default=500)
@@ -91,7 +91,11 @@ def main() -> None:
         minutes[run] = train(arguments.output / f"{style}_{source}_{steps}", settings, trainings)
 
     device = torch.device("cpu")
-    styles, loss, photos = gallery(arguments.pictures), PerceptualLoss(), photos_at(SIZE, device)
+    styles, loss, photos = (
+        with_pictures(arguments.pictures),
+        PerceptualLoss(),
+        photos_at(SIZE, device),
+    )
     print(f"Machine: {machine(device)}; J on {', '.join(photos)} at {SIZE} px\n")
     print(
         f"| style | photos | J after {lengths[0]} steps | minutes | J after {lengths[1]} | ratio |"

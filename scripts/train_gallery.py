@@ -25,14 +25,13 @@ from gallery import (
     bad_input_exits,
     picture_settings,
     setting,
-    style_names,
 )
 from tqdm import tqdm
 
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
 from hrstyle.images import write_atomically
-from hrstyle.styles import BASE, WEIGHTS
+from hrstyle.styles import BASE, WEIGHTS, gallery
 
 BASE_SETTINGS = ["init=scratch", "trainer.max_steps=2500"]
 STYLE_SETTINGS = ["trainer.max_steps=800"]
@@ -117,7 +116,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
-    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=style_names())
+    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
     parser.add_argument("--output", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time without a GPU")
@@ -132,7 +131,7 @@ def main() -> None:
     """Train what is not trained yet, then measure."""
     arguments = parse_arguments()
     trainings, places = Trainings(), free_places(arguments.jobs)
-    names = arguments.only or style_names()
+    names = arguments.only or list(gallery())
     failures = []
     if not (WEIGHTS / f"{BASE}.safetensors").is_file():
         print(f"Training the base first; watch {arguments.output / BASE / 'preview.png'}")

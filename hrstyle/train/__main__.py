@@ -29,17 +29,10 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import Blend, Style
+from hrstyle.styles import CONFIGS, Blend, Style
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
-
-
-def config_folder() -> str:
-    """Where the YAML files are: beside the package in a checkout, inside it once installed."""
-    root = Path(__file__).parents[2]
-    in_checkout = (root / "pyproject.toml").is_file()
-    return str(root / "configs") if in_checkout else "pkg://hrstyle.configs"
 
 
 def register_signatures() -> None:
@@ -49,7 +42,7 @@ def register_signatures() -> None:
         node = builds(target, populate_full_signature=True, **options)
         ConfigStore.instance().store(group="signature", name=target.__name__, node=node)
 
-    for target in (Style, Blend, PerceptualLoss, generator.pyramid, generator.paper):
+    for target in (Style, Blend, PerceptualLoss, generator.pyramid, generator.paper, data.OnePhoto):
         offer(target)
     # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
     # give its required fields one, too.
@@ -58,7 +51,6 @@ def register_signatures() -> None:
     )
     offer(data.samples, builds_bases=(crops,))
     offer(data.folder, builds_bases=(crops,), root=MISSING)
-    offer(data.pair, builds_bases=(crops,), content=MISSING)
     # These need parts that are only built later.
     parts = ("generator", "loss", "style", "credit", "base")
     offer(StyleTransfer, zen_partial=True, zen_exclude=parts)
@@ -171,7 +163,7 @@ def main() -> None:
     register_signatures()
     quieten()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
-    hydra.main(version_base="1.3", config_path=config_folder(), config_name="train")(run)()
+    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(run)()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Content photos for training: endless batches of random crops.
+"""Content photos for training: endless batches of random crops, or a single photo.
 
 Batch number k depends only on the seed, k and the process's rank. So a resumed run goes on with the
 very batches it would have seen, and nothing of the data has to be in a checkpoint.
@@ -141,7 +141,7 @@ class RandomCrops(IterableDataset[Tensor]):
 
 
 class PhotoData(pl.LightningDataModule):
-    """Photos to train on; `samples`, `folder` and `pair` build it from where they are.
+    """Photos to train on; `samples` and `folder` build it from where they are.
 
     Args:
         paths: the photos.
@@ -176,6 +176,7 @@ class PhotoData(pl.LightningDataModule):
             )
         self.paths = paths
         self.preview_paths = preview_paths
+        self.repaint_paths: Sequence[Path] = ()
         self.num_workers = num_workers
         self.crops: dict[str, Any] = {
             "size": size,
@@ -219,17 +220,41 @@ def folder(root: str, **crops: Any) -> PhotoData:
     return PhotoData(find_pictures(root), preview_paths=_held_out(), **crops)
 
 
-def pair(content: str, min_scale: float = 1.0, **crops: Any) -> PhotoData:
-    """A single photo, as in arXiv 1904.11617, its largest square over and over.
+class OnePhoto(pl.LightningDataModule):
+    """The same photo over and over, whole and in its own shape, as in arXiv 1904.11617.
 
-    `crops`: further keywords of `PhotoData`.
+    Args:
+        content: the photo.
+        size: length of its longer side in pixels while training, at most. The picture that training
+            writes at its end has the photo's own size.
 
     Raises:
-        InputError: the photo cannot be read.
+        InputError: the photo cannot be read, or is too small.
     """
-    path = Path(content).expanduser()
-    open_image(path)
-    return PhotoData([path], preview_paths=[path], min_scale=min_scale, **crops)
+
+    def __init__(self, content: str, size: int = 1024):
+        super().__init__()
+        path = Path(content).expanduser()
+        photo = to_rgb(open_image(path))
+        photo.thumbnail((size, size))
+        if min(photo.size) < 16:
+            raise InputError(
+                f"{path}: {photo.width}x{photo.height} pixels at data.size={size} are too few for"
+                " VGG19; both sides need 16"
+            )
+        self.photo = to_tensor(photo)
+        self.preview_paths = self.repaint_paths = [path]
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return DataLoader(_Endless(self.photo), batch_size=None)
+
+
+class _Endless(IterableDataset[Tensor]):
+    def __init__(self, batch: Tensor):
+        self.batch = batch
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return itertools.repeat(self.batch)
 
 
 def _held_out() -> list[Path]:

@@ -25,6 +25,8 @@ class StyleTransfer(pl.LightningModule):
         learning_rate: Adam's, at its height.
         warmup_steps: steps over which it rises to that.
         final_learning_rate: share of it that a cosine brings it down to by the last step.
+        decay_every_n_steps: instead of the cosine, multiply it by `decay` every so many steps.
+        decay: see there.
 
     Raises:
         InputError: an impossible number.
@@ -42,6 +44,8 @@ class StyleTransfer(pl.LightningModule):
         learning_rate: float = 6e-3,
         warmup_steps: int = 20,
         final_learning_rate: float = 0.03,
+        decay_every_n_steps: int | None = None,
+        decay: float = 0.9,
     ):
         super().__init__()
         if learning_rate <= 0 or warmup_steps < 0 or not 0 <= final_learning_rate <= 1:
@@ -49,11 +53,18 @@ class StyleTransfer(pl.LightningModule):
                 f"learning_rate={learning_rate} must be positive, warmup_steps={warmup_steps} not"
                 f" negative and final_learning_rate={final_learning_rate} between 0 and 1"
             )
+        if (decay_every_n_steps is not None and decay_every_n_steps < 1) or not 0 < decay <= 1:
+            raise InputError(
+                f"decay_every_n_steps={decay_every_n_steps} must be at least 1, and decay={decay}"
+                " above 0 and at most 1"
+            )
         self.generator = generator
         self.loss = loss
         self.learning_rate = learning_rate
         self.warmup_steps = warmup_steps
         self.final_learning_rate = final_learning_rate
+        self.decay_every_n_steps = decay_every_n_steps
+        self.decay = decay
         # Plain values only, so that torch.load(weights_only=True) reads the checkpoint.
         self.save_hyperparameters(
             {
@@ -64,6 +75,8 @@ class StyleTransfer(pl.LightningModule):
                 "learning_rate": learning_rate,
                 "warmup_steps": warmup_steps,
                 "final_learning_rate": final_learning_rate,
+                "decay_every_n_steps": decay_every_n_steps,
+                "decay": decay,
                 "content_weight": loss.content_weight,
                 "style_weight": loss.style_weight,
                 "tv_weight": loss.tv_weight,
@@ -113,6 +126,8 @@ class StyleTransfer(pl.LightningModule):
         """What to multiply the learning rate by at `step` (from 0) of `total`."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
+        if self.decay_every_n_steps is not None:
+            return self.decay ** (step // self.decay_every_n_steps)
         progress = min(1.0, (step - self.warmup_steps) / max(1, total - self.warmup_steps))
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final_learning_rate + (1 - self.final_learning_rate) * cosine

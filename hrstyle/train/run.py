@@ -5,14 +5,18 @@ from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from PIL import Image
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_weights
+from hrstyle.engine import Painter
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
+from hrstyle.images import open_image, save_image, to_array
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Blend, Style
 from hrstyle.train.callbacks import (
@@ -22,10 +26,12 @@ from hrstyle.train.callbacks import (
     StopOnInterrupt,
     save_state,
 )
-from hrstyle.train.data import PhotoData
+from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
 
 LAST = "last.ckpt"
+REPAINT_MEMORY = 1e9
+"""Bytes that repainting the photo of a pair may take; a larger one is streamed."""
 
 
 def find_checkpoint(
@@ -90,7 +96,7 @@ def start_from(generator: Generator, init: str | Path) -> str:
 def train(
     *,
     style: Style | Blend,
-    data: PhotoData,
+    data: PhotoData | OnePhoto,
     generator: Generator,
     loss: PerceptualLoss,
     run_dir: Path,
@@ -104,7 +110,8 @@ def train(
     """Train `generator` on a style and write what is worth keeping to `run_dir`.
 
     There is `last.ckpt` to resume from or to load, `tensorboard/`, `preview.png`, and once all
-    steps are done `<style>.safetensors`, the small file to share.
+    steps are done `<style>.safetensors`, the small file to share; after training on one photo also
+    `<photo>-<style>.png`, its repaint.
 
     Args:
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
@@ -164,5 +171,14 @@ def train(
     path = run_dir / f"{style.name}.safetensors"
     if engine.is_global_zero:
         save_weights(path, generator, **known)
+        for photo in data.repaint_paths:
+            pixels = torch.from_numpy(to_array(open_image(photo)))
+            painter = Painter(
+                generator, device=engine.strategy.root_device, dtype="float32", engine="torch"
+            )
+            painted = painter.paint(pixels, budget=REPAINT_MEMORY, progress=False)
+            repaint = run_dir / f"{photo.stem}-{style.name}.png"
+            save_image(Image.fromarray(painted.numpy()), repaint)
+            rank_zero_info(f"Repainted {photo}: {repaint}")
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
     return path

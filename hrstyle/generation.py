@@ -1,0 +1,81 @@
+"""One call, from a photo's file to the file of its repaint, whatever the style is given as."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from hrstyle.errors import InputError
+from hrstyle.images import open_image, save_image
+from hrstyle.inference import load
+from hrstyle.optimization import optimize
+from hrstyle.styles import find, names
+
+METHODS = ("auto", "feedforward", "optimize")
+WEIGHTS = (".safetensors", ".ckpt")
+
+
+def generate(
+    input_image_path: str | os.PathLike[str],
+    style: str | os.PathLike[str],
+    *,
+    resolution: int | None = 512,
+    output_dir: str | os.PathLike[str] = ".",
+    method: str = "auto",
+    **options: Any,
+) -> Path:
+    """Repaint a photo and write the result as `<photo>-<style>.png`.
+
+    Args:
+        input_image_path: the photo.
+        style: name of a bundled style, a file of trained weights, or the path or address of any
+            picture. For a picture nothing is trained: the photo itself is optimised, with a
+            progress bar, for minutes instead of a second.
+        resolution: length of the result's shorter side in pixels; None: the photo's own.
+        output_dir: folder for the result, made if it is missing. A result of that name that is
+            there already is replaced.
+        method: `"feedforward"`, one pass of a trained network; `"optimize"`, which takes a bundled
+            style's painting, too; or `"auto"`, the first where there are weights.
+        options: further keywords of `Stylizer.stylize` or `optimize`, whichever does the work.
+
+    Returns:
+        Path of the result.
+
+    Raises:
+        InputError: a photo, style or setting that cannot be used.
+    """
+    if method not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if resolution is not None and resolution < 16:
+        raise InputError(f"resolution={resolution} must be at least 16 pixels")
+    name, given = str(style), Path(style)
+    is_weights = given.suffix.lower() in WEIGHTS
+    trained = is_weights or (name in names() and not given.is_file())
+    if method == "feedforward" and not trained:
+        raise InputError(
+            f"method='feedforward' needs a trained style, which {name} is not; the names are"
+            f" {', '.join(names())}, and python -m hrstyle.train trains one from a picture"
+        )
+    if method == "optimize" and is_weights:
+        raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")
+    photo = open_image(input_image_path)
+    if resolution is not None:
+        factor = resolution / min(photo.size)
+        size = (round(photo.width * factor), round(photo.height * factor))
+        photo = photo.resize(size, reducing_gap=3)
+    seen = {"progress": sys.stderr.isatty()}
+    if trained and method != "optimize":
+        stylizer = load(style)
+        result = stylizer.stylize(photo, **{**seen, **options})
+        title = stylizer.style
+    else:
+        title = find(style).name
+        result = optimize(photo, style, **{"size": None, **seen, **options})
+    folder = Path(output_dir).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
+    path = folder / f"{Path(input_image_path).stem}-{title}.png"
+    save_image(result, path)
+    return path

@@ -1,0 +1,271 @@
+"""Image optimisation: nothing is trained, the pixels themselves are changed until the loss is low.
+
+After Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks" (CVPR 2016),
+with the losses of the training. Where we deviate:
+
+- the picture grows while it is optimised, so that large strokes come first and few steps are needed
+  (their `coarse to fine` of "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017);
+- it starts from the photo, not from noise, unless told otherwise;
+- the terms are relative and `relu` layers of a VGG19 with its trained max pooling, see
+  `PerceptualLoss`; `pooling="avg"` is theirs;
+- L-BFGS searches along its directions for a point that meets the strong Wolfe conditions.
+"""
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from hrstyle.descent import minimise
+from hrstyle.engine import find_device, find_dtype
+from hrstyle.errors import InputError
+from hrstyle.images import (
+    PILImage,
+    alpha_of,
+    check_tensor,
+    image_of,
+    recolour,
+    resize,
+    to_pil,
+    to_tensor,
+)
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import find
+
+Picture = str | os.PathLike[str] | PILImage | NDArray[Any]
+Styles = Picture | Sequence[Picture] | Mapping[str, float] | None
+
+SMALLEST = 128
+"""The least length of the longer side to begin with, in pixels."""
+NARROWEST = 32
+"""The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an optimisation has come.
+
+    Args:
+        step: evaluations of the loss and its gradient so far.
+        steps: how many there will be.
+        losses: what `PerceptualLoss` gives, of the best picture so far. When the picture grows they
+            jump, because they are measured at its size.
+        picture: that picture, at its present size.
+    """
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    picture: PILImage
+
+
+def growing_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Heights and widths of one shape, each twice the one before, up to this one.
+
+    The first has a longer side of at least `SMALLEST` and a shorter one of at least `NARROWEST`,
+    unless that is this one.
+    """
+    sizes = [(height, width)]
+    while max(height, width) >= 2 * SMALLEST and min(height, width) >= 2 * NARROWEST:
+        height, width = round(height / 2), round(width / 2)
+        sizes.insert(0, (height, width))
+    return sizes
+
+
+@overload
+def optimize(content: Tensor, style: Styles, **settings: Any) -> Tensor: ...
+
+
+@overload
+def optimize(content: Picture | None, style: Styles, **settings: Any) -> PILImage: ...
+
+
+def optimize(
+    content: Picture | Tensor | None,
+    style: Styles,
+    *,
+    steps: int = 200,
+    size: int | None = 512,
+    start: Picture | Tensor | None = None,
+    method: str = "lbfgs",
+    coarse_to_fine: bool = True,
+    style_scale: float = 1.0,
+    keep_colours: bool = False,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
+    progress: bool = False,
+    callback: Callable[[Progress], None] | None = None,
+    **loss: Any,
+) -> PILImage | Tensor:
+    """Repaint a photo in the style of any picture, without training.
+
+    Ctrl-C ends it early, and the best picture so far is the result.
+
+    Args:
+        content: the photo, as `Stylizer.stylize` takes it; a tensor `(3, H, W)` or `(1, 3, H, W)`
+            in [0, 1]. None leaves content out and shows what the style layers keep of `style`, in
+            its shape.
+        style: name of a bundled style, whose painting is fetched where it does not come along; or
+            a picture, as a path, an address, a Pillow image or a numpy array. Or several of them,
+            as a list, or names and paths with their shares as `{"starry_night": 2, "mine.jpg": 1}`.
+            None leaves style out and shows what the content layers keep of `content`.
+        steps: evaluations of the loss and its gradient, which is what takes the time, shared
+            evenly between the sizes.
+        size: length of the result's longer side in pixels; a smaller photo keeps its size. None:
+            the photo's own.
+        start: `"content"`, `"noise"` (grey, with a deviation of 0.1), or a picture. None: the photo
+            where there is a style, else noise.
+        method: `"lbfgs"`, which comes lower in as many steps, or `"adam"`.
+        coarse_to_fine: begin small and double the size; if not, all steps are at the full one.
+        style_scale: the longer side of the style's picture over that of the result; more makes
+            strokes larger. A picture is not enlarged.
+        keep_colours: take only the brightness of the result, and the photo's colours ("Preserving
+            Color in Neural Artistic Style Transfer", Gatys et al. 2016, luminance-only).
+        seed: of the noise. One seed gives one picture on one machine.
+        device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
+        dtype: `"float32"`, or `"bfloat16"` for convolutions that are faster where the hardware
+            has it.
+        progress: show a progress bar with the losses.
+        callback: called after each step.
+        loss: keywords of `PerceptualLoss`: `content_weight`, `style_weight`, `tv_weight`,
+            `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
+
+    Returns:
+        A Pillow image, with the photo's transparency if it has any; for a tensor, a tensor of as
+        many dimensions.
+
+    Raises:
+        InputError: a picture that cannot be read or fetched, or an impossible setting.
+        NonFiniteError: the loss never was a finite number.
+    """
+    _check(content, style, steps=steps, size=size, style_scale=style_scale)
+    place, kind = find_device(device), find_dtype(dtype)
+    photo, alpha = (None, None) if content is None else _read(content)
+    paintings, shares = _read_styles(style)
+    shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
+    if min(shape) < 16:
+        raise InputError(f"{shape[1]}x{shape[0]} pixels are too few for VGG19; both sides need 16")
+    sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
+    network = PerceptualLoss(**loss).to(place)
+    if start is None:
+        start = "noise" if content is None or style is None else "content"
+    picture = _first(start, photo, sizes[0], seed).to(place)
+
+    done = 0
+    with tqdm(total=steps, unit="step", disable=not progress, leave=False) as bar:
+
+        def report(step: int, losses: dict[str, float], best: Tensor) -> None:
+            nonlocal picture
+            picture = best
+            bar.set_description(f"{best.shape[3]}x{best.shape[2]} px", refresh=False)
+            shown = {key: f"{losses[key]:.3f}" for key in ("content", "style") if losses}
+            bar.set_postfix(shown, refresh=False)
+            bar.update()
+            if callback and losses:
+                so_far = to_pil(best)
+                callback(Progress(step=done + step, steps=steps, losses=losses, picture=so_far))
+
+        try:
+            for number, (height, width) in enumerate(sizes):
+                here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
+                if not here:
+                    continue
+                picture = resize(picture, (height, width))
+                target = None
+                if photo is not None:
+                    target = network.content_features(resize(photo, (height, width)).to(place))
+                side = max(height, width) * style_scale
+                seen = [resize(p, _fitting(p, side)).to(place) for p in paintings]
+                network.set_style(*seen, shares=shares)
+
+                def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
+                    with torch.autocast(place.type, kind, enabled=kind != torch.float32):
+                        return network(picture, target)
+
+                minimise(picture, objective, steps=here, method=method, report=report)
+                done += here
+        except KeyboardInterrupt:
+            pass
+    result = resize(picture.clamp(0, 1), shape).cpu()
+    if keep_colours and photo is not None:
+        result = recolour(result, resize(photo, shape))
+    if isinstance(content, Tensor):
+        return result.reshape(*content.shape[:-2], *shape).to(content)
+    image = to_pil(result)
+    if alpha is not None:
+        image.putalpha(alpha.resize(image.size))
+    return image
+
+
+def _check(
+    content: object,
+    style: object,
+    *,
+    steps: int,
+    size: int | None,
+    style_scale: float,
+) -> None:
+    if content is None and style is None:
+        raise InputError("give a photo, or a style, or both")
+    if steps < 1:
+        raise InputError(f"steps={steps} must be at least 1")
+    if size is not None and size < NARROWEST:
+        raise InputError(f"size={size} must be at least {NARROWEST} pixels")
+    if not 0.1 <= style_scale <= 10:
+        raise InputError(f"style_scale={style_scale} must be from 0.1 to 10; 2 doubles the strokes")
+
+
+def _read(picture: Picture | Tensor) -> tuple[Tensor, PILImage | None]:
+    """A picture as `(1, 3, H, W)`, and its transparency."""
+    if isinstance(picture, Tensor):
+        check_tensor(picture)
+        if picture.ndim == 4 and len(picture) > 1:
+            raise InputError("give one picture at a time, not a batch")
+        return picture.detach().cpu().float().reshape(1, *picture.shape[-3:]), None
+    image = image_of(picture)
+    return to_tensor(image), alpha_of(image)
+
+
+def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
+    if style is None:
+        return [], []
+    if isinstance(style, Mapping):
+        parts, shares = list(style), list(style.values())
+    else:
+        parts = list(style) if isinstance(style, list | tuple) else [style]
+        shares = [1.0] * len(parts)
+    if not parts:
+        raise InputError("the list of styles is empty")
+    images = (
+        find(part).picture() if isinstance(part, str | os.PathLike) else image_of(part)
+        for part in parts
+    )
+    return [to_tensor(image) for image in images], shares
+
+
+def _fitting(picture: Tensor, side: float) -> tuple[int, int]:
+    """Height and width of the picture with a longer side of at most `side`; never enlarged."""
+    height, width = picture.shape[-2:]
+    factor = min(1.0, side / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _first(
+    start: Picture | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
+) -> Tensor:
+    """What to start from, at the first size."""
+    if isinstance(start, str) and start == "noise":
+        noise = torch.randn((1, 3, *size), generator=torch.Generator().manual_seed(seed))
+        return (0.5 + 0.1 * noise).clamp_(0, 1)
+    if isinstance(start, str) and start == "content":
+        if photo is None:
+            raise InputError("start='content' needs a photo; take 'noise' or a picture")
+        start = photo
+    return resize(_read(start)[0], size)
