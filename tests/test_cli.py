@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -177,3 +178,95 @@ def test_help_does_not_wait_for_torch():
         [sys.executable, "-c", check + code], capture_output=True, text=True, check=True
     )
     assert result.stdout.endswith("False\n")
+
+
+SHALLOW = ["--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"]
+
+
+def test_optimize(photo, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    run_it = ["optimize", photo, "-o", out, "--style", "starry_night", "--size", "64", *SHALLOW]
+    main([str(a) for a in [*run_it, "--steps", "3", "--style-layer-weights", "1,2"]])
+    assert capsys.readouterr().out.startswith(f"{out}: 64x43, 3 steps")
+    expected = hrstyle.optimize(
+        photo,
+        "starry_night",
+        size=64,
+        steps=3,
+        content_layers=["relu1_2"],
+        style_layers=["relu1_1", "relu2_1"],
+        style_layer_weights=[1, 2],
+    )
+    assert np.array_equal(np.asarray(open_image(out)), np.asarray(expected))
+
+
+def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
+    import hrstyle.optimization
+
+    given = {}
+
+    def record(content, style, **settings):
+        given.update(settings, style=style)
+        return open_image(content)
+
+    monkeypatch.setattr(hrstyle.optimization, "optimize", record)
+    options = (
+        "--style a.jpg:2,b:1 --steps 9 --size 99 --start noise --method adam --content-weight 2"
+        " --style-weight 3 --tv-weight 4 --content-layers x --style-layers y,z"
+        " --style-layer-weights 5,6 --pooling avg --style-scale 2 --one-size --keep-colors --seed 8"
+        " --device cpu --dtype bfloat16"
+    )
+    main(["optimize", str(photo), "-o", str(tmp_path / "out.png"), *options.split()])
+    del given["callback"], given["progress"]
+    assert given == {
+        "style": {"a.jpg": 2, "b": 1}, "steps": 9, "size": 99, "start": "noise", "method": "adam",
+        "content_weight": 2, "style_weight": 3, "tv_weight": 4, "content_layers": ["x"],
+        "style_layers": ["y", "z"], "style_layer_weights": [5, 6], "pooling": "avg",
+        "style_scale": 2, "coarse_to_fine": False, "keep_colours": True, "seed": 8,
+        "device": "cpu", "dtype": "bfloat16",
+    }  # fmt: skip
+
+
+def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(photo, tmp_path, monkeypatch, capsys):
+    from hrstyle import images
+
+    out, sizes = tmp_path / "out.png", []
+
+    def save_and_interrupt(image, path, save=images.save_image):
+        save(image, path)
+        sizes.append(image.size)
+        if len(sizes) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(images, "save_image", save_and_interrupt)
+    options = ["--size", "64", "--steps", "30", "--preview-every", "2", *SHALLOW]
+    assert run("optimize", photo, "-o", out, "--style", "starry_night", *options) == 130
+    assert sizes == [(64, 43)] * 3
+    assert "64x43, 4 steps" in capsys.readouterr().out
+    assert open_image(out).size == (64, 43)
+
+
+def test_optimize_complains_before_the_work(photo, tmp_path, capsys):
+    clear = tmp_path / "clear.png"
+    Image.new("RGBA", (64, 64)).save(clear)
+    good = {"photo": photo, "out": tmp_path / "out.png", "style": "starry_night"}
+    for change, options, message in [
+        ({"photo": tmp_path / "gone.jpg"}, [], "gone.jpg"),
+        ({"photo": clear, "out": tmp_path / "out.jpg"}, [], "transparency"),
+        ({"out": tmp_path / "nowhere" / "out.png"}, [], "nowhere"),
+        ({"out": photo}, [], "another name"),
+        ({"style": "guernica"}, [], "guernica"),
+        ({}, ["--preview-every", "0"], "at least 1"),
+        ({}, ["--steps", "0"], "steps=0"),
+        ({}, ["--style-layers", "relu9_9"], "relu9_9"),
+    ]:
+        names = good | change
+        assert run("optimize", names["photo"], "-o", names["out"], "--style", names["style"],
+                   *options) == 2  # fmt: skip
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert (
+        run("optimize", photo, "-o", good["out"], "--style", "x", "--style-layer-weights", "a") == 2
+    )
+    assert not list(tmp_path.glob("out*"))

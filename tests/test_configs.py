@@ -15,6 +15,7 @@ from hrstyle.train.__main__ import register_signatures
 
 ROOT = Path(hrstyle.configs.__file__).parent
 OPTIONS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.yaml") if path.parent != ROOT)
+EXPERIMENT = "experiment/photorealistic.yaml"  # settings for all groups, which has its own test
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +40,11 @@ def required(photo):
 
 
 def test_all_groups_are_there():
-    groups = {"style", "data", "generator", "loss", "module", "trainer"}
+    groups = {"style", "data", "generator", "loss", "module", "trainer", "experiment"}
     assert {path.parts[0] for path in OPTIONS} == groups
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=str)
+@pytest.mark.parametrize("option", [o for o in OPTIONS if str(o) != EXPERIMENT], ids=str)
 def test_composes_and_instantiates(option, photo):
     group, name = option.parts[0], option.stem
     extra = required(photo).get(f"{group}/{name}", [])
@@ -130,6 +131,23 @@ def test_paper_options_are_the_papers():
     assert loss.content_layers == ("conv4_2",)
     weights = {f"conv{block}_1": 0.1 * 2 ** (block - 1) for block in range(1, 6)}
     assert loss.style_layers == pytest.approx(weights)
+
+
+def test_photorealistic_is_the_papers_method(photo):
+    config = config_of(
+        "experiment=photorealistic", f"data.content={photo}", "style.image=/pictures/dusk.jpg"
+    )
+    assert instantiate(config.generator).config == {"name": "paper"}
+    assert instantiate(config.data, _convert_="all").repaint_paths == [photo]
+    loss = instantiate(config.loss, _convert_="all")
+    assert (loss.normalisation, loss.content_weight, loss.style_weight) == ("paper", 150, 1)
+    module = instantiate(config.module, _convert_="all").keywords
+    assert (module["learning_rate"], module["warmup_steps"]) == (0.005, 0)
+    assert (module["decay_every_n_steps"], module["decay"]) == (200, 0.9)
+    trainer = instantiate(config.trainer, _convert_="all").keywords
+    assert trainer["max_steps"] == 1000
+    assert trainer["gradient_clip_val"] is None
+    assert config.init == "scratch"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from PIL import Image, ImageCms
 from hrstyle.errors import InputError
 from hrstyle.images import (
     alpha_of,
+    check_output,
     check_tensor,
     from_array,
     open_image,
     output_format,
+    recolour,
     resize,
     save_image,
     to_array,
@@ -239,3 +241,31 @@ def test_resize_is_pillows(photo, size):
     difference = picture[0].permute(1, 2, 0).numpy() * 255 - expected
     assert np.abs(difference).mean() < 0.5  # Pillow rounds and clips between the two directions
     assert resize(to_tensor(image).half(), size).dtype == torch.float16
+
+
+def test_recolour_takes_brightness_from_one_and_colours_from_the_other():
+    generator = torch.Generator().manual_seed(0)
+    photo = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
+    painted = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
+    mixed = recolour(painted, photo)
+    # Pillow's YCbCr is that of JPEG, with the same luma.
+    y, cb, cr = np.asarray(to_pil(mixed).convert("YCbCr"), int).transpose(2, 0, 1)
+    assert np.abs(y - np.asarray(to_pil(painted).convert("YCbCr"), int)[..., 0]).max() <= 2
+    assert np.abs(cb - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 1]).max() <= 2
+    assert np.abs(cr - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 2]).max() <= 2
+    assert recolour(torch.ones_like(photo), photo).max() == 1
+
+
+def test_check_output_knows_what_saving_would_say(tmp_path):
+    clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
+    check_output(clear, tmp_path / "a.png")
+    check_output(opaque, tmp_path / "a.jpg")
+    for image, name, message in [
+        (clear, "a.jpg", "transparency"),
+        (opaque, "a.xyz", "xyz"),
+        (opaque, "gone/a.png", "no folder"),
+    ]:
+        for check in (check_output, save_image):
+            with pytest.raises(InputError, match=message):
+                check(image, tmp_path / name)
+    assert not list(tmp_path.iterdir())

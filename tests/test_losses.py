@@ -161,6 +161,42 @@ def test_several_paintings_are_the_mean_of_their_gram_matrices(crops):
     assert loss.gram_relu2_1.shape == (1, 128, 128)
 
 
+def test_shares_weigh_the_gram_matrices(crops):
+    loss, grams = PerceptualLoss(style_layers=["relu2_1"]), []
+    for painting in (crops[:1], crops[1:]):
+        loss.set_style(painting)
+        grams.append(loss.gram_relu2_1.clone())
+    loss.set_style(crops[:1], crops[1:], shares=[3, 1])
+    torch.testing.assert_close(loss.gram_relu2_1, 0.75 * grams[0] + 0.25 * grams[1])
+
+
+@pytest.mark.parametrize("shares", [[1], [1, 0], [1, -1], [1, float("nan")], [1, float("inf")]])
+def test_shares_must_fit(crops, shares):
+    with pytest.raises(InputError, match="2 numbers above 0"):
+        PerceptualLoss(style_layers=["relu1_1"]).set_style(crops[:1], crops[1:], shares=shares)
+
+
+def test_what_is_left_out_is_zero(crops):
+    loss = PerceptualLoss(content_layers=["relu1_2"], style_layers=["relu1_1"])
+    loss.set_style(crops[1:])
+    both, no_content = loss(crops[1:], crops[:1]), loss(crops[:1], None)
+    loss.set_style()
+    no_style, nothing = loss(crops[1:], crops[:1]), loss(crops[:1], None)
+    assert no_style["content"] == both["content"] > 0
+    assert no_style["style"] == 0
+    assert no_content["style"] > 0
+    assert no_content["content"] == 0
+    assert nothing["loss"] == 0
+
+
+def test_content_features_stand_for_the_photo(crops):
+    loss = PerceptualLoss(content_layers=["relu1_2", "relu2_1"], style_layers=["relu1_1"])
+    loss.set_style(crops[1:])
+    kept = loss.content_features(crops[:1])
+    assert set(kept) == {"relu1_2", "relu2_1"}
+    assert loss(crops[1:], kept) == loss(crops[1:], crops[:1])
+
+
 def test_losses_are_float32_under_autocast(crops):
     loss = PerceptualLoss(style_layers=["relu1_1"])
     loss.set_style(crops[1:])

@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
+from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -25,22 +26,15 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
-def test_both_optimisations_bring_the_objective_down():
+def test_every_optimisation_brings_the_objective_down():
     import quality
 
     torch.manual_seed(0)
     photo, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 40, 40) ** 3
     loss = PerceptualLoss(style_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
     loss.set_style(style)
-
-    def objective(picture):
-        return loss(picture, photo)["loss"]
-
-    for method in quality.METHODS:
-        run, values = method(photo, objective), []
-        for _ in range(4):
-            values.append(objective(run.picture.clamp(0, 1)).item())
-            run.advance(10)
+    for run in quality.RUNS:
+        values = quality.optimise(photo, loss, run, (1, 10, 20, 30), "test")
         assert values[1] < 0.7 * values[0]
         assert values[3] < values[2] < values[1]
 
@@ -144,3 +138,28 @@ def test_a_training_that_is_interrupted_saves_first(tmp_path):
     output, _ = process.communicate(timeout=60)
     assert output.splitlines() == ["interrupted True", "interrupted"]
     assert (run_dir / "last.ckpt").is_file()
+
+
+@pytest.mark.parametrize(("options", "shape"), [([], (3, 5)), (["--layers"], (2, 6))])
+def test_weights_grid(tmp_path, monkeypatch, options, shape):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    import weights_grid
+
+    out = tmp_path / "grid.jpg"
+    small = ["--steps", "1", "--size", "32"]
+    monkeypatch.setattr(sys, "argv", ["weights_grid.py", str(out), *options, *small])
+    weights_grid.main()
+    assert open_image(out).width == pytest.approx(260 * shape[1], abs=5)
+    cells = weights_grid.layer_cells() if options else weights_grid.weight_cells()
+    assert len(cells) == shape[0]
+    titles = [title for row in cells for title, _ in row]
+    assert len(set(titles)) == shape[0] * (shape[1] - 1)
+
+
+def test_weights_grid_complains_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    import weights_grid
+
+    monkeypatch.setattr(sys, "argv", ["weights_grid.py", str(tmp_path / "gone" / "grid.jpg")])
+    with pytest.raises(InputError, match="no folder"):
+        weights_grid.main()

@@ -1,5 +1,6 @@
 import hashlib
 import zipfile
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,7 +12,16 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images import to_tensor
-from hrstyle.styles import Blend, Style, names, picture_names, weights_path
+from hrstyle.styles import (
+    BASE,
+    Blend,
+    Style,
+    find,
+    gallery,
+    names,
+    picture_names,
+    weights_path,
+)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -137,3 +147,42 @@ def test_bad_styles(tmp_path):
         Style(image=str(tmp_path / "strip.png"), name="strip").load()
     with pytest.raises(InputError, match=r"style\.size=8"):
         Style(image="starry_night", name="x", size=8)
+
+
+def test_find_knows_names_and_pictures(tmp_path, monkeypatch):
+    assert find("great_wave") is gallery()["great_wave"]
+    assert find("great_wave").title == "The Great Wave off Kanagawa"
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "mine.png")
+    assert find(tmp_path / "mine.png").picture().size == (30, 20)
+    assert find(tmp_path / "mine.png").name == "mine"
+    assert find("https://example.org/a/cat.jpg").name == "cat"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find("~/mine.png").load().shape == (1, 3, 20, 30)
+    for name in ("guernica", str(tmp_path / "gone.jpg"), "~nobody_of_this_name/x.jpg", "x" * 300):
+        with pytest.raises(InputError, match="no picture or style named.*great_wave"):
+            find(name)
+
+
+def test_the_gallery_is_what_hydra_composes():
+    # Two readers of the same files, which must agree; BASE is a blend and not in the gallery.
+    from hydra import compose, initialize_config_module
+    from hydra.utils import instantiate
+
+    from hrstyle.train.__main__ import register_signatures
+
+    register_signatures()
+    with initialize_config_module("hrstyle.configs", version_base="1.3"):
+        base = compose("train", [f"style={BASE}", "run_dir=x"]).style
+        for name, style in gallery().items():
+            config = compose("train", [f"style={name}", "run_dir=x"]).style
+            composed = instantiate(config, _convert_="all")
+            assert replace(composed, crop=tuple(composed.crop)) == replace(
+                style, crop=tuple(style.crop)
+            )
+        assert set(base.pictures) == set(gallery())
+
+
+def test_a_picture_is_cropped_but_not_reduced(tmp_path):
+    Image.new("RGB", (100, 80)).save(tmp_path / "mine.png")
+    style = Style(image=str(tmp_path / "mine.png"), name="mine", crop=(0.1, 0, 1, 0.5), size=32)
+    assert style.picture().size == (90, 40)

@@ -55,7 +55,7 @@ def test_no_folder_and_empty_folder(tmp_path):
     with pytest.raises(InputError, match="no pictures"):
         data.folder(root=str(tmp_path))
     with pytest.raises(InputError, match="gone"):
-        data.pair(content=str(tmp_path / "gone.jpg"))
+        data.OnePhoto(content=str(tmp_path / "gone.jpg"))
 
 
 def test_every_kind_of_picture_becomes_a_crop_and_a_broken_one_is_reported_once(folder):
@@ -131,16 +131,22 @@ def test_crops_are_windows_of_the_photo_some_of_them_flipped():
     assert max(lefts) > 75
 
 
-def test_pair_takes_the_largest_square(tmp_path):
-    data_module = data.pair(content=str(sample_path("coffee.png")), size=64)
-    batch = next(iter(data_module.train_dataloader().dataset))
-    assert batch.shape == (1, 3, 64, 64)
-    assert data_module.preview_paths == data_module.paths
-    shorter = 400
-    photo = open_image(sample_path("coffee.png"))
-    means = [to_tensor(photo.crop((x, 0, x + shorter, shorter))).mean((0, 2, 3)) for x in (0, 200)]
-    low, high = torch.stack(means).min(0).values, torch.stack(means).max(0).values
-    assert ((batch.mean((0, 2, 3)) > low - 0.05) & (batch.mean((0, 2, 3)) < high + 0.05)).all()
+def test_one_photo_comes_whole_and_over_and_over():
+    path = sample_path("coffee.png")
+    one = data.OnePhoto(content=str(path), size=150)
+    batches = list(itertools.islice(one.train_dataloader(), 3))
+    assert batches[0].shape == (1, 3, 100, 150)  # of 400 x 600
+    assert all(torch.equal(batch, batches[0]) for batch in batches)
+    photo = to_tensor(open_image(path))
+    assert (batches[0].mean((2, 3)) - photo.mean((2, 3))).abs().max() < 0.01
+    assert one.preview_paths == one.repaint_paths == [path]
+    assert data.OnePhoto(content=str(path)).photo.shape == (1, 3, 400, 600)  # never enlarged
+
+
+def test_a_photo_too_small_for_vgg(tmp_path):
+    Image.new("RGB", (10, 100)).save(tmp_path / "slim.png")
+    with pytest.raises(InputError, match="slim.png: 10x100.*both sides need 16"):
+        data.OnePhoto(content=str(tmp_path / "slim.png"))
 
 
 @pytest.mark.parametrize(

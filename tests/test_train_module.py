@@ -29,13 +29,20 @@ def test_learning_rate_warms_up_and_follows_a_cosine(module):
     assert module.learning_rate_factor(500, 104) == pytest.approx(0.03)
 
 
+def test_learning_rate_decays_by_steps_as_in_the_paper(tiny, loss):
+    settings = {"learning_rate": 0.005, "warmup_steps": 0, "decay_every_n_steps": 200}
+    module = StyleTransfer(tiny, loss, style="tiny", **settings)
+    factors = [module.learning_rate_factor(step, 1000) for step in (0, 199, 200, 399, 400, 999)]
+    assert factors == pytest.approx([1, 1, 0.9, 0.9, 0.81, 0.9**4])
+
+
 def test_hyperparameters_are_plain_values(module):
     def plain(value):
         if isinstance(value, dict):
             return all(plain(v) for v in value.values())
         if isinstance(value, list):
             return all(plain(v) for v in value)
-        return isinstance(value, int | float | str)
+        return value is None or isinstance(value, int | float | str)
 
     assert plain(dict(module.hparams))
     assert module.hparams["style"] == "tiny"
@@ -57,7 +64,14 @@ def test_weights_that_are_not_finite_are_not_saved(module):
 
 
 @pytest.mark.parametrize(
-    "change", [{"learning_rate": 0}, {"warmup_steps": -1}, {"final_learning_rate": 2}]
+    "change",
+    [
+        {"learning_rate": 0},
+        {"warmup_steps": -1},
+        {"final_learning_rate": 2},
+        {"decay_every_n_steps": 0},
+        {"decay": 1.5},
+    ],
 )
 def test_impossible_numbers(tiny, loss, change):
     with pytest.raises(InputError, match=next(iter(change))):

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.generator import pyramid
+from hrstyle.generator import paper, pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import BASE, Style, weights_path
@@ -233,6 +233,28 @@ def test_training_brings_the_loss_down(tmp_path):
     events.Reload()
     losses = [event.value for event in events.Scalars("loss")]
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:5])
+
+
+def test_a_pair_is_repainted_in_the_photos_own_size(tmp_path):
+    content = data.sample_path("coffee.png")
+    path = train(
+        style=Style(image=str(data.sample_path("rocket.jpg")), name="rocket", size=64),
+        data=data.OnePhoto(content=str(content), size=64),
+        generator=paper(),
+        loss=PerceptualLoss(),
+        trainer=partial(
+            pl.Trainer, max_steps=2, accelerator="cpu", enable_progress_bar=False,
+            enable_model_summary=False, log_every_n_steps=1,
+        ),
+        module=partial(StyleTransfer, decay_every_n_steps=1),
+        run_dir=tmp_path,
+        init="scratch",
+    )  # fmt: skip
+    written = open_image(tmp_path / "coffee-rocket.png")
+    assert written.size == (600, 400)
+    # From the file, which is rounded to float16, the same picture but for that.
+    again = hrstyle.load(path, device="cpu", engine="torch").stylize(content)
+    assert np.abs(np.asarray(written, float) - np.asarray(again, float)).mean() < 0.5
 
 
 def test_intervals_must_be_positive(tmp_path):

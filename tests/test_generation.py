@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+import hrstyle
+from hrstyle import generate
+from hrstyle.errors import InputError
+from hrstyle.images import open_image
+
+SHALLOW = {"steps": 2, "content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
+
+
+@pytest.fixture
+def painting(tmp_path):
+    path = tmp_path / "my painting.jpg"
+    Image.effect_noise((90, 60), 80).convert("RGB").save(path)
+    return path
+
+
+def test_a_bundled_style(photo, tmp_path):
+    path = generate(photo, "starry_night", resolution=64, output_dir=tmp_path / "a" / "b")
+    assert path == tmp_path / "a" / "b" / "chelsea-starry_night.png"
+    assert open_image(path).size == (96, 64)  # of 451 x 300
+    whole = generate(photo, "starry_night", resolution=None, output_dir=tmp_path)
+    expected = hrstyle.load("starry_night").stylize(photo)
+    assert np.array_equal(np.asarray(open_image(whole)), np.asarray(expected))
+
+
+def test_a_weights_file(photo, weights_file, tmp_path):
+    path = generate(str(photo), str(weights_file), resolution=50, output_dir=str(tmp_path))
+    assert path.name == "chelsea-tiny.png"
+    assert min(open_image(path).size) == 50
+
+
+def test_a_picture_is_optimised(photo, painting, tmp_path):
+    path = generate(photo, painting, resolution=40, output_dir=tmp_path, **SHALLOW)
+    assert path.name == "chelsea-my painting.png"
+    assert open_image(path).size == (60, 40)
+
+
+def test_a_small_photo_is_enlarged(painting, tmp_path):
+    Image.new("RGB", (20, 30), "teal").save(tmp_path / "dot.gif")
+    path = generate(tmp_path / "dot.gif", painting, resolution=40, output_dir=tmp_path, **SHALLOW)
+    assert open_image(path).size == (40, 60)
+
+
+def test_a_bundled_style_can_be_optimised_too(photo, tmp_path):
+    how = {"resolution": 40, "output_dir": tmp_path}
+    path = generate(photo, "starry_night", method="optimize", **how, **SHALLOW)
+    assert path.name == "chelsea-starry_night.png"
+    optimised = np.asarray(open_image(path), int)
+    generate(photo, "starry_night", method="feedforward", **how)
+    assert np.abs(np.asarray(open_image(path), int) - optimised).mean() > 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input_image_path": "gone.jpg"}, "gone.jpg"),
+        ({"style": "guernica"}, "guernica"),
+        ({"method": "magic"}, "auto, feedforward, optimize"),
+        ({"resolution": 3}, "resolution=3"),
+        ({"method": "optimize", "style": "mine.safetensors"}, "needs a picture"),
+        ({"style": "mine.safetensors"}, "mine.safetensors"),
+    ],
+)
+def test_bad_input(photo, tmp_path, change, message):
+    good = {"input_image_path": photo, "style": "starry_night", "output_dir": tmp_path}
+    with pytest.raises(InputError, match=message):
+        generate(**good | change)
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_picture_cannot_be_fed_forward(photo, painting):
+    with pytest.raises(InputError, match=r"hrstyle\.train"):
+        generate(photo, painting, method="feedforward")
+
+
+def test_the_folder_must_be_one(photo, painting):
+    with pytest.raises(InputError, match="cannot make the folder"):
+        generate(photo, "starry_night", resolution=32, output_dir=painting)
