@@ -147,11 +147,14 @@ def optimize(
     """
     _check(content, style, steps=steps, size=size, style_scale=style_scale)
     place, kind = find_device(device), find_dtype(dtype)
+    if kind == torch.float16:
+        raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
     photo, alpha = (None, None) if content is None else _read(content)
     paintings, shares = _read_styles(style)
     shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
-    if min(shape) < 16:
-        raise InputError(f"{shape[1]}x{shape[0]} pixels are too few for VGG19; both sides need 16")
+    for height, width in [shape, *(painting.shape[-2:] for painting in paintings)]:
+        if min(height, width) < 16:
+            raise InputError(f"{width}x{height} pixels are too few for VGG19; both sides need 16")
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
     network = PerceptualLoss(**loss).to(place)
     if start is None:
@@ -182,7 +185,7 @@ def optimize(
                 if photo is not None:
                     target = network.content_features(resize(photo, (height, width)).to(place))
                 side = max(height, width) * style_scale
-                seen = [resize(p, _fitting(p, side)).to(place) for p in paintings]
+                seen = [resize(p, _fitting(p, side, NARROWEST)).to(place) for p in paintings]
                 network.set_style(*seen, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
@@ -250,10 +253,13 @@ def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
     return [to_tensor(image) for image in images], shares
 
 
-def _fitting(picture: Tensor, side: float) -> tuple[int, int]:
-    """Height and width of the picture with a longer side of at most `side`; never enlarged."""
+def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
+    """Height and width of the picture with a longer side of at most `side`; never enlarged.
+
+    A long and narrow one keeps a shorter side of `least`.
+    """
     height, width = picture.shape[-2:]
-    factor = min(1.0, side / max(height, width))
+    factor = min(1.0, max(side / max(height, width), least / min(height, width)))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

@@ -197,6 +197,11 @@ def test_ctrl_c_keeps_the_best_so_far(photo):
     assert np.abs(np.asarray(result, int) - small).mean() < 2
 
 
+def test_a_long_scroll_as_the_style(photo):
+    scroll = Image.effect_noise((40, 800), 90).convert("RGB")  # at 128 px its width would be 6
+    assert optimize(photo, scroll, steps=2, size=256, device="cpu").size == (256, 170)
+
+
 def test_short_types_are_near(photo):
     losses = [
         last_losses(photo, "starry_night", steps=5, size=64, method="adam", dtype=dtype)["loss"]
@@ -221,6 +226,8 @@ def test_short_types_are_near(photo):
         ({"style_scale": 0}, "style_scale=0"),
         ({"method": "newton"}, "lbfgs, adam"),
         ({"dtype": "int4"}, "float32"),
+        ({"dtype": "float16"}, "take bfloat16"),
+        ({"style": Image.new("RGB", (90, 10))}, "90x10 pixels"),
         ({"device": "warp"}, "try cpu"),
         ({"pooling": "median"}, "max or avg"),
         ({"style_layers": ["relu9_1"]}, "relu9_1"),
