@@ -1,7 +1,8 @@
-"""hrstyle: repaint any photo in the style of a painting, in one forward pass.
+"""hrstyle: repaint any photo in the style of a painting.
 
     import hrstyle
-    hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")
+    hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")  # in one forward pass
+    hrstyle.optimize("photo.jpg", "any_picture.jpg").save("painted.png")   # without training
 
 Training lives in `hrstyle.train`; importing this package loads neither it nor Lightning nor Hydra,
 and torch only once something is used.

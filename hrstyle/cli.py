@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hrstyle import __version__
-from hrstyle.errors import InputError
+from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
 examples:
@@ -165,7 +165,7 @@ def _add_optimize(commands: Any) -> None:
 
 
 def _words(text: str) -> list[str]:
-    return text.split(",")
+    return [word.strip() for word in text.split(",")]
 
 
 def _numbers(text: str) -> list[float]:
@@ -214,6 +214,7 @@ def run_stylize(arguments: argparse.Namespace) -> None:
 def run_optimize(arguments: argparse.Namespace) -> None:
     """`hrstyle optimize`."""
     from PIL import Image
+    from tqdm import tqdm
 
     from hrstyle.images import check_output, open_image, save_image
     from hrstyle.optimization import Progress, optimize
@@ -223,7 +224,9 @@ def run_optimize(arguments: argparse.Namespace) -> None:
     every = arguments.preview_every
     if every is not None and every < 1:
         raise InputError(f"--preview-every {every} must be at least 1")
-    [(source, target)] = plan_outputs([arguments.input], arguments.output)
+    style = parse_style(arguments.style)
+    used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
+    [(source, target)] = plan_outputs([arguments.input], arguments.output, keep=used)
     check_output(open_image(source), target)  # complain before the work, not after it
     done, steps = 0, 0
 
@@ -231,11 +234,14 @@ def run_optimize(arguments: argparse.Namespace) -> None:
         nonlocal done, steps
         done, steps = progress.step, progress.steps
         if every and done % every == 0:
-            save_image(progress.picture, target)
+            try:
+                save_image(progress.picture, target)
+            except InputError as error:  # a full disk, a file held by a viewer: the work goes on
+                tqdm.write(f"hrstyle: {error}", file=sys.stderr)
 
     result = optimize(
         source,
-        parse_style(arguments.style),
+        style,
         progress=sys.stderr.isatty(),
         callback=watch,
         **_given(arguments, *_OPTIMIZE),
@@ -314,5 +320,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f"hrstyle: {error}", file=sys.stderr)
         sys.exit(2)
+    except NonFiniteError as error:
+        sys.exit(f"hrstyle: {error}")  # exit code 1: the input was fine
     except KeyboardInterrupt:
         sys.exit(130)

@@ -19,8 +19,8 @@ HISTORY = 20
 """Steps that L-BFGS remembers, each of them two pictures in memory."""
 
 
-class _Enough(Exception):  # noqa: N818 - it is no error
-    """Raised by an evaluation to leave an optimiser that would go on."""
+class _Leave(Exception):  # noqa: N818 - it is no error
+    """Raised by an evaluation to leave an optimiser, which has no end of its own."""
 
 
 def _lbfgs(picture: Tensor, evaluate: Callable[[], Tensor]) -> NoReturn:
@@ -74,7 +74,8 @@ def minimise(
 
     Raises:
         InputError: an unknown method.
-        NonFiniteError: the loss never was a finite number.
+        NonFiniteError: the loss of the start is not a finite number. Where it ceases to be one
+            later on, the method begins anew from the best.
     """
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -85,20 +86,26 @@ def minimise(
     def evaluate() -> Tensor:
         nonlocal best, lowest, done
         if done == steps:
-            raise _Enough
+            raise _Leave
         picture.grad = None
         terms = objective(picture)
         terms["loss"].backward()
         done += 1
-        if terms["loss"].item() < lowest.get("loss", math.inf):  # which NaN is not
+        value = terms["loss"].item()
+        finite = math.isfinite(value) and picture.grad is not None and picture.grad.isfinite().all()
+        if finite and value < lowest.get("loss", math.inf):
             lowest = {name: term.item() for name, term in terms.items()}
             best = picture.detach().clone()
+        if not lowest:
+            raise NonFiniteError("the loss is not finite; a weight is most likely too high")
         if report:
             report(done, lowest, best)
+        if not finite:
+            picture.data.copy_(best)
+            raise _Leave
         return terms["loss"]
 
-    with suppress(_Enough):
-        METHODS[method](picture, evaluate)
-    if not lowest:
-        raise NonFiniteError("the loss is not finite; a loss weight is most likely too high")
+    while done < steps:
+        with suppress(_Leave):
+            METHODS[method](picture, evaluate)
     return best.clamp(0, 1)

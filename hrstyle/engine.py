@@ -26,6 +26,8 @@ from hrstyle.sweeps import memory_of_plain_pass
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ENGINES = ("auto", "torch", "openvino")
+MEMORY = 1e9
+"""Bytes that a pass may take unless told otherwise; a picture that needs more is streamed."""
 MIDDLING = 2**18
 """Pixels above which streaming is faster than a plain pass on a CPU."""
 

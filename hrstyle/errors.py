@@ -9,4 +9,4 @@ class InputError(ValueError):
 
 
 class NonFiniteError(RuntimeError):
-    """A training that has gone to infinity or NaN; the message names the step and likely causes."""
+    """A loss or a weight that has gone to infinity or NaN; the message names likely causes."""

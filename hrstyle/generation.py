@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, save_image
+from hrstyle.images import alpha_of, open_image, save_image, to_rgb
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
 from hrstyle.styles import find, names
@@ -22,6 +24,8 @@ def generate(
     resolution: int | None = 512,
     output_dir: str | os.PathLike[str] = ".",
     method: str = "auto",
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
     **options: Any,
 ) -> Path:
     """Repaint a photo and write the result as `<photo>-<style>.png`.
@@ -36,6 +40,7 @@ def generate(
             there already is replaced.
         method: `"feedforward"`, one pass of a trained network; `"optimize"`, which takes a bundled
             style's painting, too; or `"auto"`, the first where there are weights.
+        device, dtype: see `load` and `optimize`.
         options: further keywords of `Stylizer.stylize` or `optimize`, whichever does the work.
 
     Returns:
@@ -58,24 +63,26 @@ def generate(
         )
     if method == "optimize" and is_weights:
         raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")
-    photo = open_image(input_image_path)
+    source, folder = Path(input_image_path).expanduser(), Path(output_dir).expanduser()
+    picture = open_image(source)
+    photo, alpha = to_rgb(picture), alpha_of(picture)
     if resolution is not None:
         factor = resolution / min(photo.size)
-        size = (round(photo.width * factor), round(photo.height * factor))
-        photo = photo.resize(size, reducing_gap=3)
-    seen = {"progress": sys.stderr.isatty()}
-    if trained and method != "optimize":
-        stylizer = load(style)
-        result = stylizer.stylize(photo, **{**seen, **options})
-        title = stylizer.style
-    else:
-        title = find(style).name
-        result = optimize(photo, style, **{"size": None, **seen, **options})
-    folder = Path(output_dir).expanduser()
+        photo = photo.resize((round(photo.width * factor), round(photo.height * factor)))
+    if alpha is not None:
+        photo.putalpha(alpha.resize(photo.size))
+    place: dict[str, Any] = {"device": device, "dtype": dtype}
+    stylizer = load(style, **place) if trained and method != "optimize" else None
+    title = stylizer.style if stylizer else find(style).name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # complain before the work, not after it
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
-    path = folder / f"{Path(input_image_path).stem}-{title}.png"
+    options = {"progress": sys.stderr.isatty(), **options}
+    if stylizer:
+        result = stylizer.stylize(photo, **options)
+    else:
+        result = optimize(photo, style, **{"size": None, **place, **options})
+    path = folder / f"{source.stem}-{title}.png"
     save_image(result, path)
     return path

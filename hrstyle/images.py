@@ -135,17 +135,16 @@ def output_format(path: str | os.PathLike[str]) -> str:
     return file_format
 
 
-def check_output(image: PILImage, path: str | os.PathLike[str]) -> None:
-    """Whether `save_image` can write such a picture there, to know it before it is painted.
+def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
+    """The `output_format` of a name that such a picture can be saved as.
 
     Raises:
-        InputError: see `output_format`; transparency in a JPEG; no such folder.
+        InputError: see `output_format`; or transparency in a JPEG.
     """
-    alpha = alpha_of(image)
-    if output_format(path) == "JPEG" and alpha and alpha.getextrema() != (255, 255):
+    file_format, alpha = output_format(path), alpha_of(image)
+    if file_format == "JPEG" and alpha and alpha.getextrema() != (255, 255):
         raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
-    if not Path(path).parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}; make it")
+    return file_format
 
 
 def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
@@ -155,8 +154,7 @@ def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
         InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
             is not writable.
     """
-    check_output(image, path)
-    file_format = output_format(path)
+    file_format = check_output(image, path)
     if file_format == "JPEG" and image.mode == "RGBA":
         image = image.convert("RGB")
     options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}

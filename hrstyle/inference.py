@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from hrstyle.engine import Painter
+from hrstyle.engine import MEMORY, Painter
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import (
@@ -156,7 +156,7 @@ class Stylizer:
         *,
         strength: float = 1.0,
         stroke_size: float = 1.0,
-        max_memory: str | float = "1GB",
+        max_memory: str | float = MEMORY,
         progress: bool = False,
     ) -> PILImage | Tensor:
         """Repaint a picture; the result has its size to the pixel.

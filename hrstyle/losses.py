@@ -135,6 +135,13 @@ class PerceptualLoss(nn.Module):
         padding: str = "replicate",
     ):
         super().__init__()
+        for name, weight in [
+            ("content_weight", content_weight),
+            ("style_weight", style_weight),
+            ("tv_weight", tv_weight),
+        ]:
+            if not 0 <= weight < math.inf:
+                raise InputError(f"{name}={weight} must be a number of at least 0")
         if style_layer_weights is None:
             style_layer_weights = [1.0] * len(style_layers)
         repeated = len(set(style_layers)) < len(style_layers)

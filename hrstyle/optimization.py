@@ -39,7 +39,7 @@ from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import find
 
 Picture = str | os.PathLike[str] | PILImage | NDArray[Any]
-Styles = Picture | Sequence[Picture] | Mapping[str, float] | None
+Styles = Picture | Tensor | Sequence[Picture | Tensor] | Mapping[str, float] | None
 
 SMALLEST = 128
 """The least length of the longer side to begin with, in pixels."""
@@ -86,6 +86,8 @@ def optimize(content: Tensor, style: Styles, **settings: Any) -> Tensor: ...
 def optimize(content: Picture | None, style: Styles, **settings: Any) -> PILImage: ...
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def optimize(
     content: Picture | Tensor | None,
     style: Styles,
@@ -106,16 +108,16 @@ def optimize(
 ) -> PILImage | Tensor:
     """Repaint a photo in the style of any picture, without training.
 
-    Ctrl-C ends it early, and the best picture so far is the result.
+    Ctrl-C ends it early, and the best picture so far is the result, unless there is none.
 
     Args:
         content: the photo, as `Stylizer.stylize` takes it; a tensor `(3, H, W)` or `(1, 3, H, W)`
             in [0, 1]. None leaves content out and shows what the style layers keep of `style`, in
             its shape.
         style: name of a bundled style, whose painting is fetched where it does not come along; or
-            a picture, as a path, an address, a Pillow image or a numpy array. Or several of them,
-            as a list, or names and paths with their shares as `{"starry_night": 2, "mine.jpg": 1}`.
-            None leaves style out and shows what the content layers keep of `content`.
+            a picture, as a path, an address, or what `content` may be. Or several of them, as a
+            list, or names and paths with their shares as `{"starry_night": 2, "mine.jpg": 1}`. None
+            leaves style out and shows what the content layers keep of `content`.
         steps: evaluations of the loss and its gradient, which is what takes the time, shared
             evenly between the sizes.
         size: length of the result's longer side in pixels; a smaller photo keeps its size. None:
@@ -128,7 +130,8 @@ def optimize(
             strokes larger. A picture is not enlarged.
         keep_colours: take only the brightness of the result, and the photo's colours ("Preserving
             Color in Neural Artistic Style Transfer", Gatys et al. 2016, luminance-only).
-        seed: of the noise. One seed gives one picture on one machine.
+        seed: of the noise. One seed gives one picture on one CPU; GPUs may differ a little from
+            run to run.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
         dtype: `"float32"`, or `"bfloat16"` for convolutions that are faster where the hardware
             has it.
@@ -143,44 +146,51 @@ def optimize(
 
     Raises:
         InputError: a picture that cannot be read or fetched, or an impossible setting.
-        NonFiniteError: the loss never was a finite number.
+        NonFiniteError: the loss of the start is not a finite number.
     """
-    _check(content, style, steps=steps, size=size, style_scale=style_scale)
+    _check(content, style, steps=steps, size=size, style_scale=style_scale, seed=seed)
     place, kind = find_device(device), find_dtype(dtype)
     if kind == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
     photo, alpha = (None, None) if content is None else _read(content)
     paintings, shares = _read_styles(style)
     shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
-    for height, width in [shape, *(painting.shape[-2:] for painting in paintings)]:
+    for what, (height, width) in [
+        ("the result", shape),
+        *(("a style's picture", painting.shape[-2:]) for painting in paintings),
+    ]:
         if min(height, width) < 16:
-            raise InputError(f"{width}x{height} pixels are too few for VGG19; both sides need 16")
+            raise InputError(
+                f"{what} would have {width}x{height} pixels, too few for VGG19, which needs 16 on"
+                " both sides; take a larger size or picture"
+            )
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
     network = PerceptualLoss(**loss).to(place)
     if start is None:
         start = "noise" if content is None or style is None else "content"
     picture = _first(start, photo, sizes[0], seed).to(place)
 
-    done = 0
+    before = done = 0  # steps at the smaller sizes, and all so far
     with tqdm(total=steps, unit="step", disable=not progress, leave=False) as bar:
 
         def report(step: int, losses: dict[str, float], best: Tensor) -> None:
-            nonlocal picture
-            picture = best
+            nonlocal picture, done
+            picture, done = best, before + step
             bar.set_description(f"{best.shape[3]}x{best.shape[2]} px", refresh=False)
-            shown = {key: f"{losses[key]:.3f}" for key in ("content", "style") if losses}
+            shown = {key: f"{losses[key]:.3f}" for key in ("content", "style")}
             bar.set_postfix(shown, refresh=False)
             bar.update()
-            if callback and losses:
+            if callback:
                 so_far = to_pil(best)
-                callback(Progress(step=done + step, steps=steps, losses=losses, picture=so_far))
+                callback(Progress(step=done, steps=steps, losses=losses, picture=so_far))
 
         try:
             for number, (height, width) in enumerate(sizes):
                 here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
                 if not here:
                     continue
-                picture = resize(picture, (height, width))
+                # On the CPU: not every accelerator has an antialiased filter.
+                picture = resize(picture.cpu(), (height, width)).to(place)
                 target = None
                 if photo is not None:
                     target = network.content_features(resize(photo, (height, width)).to(place))
@@ -193,10 +203,11 @@ def optimize(
                         return network(picture, target)
 
                 minimise(picture, objective, steps=here, method=method, report=report)
-                done += here
+                before += here
         except KeyboardInterrupt:
-            pass
-    result = resize(picture.clamp(0, 1), shape).cpu()
+            if not done:
+                raise
+    result = resize(picture.cpu().clamp(0, 1), shape)
     if keep_colours and photo is not None:
         result = recolour(result, resize(photo, shape))
     if isinstance(content, Tensor):
@@ -214,6 +225,7 @@ def _check(
     steps: int,
     size: int | None,
     style_scale: float,
+    seed: int,
 ) -> None:
     if content is None and style is None:
         raise InputError("give a photo, or a style, or both")
@@ -221,6 +233,8 @@ def _check(
         raise InputError(f"steps={steps} must be at least 1")
     if size is not None and size < NARROWEST:
         raise InputError(f"size={size} must be at least {NARROWEST} pixels")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed} must be a number from 0 to 2**63 - 1")
     if not 0.1 <= style_scale <= 10:
         raise InputError(f"style_scale={style_scale} must be from 0.1 to 10; 2 doubles the strokes")
 
@@ -237,20 +251,22 @@ def _read(picture: Picture | Tensor) -> tuple[Tensor, PILImage | None]:
 
 
 def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
+    """The pictures `(1, 3, H, W)`, and how much each counts."""
     if style is None:
         return [], []
     if isinstance(style, Mapping):
-        parts, shares = list(style), list(style.values())
+        parts = list(style)
+        try:
+            shares = [float(share) for share in style.values()]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the shares in {dict(style)} must be numbers") from error
     else:
         parts = list(style) if isinstance(style, list | tuple) else [style]
         shares = [1.0] * len(parts)
     if not parts:
         raise InputError("the list of styles is empty")
-    images = (
-        find(part).picture() if isinstance(part, str | os.PathLike) else image_of(part)
-        for part in parts
-    )
-    return [to_tensor(image) for image in images], shares
+    pictures = (find(p).picture() if isinstance(p, str | os.PathLike) else p for p in parts)
+    return [_read(picture)[0] for picture in pictures], shares
 
 
 def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:

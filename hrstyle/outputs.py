@@ -9,12 +9,19 @@ from hrstyle.errors import InputError
 from hrstyle.images import output_format
 
 
-def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
+def plan_outputs(
+    inputs: Sequence[str], output: str, *, keep: Sequence[str] = ()
+) -> list[tuple[Path, Path]]:
     """Which photo goes to which file; a missing folder is made.
+
+    Args:
+        inputs: the photos.
+        output: a file for a single one, or a folder.
+        keep: names of other files that no result may overwrite; they need not exist.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
-            overwrite a photo; an ending that cannot be written.
+            overwrite a photo or what is to be kept; an ending that cannot be written.
     """
     photos, out = [Path(name) for name in inputs], Path(output)
     for photo in photos:
@@ -31,14 +38,15 @@ def plan_outputs(inputs: Sequence[str], output: str) -> list[tuple[Path, Path]]:
         except OSError as error:
             raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
         targets = [out / _writable_name(photo) for photo in photos]
-    inodes = {_inode(photo) for photo in photos if photo.exists()}
+    used = [*photos, *(Path(name) for name in keep if name)]
+    inodes = {_inode(path) for path in used if path.is_file()}
     names = Counter(str(target).casefold() for target in targets)  # some disks ignore case
     for target in targets:
         output_format(target)
         if names[str(target).casefold()] > 1:
             raise InputError(f"two photos would become {target}; repaint them one by one")
         if target.exists() and _inode(target) in inodes:
-            raise InputError(f"{target} is the photo itself; give the result another name")
+            raise InputError(f"{target} is what is to be painted from; choose another name")
     return list(zip(photos, targets, strict=True))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from zipfile import BadZipFile, ZipFile
 
 import pooch
@@ -133,7 +134,13 @@ class Style:
         Raises:
             InputError: see `path`; or a file that is no picture.
         """
-        image = to_rgb(open_image(self.path))
+        path = self.path
+        try:
+            image = to_rgb(open_image(path))
+        except InputError as error:
+            if self.image.startswith("http"):  # the file in the cache says little
+                raise InputError(f"{self.image}: {error}") from error
+            raise
         width, height = image.size
         left, top, right, bottom = self.crop
         return image.crop(
@@ -196,8 +203,10 @@ def find(source: str | os.PathLike[str]) -> Style:
         InputError: nothing of the sort; the message lists the names.
     """
     name = str(source)
-    if name.startswith(("http://", "https://")) or _file(name):
+    if name.startswith(("http://", "https://")):
         return Style(image=name, name=Path(name).stem or "style")
+    if path := _file(name):  # resolved, or a file could be taken for a bundled picture's name
+        return Style(image=str(path.resolve()), name=path.stem)
     if name not in gallery():
         raise InputError(
             f"no picture or style named {name!r}; give the path of a picture, or one of"
@@ -216,15 +225,15 @@ def _file(name: str) -> Path | None:
 
 
 @cache
-def gallery() -> dict[str, Style]:
-    """The styles that have a picture and a credit in configs/style/, by name."""
+def gallery() -> Mapping[str, Style]:
+    """The styles that are one picture with an address of its own in configs/style/, by name."""
     styles = {}
     for path in sorted((CONFIGS / "style").glob("*.yaml")):
-        if path.stem not in (BASE, "custom"):
-            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-            del settings["defaults"]  # which tells Hydra what this function is told by its name
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings.pop("defaults", None)  # which tells Hydra that it is a Style
+        if settings.get("image", "???") != "???":  # neither a blend nor a picture yet to be given
             styles[path.stem] = Style(**settings)
-    return styles
+    return MappingProxyType(styles)
 
 
 def _check_name(name: str) -> None:
@@ -243,7 +252,7 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
     Raises:
         InputError: the address does not answer, or gives another file than it should.
     """
-    instead = "or save that picture yourself and give its path as style.image=PATH"
+    instead = "or save that picture yourself and give its path"
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel("WARNING")  # its other messages are for whoever writes a registry

@@ -243,7 +243,12 @@ def test_optimize_complains_before_the_work(photo, tmp_path, capsys):
         ({"style": "guernica"}, [], "guernica"),
         ({}, ["--preview-every", "0"], "at least 1"),
         ({}, ["--steps", "0"], "steps=0"),
-        ({}, ["--style-layers", "relu9_9"], "relu9_9"),
+        ({}, ["--style-layers", "relu1_1, relu9_9"], "relu9_9"),
+        ({}, ["--style-weight", "nan"], "style_weight=nan"),
+        ({}, ["--tv-weight", "-1"], "tv_weight=-1"),
+        ({}, ["--seed", "-1"], "seed=-1"),
+        ({"out": clear, "style": clear}, [], "another name"),
+        ({"out": clear}, ["--start", str(clear)], "another name"),
     ]:
         names = good | change
         assert run("optimize", names["photo"], "-o", names["out"], "--style", names["style"],
@@ -255,3 +260,44 @@ def test_optimize_complains_before_the_work(photo, tmp_path, capsys):
         run("optimize", photo, "-o", good["out"], "--style", "x", "--style-layer-weights", "a") == 2
     )
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_preview_that_cannot_be_written_does_not_end_the_work(
+    photo, tmp_path, monkeypatch, capsys
+):
+    from hrstyle import images
+
+    out, calls = tmp_path / "out.png", []
+
+    def fail_first(image, path, save=images.save_image):
+        calls.append(path)
+        if len(calls) == 1:
+            raise hrstyle.InputError("the disk is full")
+        save(image, path)
+
+    monkeypatch.setattr(images, "save_image", fail_first)
+    options = ["--size", "64", "--steps", "2", "--preview-every", "1", *SHALLOW]
+    main([str(a) for a in ["optimize", photo, "-o", out, "--style", "starry_night", *options]])
+    assert "the disk is full" in capsys.readouterr().err
+    assert open_image(out).size == (64, 43)
+
+
+def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(photo, tmp_path, monkeypatch):
+    from hrstyle.losses import PerceptualLoss
+
+    out = tmp_path / "out.png"
+    Image.new("RGB", (5, 5)).save(out)
+
+    def interrupt(self, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PerceptualLoss, "content_features", interrupt)
+    assert run("optimize", photo, "-o", out, "--style", "starry_night", "--size", "64") == 130
+    assert open_image(out).size == (5, 5)
+
+
+def test_a_loss_that_is_not_finite_is_one_sentence(photo, tmp_path):
+    with pytest.raises(SystemExit, match="hrstyle: the loss is not finite"):
+        main(["optimize", str(photo), "-o", str(tmp_path / "out.png"), "--style", "starry_night",
+              "--style-weight", "1e39", "--size", "64", *SHALLOW])  # fmt: skip
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import torch
 
 import hrstyle
 from hrstyle import engine
-from hrstyle.engine import Painter
+from hrstyle.engine import Painter, best_device, find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
@@ -104,3 +104,13 @@ def test_both_kinds_of_picture(tiny, size):
     painted = painter.paint(pixels, budget=1e9, progress=False)
     assert painted is pixels  # a large picture is held once
     assert (painted.permute(2, 0, 1) - expected[0] * 255).abs().max() < 0.51
+
+
+def test_find_device_and_dtype():
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device(None) == best_device()
+    assert find_dtype("bfloat16") is find_dtype(torch.bfloat16) is torch.bfloat16
+    with pytest.raises(InputError, match="'warp' cannot be used.*try cpu"):
+        find_device("warp")
+    with pytest.raises(InputError, match="float32, bfloat16, float16"):
+        find_dtype("int4")

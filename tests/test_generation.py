@@ -76,6 +76,32 @@ def test_a_picture_cannot_be_fed_forward(photo, painting):
         generate(photo, painting, method="feedforward")
 
 
-def test_the_folder_must_be_one(photo, painting):
+def test_the_folder_must_be_one_before_the_work(photo, painting, monkeypatch):
+    monkeypatch.setattr(hrstyle.generation, "optimize", None)
     with pytest.raises(InputError, match="cannot make the folder"):
-        generate(photo, "starry_night", resolution=32, output_dir=painting)
+        generate(photo, painting, output_dir=painting)
+
+
+def test_palette_pictures_are_reduced_as_smoothly_as_others(tmp_path, weights_file):
+    stripes = Image.new("L", (120, 120))
+    stripes.putdata([255 * (x // 2 % 2) for _ in range(120) for x in range(120)])
+    how = {"style": weights_file, "resolution": 30, "output_dir": tmp_path}
+    pictures = []
+    for mode in ("RGB", "P"):
+        stripes.convert(mode).save(tmp_path / f"{mode}.png")
+        pictures.append(open_image(generate(tmp_path / f"{mode}.png", **how)).tobytes())
+    assert pictures[0] == pictures[1]
+
+
+def test_transparency_is_kept(tmp_path, weights_file):
+    Image.new("RGBA", (40, 30), (200, 30, 90, 128)).save(tmp_path / "clear.png")
+    path = generate(tmp_path / "clear.png", weights_file, resolution=20, output_dir=tmp_path)
+    assert open_image(path).getchannel("A").getextrema() == (128, 128)
+
+
+def test_device_and_type_reach_either_way(photo, painting, tmp_path):
+    for style, options in [("starry_night", {}), (painting, SHALLOW)]:
+        how = {"resolution": 32, "output_dir": tmp_path, "device": "cpu", **options}
+        generate(photo, style, dtype="bfloat16", **how)
+        with pytest.raises(InputError, match="try cpu"):
+            generate(photo, style, **how | {"device": "warp"})

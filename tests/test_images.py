@@ -12,6 +12,7 @@ from hrstyle.images import (
     check_output,
     check_tensor,
     from_array,
+    image_of,
     open_image,
     output_format,
     recolour,
@@ -269,3 +270,11 @@ def test_check_output_knows_what_saving_would_say(tmp_path):
             with pytest.raises(InputError, match=message):
                 check(image, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_image_of_takes_what_people_have(photo):
+    image = open_image(photo)
+    for source in (photo, str(photo), image, np.asarray(image)):
+        assert image_of(source).tobytes() == image.tobytes()
+    with pytest.raises(InputError, match="gone.jpg"):
+        image_of("gone.jpg")

@@ -43,10 +43,11 @@ def test_nothing_is_overwritten_or_lost(photos, tmp_path):
         ([first, gif], tmp_path / "out.png", "need a folder"),
         ([first, gif], tmp_path / "a", "another name"),
         ([first], first, "another name"),
+        ([first], second, "another name"),
         ([first], tmp_path / "out.xyz", ".xyz"),
         ([str(tmp_path / "a")], tmp_path / "out", r"\*.jpg"),
         (["."], f"{tmp_path}/out/", r"\*.jpg"),
         ([first, gif], photos[0] / "out", "cannot make the folder"),
     ]:
         with pytest.raises(InputError, match=message):
-            plan_outputs(inputs, str(output))
+            plan_outputs(inputs, str(output), keep=["", second, "a_name"])

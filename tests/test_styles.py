@@ -91,7 +91,7 @@ def test_a_picture_is_fetched_once_and_checked(web):
     picture.unlink()  # no longer there: it comes from the cache
     assert Style(**style, sha256=right).load().shape == (1, 3, 50, 60)
     Image.new("RGB", (60, 50)).save(folder / "other.png")
-    with pytest.raises(InputError, match=r"other\.png gives another file.*style\.image=PATH"):
+    with pytest.raises(InputError, match=r"other\.png gives another file.*give its path"):
         Style(image=f"{address}/other.png", name="p", sha256=right).load()
 
 
@@ -119,7 +119,7 @@ def test_without_a_network_the_error_says_what_to_do(web):
     _, address = web
     unreachable = {f"{address}/gone.png": "status 404", "http://127.0.0.1:9/p.png": "Connection"}
     for image, reason in unreachable.items():
-        with pytest.raises(InputError, match=rf"cannot fetch {image} .{reason}.*style\.image=PATH"):
+        with pytest.raises(InputError, match=rf"cannot fetch {image} .{reason}.*give its path"):
             Style(image=image, name="p").load()
 
 
@@ -156,6 +156,9 @@ def test_find_knows_names_and_pictures(tmp_path, monkeypatch):
     assert find(tmp_path / "mine.png").picture().size == (30, 20)
     assert find(tmp_path / "mine.png").name == "mine"
     assert find("https://example.org/a/cat.jpg").name == "cat"
+    Image.new("RGB", (9, 8)).save(tmp_path / "starry_night", "PNG")
+    monkeypatch.chdir(tmp_path)  # a file goes before a bundled picture of that name
+    assert find("starry_night").picture().size == (9, 8)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find("~/mine.png").load().shape == (1, 3, 20, 30)
     for name in ("guernica", str(tmp_path / "gone.jpg"), "~nobody_of_this_name/x.jpg", "x" * 300):

@@ -241,6 +241,8 @@ def main(monkeypatch, tmp_path):
         (["style=starry_night", "data=folder", "data.root=gone"], "data.root=gone"),
         (["style=starry_night", "data=folder", "data.root=."], "no pictures"),
         (["style=starry_night", "data=pair", "data.content=gone.jpg"], "gone.jpg"),
+        (["experiment=photorealistic", "style=starry_night"], "add data.content=PHOTO"),
+        (["experiment=photorealistic", "data.content=x.jpg"], "no style given"),
         (["style=starry_night", "trainer.precision=foo"], "'foo'"),
         (["style=starry_night", "trainer.max_steps=-1"], "trainer.max_steps"),
         (["style=starry_night", "ckpt_path=last"], "last.ckpt"),

@@ -81,6 +81,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, InstantiationException) and isinstance(cause, Exception):
         constructor = str(error).splitlines()[0].removesuffix(":")
         return explain(cause) if isinstance(cause, InputError) else f"{constructor}: {cause}"
+    if isinstance(error, InterpolationToMissingValueError) and "data.content" in str(error):
+        return "no photo given; add data.content=PHOTO"
     if isinstance(error, InterpolationToMissingValueError):
         return "no style given; add style=NAME (--help lists them) or style.image=MY_PAINTING.jpg"
     if isinstance(error, OverrideParseException):

@@ -13,10 +13,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_weights
-from hrstyle.engine import Painter
+from hrstyle.engine import MEMORY, Painter
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import open_image, save_image, to_array
+from hrstyle.images import PILImage, alpha_of, open_image, save_image, to_array
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Blend, Style
 from hrstyle.train.callbacks import (
@@ -30,8 +30,6 @@ from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
 
 LAST = "last.ckpt"
-REPAINT_MEMORY = 1e9
-"""Bytes that repainting the photo of a pair may take; a larger one is streamed."""
 
 
 def find_checkpoint(
@@ -91,6 +89,18 @@ def start_from(generator: Generator, init: str | Path) -> str:
         )
     generator.load_state_dict(start.generator.state_dict())
     return start.base or fingerprint(start.generator)
+
+
+def paint(weights: Path, photo: Path, device: torch.device) -> PILImage:
+    """A photo, repainted in its own size by what a file holds."""
+    generator = load_generator(weights).generator
+    picture = open_image(photo)
+    pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
+    painter = Painter(generator, device=device, dtype="float32", engine="torch")
+    painted = Image.fromarray(painter.paint(pixels, budget=MEMORY, progress=False).numpy())
+    if alpha is not None:
+        painted.putalpha(alpha)
+    return painted
 
 
 def train(
@@ -172,13 +182,8 @@ def train(
     if engine.is_global_zero:
         save_weights(path, generator, **known)
         for photo in data.repaint_paths:
-            pixels = torch.from_numpy(to_array(open_image(photo)))
-            painter = Painter(
-                generator, device=engine.strategy.root_device, dtype="float32", engine="torch"
-            )
-            painted = painter.paint(pixels, budget=REPAINT_MEMORY, progress=False)
             repaint = run_dir / f"{photo.stem}-{style.name}.png"
-            save_image(Image.fromarray(painted.numpy()), repaint)
+            save_image(paint(path, photo, engine.strategy.root_device), repaint)
             rank_zero_info(f"Repainted {photo}: {repaint}")
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
     return path
