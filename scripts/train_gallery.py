@@ -33,9 +33,9 @@ from hrstyle.errors import InputError
 from hrstyle.images import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery
 
-BASE_SETTINGS = ["init=scratch", "trainer.max_steps=2500"]
-STYLE_SETTINGS = ["trainer.max_steps=800"]
-"""What the bundled weights were trained with; what both have in common is in `settings_of`."""
+STEPS = {BASE: 2500, "la_grande_jatte": 2400, "wheat_field": 2400}
+STEPS_OF_OTHERS = 800
+"""How long the bundled weights were trained; the rest of the recipe is in `settings_of`."""
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
@@ -49,7 +49,8 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
         "trainer.precision=bf16-mixed",
         "trainer.devices=1",
         "trainer.enable_progress_bar=false",
-        *(BASE_SETTINGS if name == BASE else STYLE_SETTINGS),
+        *(["init=scratch"] if name == BASE else []),
+        f"trainer.max_steps={STEPS.get(name, STEPS_OF_OTHERS)}",
         *picture_settings(name, arguments.pictures),
         *arguments.set,
         *(["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []),
