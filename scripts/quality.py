@@ -144,7 +144,7 @@ class Row:
         cells += [f"{self.mean('ours', term):.3f}" for term in ("content", "style", "loss")]
         for term in ("content", "style", "loss"):
             cells.append(f"{self.mean('theirs', term):.3f}" if self.theirs else "–")
-        if self.runs:
+        if "Adam" in self.runs:
             cells.append(f"{self.ratio:.2f}")
         for run in self.runs:
             cells.append(worth(self.marks, self.after_steps(run), self.mean("ours", "loss")))
@@ -170,7 +170,6 @@ def table_row(cells: Sequence[object]) -> str:
 
 HEADS = ["style", "weight", "content", "style term", "J"]
 HEADS += ["other: content", "other: style term", "other: J"]
-OPTIMISATION_HEADS = ["J ÷ 100 Adam steps", *(f"worth in steps of {run}" for run in RUNS)]
 
 
 def main() -> None:
@@ -185,7 +184,10 @@ def main() -> None:
     parser.add_argument(
         "--marks", nargs="+", type=int, default=MARKS, help="numbers of steps after which to look"
     )
-    parser.add_argument("--no-optimisation", action="store_true", help="only the forward passes")
+    parser.add_argument(
+        "--runs", nargs="*", choices=RUNS, default=list(RUNS),
+        help="the optimisations to compare with; none, for only the forward passes",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, help="folder for the repaints")
     parser.add_argument("--device", default=str(best_device()))
     arguments = parser.parse_args()
@@ -195,7 +197,8 @@ def main() -> None:
     loss = PerceptualLoss().to(device)
     styles, marks = with_pictures(arguments.pictures), sorted({*arguments.marks, ADAM})
 
-    heads = HEADS if arguments.no_optimisation else HEADS + OPTIMISATION_HEADS
+    heads = [*HEADS, *([f"J ÷ {ADAM} Adam steps"] if "Adam" in arguments.runs else [])]
+    heads += [f"worth in steps of {run}" for run in arguments.runs]
     print(f"Machine: {machine(device)}; photos {', '.join(photos)} at {arguments.size} px\n")
     print(f"{table_row(heads)}\n|{'-|' * len(heads)}", flush=True)
     rows = []
@@ -214,14 +217,16 @@ def main() -> None:
             if arguments.output:
                 arguments.output.mkdir(parents=True, exist_ok=True)
                 save_image(to_pil(painted), arguments.output / f"{name}_{photo_name}.png")
-            for run in () if arguments.no_optimisation else RUNS:
+            for run in arguments.runs:
                 values = optimise(photo, loss, run, marks, f"{name}, {photo_name}")
                 row.runs.setdefault(run, []).append(values)
         print(table_row(row.cells()), flush=True)
-    if arguments.no_optimisation:
+    if not arguments.runs:
         return
-    mean = statistics.fmean(row.ratio for row in rows)
-    print(f"\nJ of one pass over J of {ADAM} Adam steps, mean over the styles: {mean:.2f}\n")
+    if "Adam" in arguments.runs:
+        mean = statistics.fmean(row.ratio for row in rows)
+        print(f"\nJ of one pass over J of {ADAM} Adam steps, mean over the styles: {mean:.2f}")
+    print()
     heads = ["style", "photo", "J of one pass", "run", *(f"J after {mark}" for mark in marks)]
     heads.append("one pass is worth")
     print(f"{table_row(heads)}\n|{'-|' * len(heads)}")
