@@ -124,7 +124,7 @@ def optimize(
             the photo's own.
         start: `"content"`, `"noise"` (grey, with a deviation of 0.1), or a picture. None: the photo
             where there is a style, else noise.
-        method: `"lbfgs"`, which comes lower in as many steps, or `"adam"`.
+        method: `"lbfgs"`, as in the paper, or `"adam"`, which is about as good.
         coarse_to_fine: begin small and double the size; if not, all steps are at the full one.
         style_scale: the longer side of the style's picture over that of the result; more makes
             strokes larger. A picture is not enlarged.
