@@ -134,9 +134,7 @@ def test_paper_options_are_the_papers():
 
 
 def test_photorealistic_is_the_papers_method(photo):
-    config = config_of(
-        "experiment=photorealistic", f"data.content={photo}", "style.image=/pictures/dusk.jpg"
-    )
+    config = config_of("experiment=photorealistic", f"data.content={photo}", "style.image=dusk.jpg")
     assert instantiate(config.generator).config == {"name": "paper"}
     assert instantiate(config.data, _convert_="all").repaint_paths == [photo]
     loss = instantiate(config.loss, _convert_="all")

@@ -36,28 +36,36 @@ from hrstyle.train.run import find_checkpoint, train
 
 
 def register_signatures() -> None:
-    """Make each constructor's keywords and defaults known to Hydra as `signature/<its name>`."""
+    """Make each constructor's keywords and defaults known to Hydra.
 
-    def offer(target: Callable[..., Any], **options: Any) -> None:
+    In the config group that builds on them, as `signature/<the constructor's name>`.
+    """
+
+    def offer(group: str, target: Callable[..., Any], **options: Any) -> None:
         node = builds(target, populate_full_signature=True, **options)
-        ConfigStore.instance().store(group="signature", name=target.__name__, node=node)
+        store = ConfigStore.instance().store
+        store(group=f"{group}/signature", name=target.__name__, node=node)
 
-    for target in (Style, Blend, PerceptualLoss, generator.pyramid, generator.paper, data.OnePhoto):
-        offer(target)
+    offer("style", Style)
+    offer("style", Blend)
+    offer("loss", PerceptualLoss)
+    offer("generator", generator.pyramid)
+    offer("generator", generator.paper)
+    offer("data", data.OnePhoto)
     # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
     # give its required fields one, too.
     crops = builds(
         data.PhotoData, populate_full_signature=True, zen_exclude=("paths", "preview_paths")
     )
-    offer(data.samples, builds_bases=(crops,))
-    offer(data.folder, builds_bases=(crops,), root=MISSING)
+    offer("data", data.samples, builds_bases=(crops,))
+    offer("data", data.folder, builds_bases=(crops,), root=MISSING)
     # These need parts that are only built later.
     parts = ("generator", "loss", "style", "credit", "base")
-    offer(StyleTransfer, zen_partial=True, zen_exclude=parts)
+    offer("module", StyleTransfer, zen_partial=True, zen_exclude=parts)
     passed = ("callbacks", "logger", "enable_checkpointing")
     # The data never end, so there are no epochs; max_steps says how long to train.
     epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")
-    offer(pl.Trainer, zen_partial=True, zen_exclude=(*passed, *epochs))
+    offer("trainer", pl.Trainer, zen_partial=True, zen_exclude=(*passed, *epochs))
     OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
 
 
