@@ -7,9 +7,11 @@ its own and computes in float32 whatever precision its input came in.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from hrstyle.errors import InputError
 from hrstyle.vgg import VGG19
@@ -23,19 +25,36 @@ def check_normalisation(name: str) -> None:
         raise InputError(f"normalisation must be relative or paper, not {name!r}")
 
 
+class _Products(torch.autograd.Function):
+    """XᵀX / size of `(N, P, C)` features; its gradient is one product instead of two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x.mT @ x).float() / x[0].numel()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x @ ((gradient + gradient.mT) / x[0].numel()).to(x.dtype)
+
+
 def gram_matrix(features: Tensor) -> Tensor:
     """Correlations between channels, one matrix per picture.
 
     Args:
-        features: `(N, C, H, W)`.
+        features: `(N, C, H, W)`; fastest where the channels lie together (channels_last).
 
     Returns:
-        `(N, C, C)`, float32: F Fᵀ / (C·H·W) with F the features as a C × H·W matrix.
+        `(N, C, C)`, float32: F Fᵀ / (C·H·W) with F the features as a C × H·W matrix. bfloat16
+        features are multiplied as they are, the sums kept in float32 and rounded once; float16,
+        which such sums overflow, in float32.
     """
-    # Sums over H·W products overflow float16 and drown in bfloat16's rounding.
+    if features.dtype == torch.float16:
+        features = features.float()
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.float().flatten(2)
-        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])
+        return _Products.apply(features.permute(0, 2, 3, 1).flatten(1, 2))
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:
@@ -180,8 +199,10 @@ class PerceptualLoss(nn.Module):
         self.grams: tuple[str, ...] | None = None
 
     @torch.no_grad()
-    def set_style(self, *images: Tensor, shares: Sequence[float] | None = None) -> None:
-        """Make a painting the target, or the mean of the Gram matrices of several; or nothing.
+    def style_targets(
+        self, *images: Tensor, shares: Sequence[float] | None = None
+    ) -> dict[str, Tensor]:
+        """The Gram matrices, by layer, of a painting, or the mean of those of several.
 
         Args:
             images: `(1, 3, H, W)` each, RGB in [0, 1], at the size of its strokes.
@@ -202,6 +223,20 @@ class PerceptualLoss(nn.Module):
             for layer in self.style_layers:
                 part = gram_matrix(features[layer]) * (share / sum(shares))
                 grams[layer] = grams[layer] + part if layer in grams else part
+        return grams
+
+    def set_style(
+        self, *style: Tensor | Mapping[str, Tensor], shares: Sequence[float] | None = None
+    ) -> None:
+        """Make one or several paintings the target, see `style_targets`, or their `style_targets`.
+
+        Without any there is no style term.
+        """
+        if style and isinstance(style[0], Mapping):
+            grams: Mapping[str, Tensor] = style[0]
+        else:
+            pictures = [picture for picture in style if isinstance(picture, Tensor)]
+            grams = self.style_targets(*pictures, shares=shares)
         for layer, gram in grams.items():
             self.register_buffer(f"gram_{layer}", gram)
         self.grams = tuple(grams)

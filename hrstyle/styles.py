@@ -164,30 +164,32 @@ class Style:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blend:
-    """Several pictures as one style: what lies in the middle of them.
+class StyleSet:
+    """Several styles, to be trained together (`hrstyle.train.shared`).
 
     Args:
-        name: what the trained style is called.
-        pictures: the styles to blend, by any key.
-        style_weight: as in `Style`; theirs do not count.
+        name: what they are called together.
+        pictures: the styles, by any key; their own names must differ.
 
     Raises:
-        InputError: an impossible name, or no pictures.
+        InputError: an impossible name, the same name twice, or no pictures.
     """
 
     name: str
     pictures: Mapping[str, Style]
-    style_weight: float = STYLE_WEIGHT
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if not self.pictures:
-            raise InputError("style.pictures is empty; name at least one style")
+        found = [style.name for style in self.parts]
+        if not found or len({self.name, *found}) <= len(found):
+            raise InputError(
+                f"style.pictures must name at least one style, each another name and none"
+                f" {self.name!r}; it has {', '.join(found) or 'nothing'}"
+            )
 
     @property
     def parts(self) -> list[Style]:
-        """The pictures that make the style."""
+        """The styles."""
         return list(self.pictures.values())
 
     @property

@@ -14,8 +14,8 @@ from hrstyle.errors import InputError
 from hrstyle.images import to_tensor
 from hrstyle.styles import (
     BASE,
-    Blend,
     Style,
+    StyleSet,
     find,
     gallery,
     names,
@@ -128,12 +128,14 @@ def test_blend():
         "a": Style(image="starry_night", name="a", artist="A", year=1900),
         "b": Style(image="starry_night", name="b", title="B"),
     }
-    blend = Blend(name="both", pictures=parts)
-    assert [part.name for part in blend.parts] == ["a", "b"]
-    assert blend.credit == "A, 1900; B"
+    both = StyleSet(name="both", pictures=parts)
+    assert [part.name for part in both.parts] == ["a", "b"]
+    assert both.credit == "A, 1900; B"
     assert parts["a"].parts == [parts["a"]]
     with pytest.raises(InputError, match=r"style\.pictures"):
-        Blend(name="none", pictures={})
+        StyleSet(name="none", pictures={})
+    with pytest.raises(InputError, match="each another name"):
+        StyleSet(name="a", pictures=parts)
 
 
 def test_bad_styles(tmp_path):

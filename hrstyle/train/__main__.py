@@ -29,10 +29,11 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from hrstyle import generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import CONFIGS, Blend, Style
+from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
+from hrstyle.train.shared import SharedStyleTransfer
 
 
 def register_signatures() -> None:
@@ -47,7 +48,7 @@ def register_signatures() -> None:
         store(group=f"{group}/signature", name=target.__name__, node=node)
 
     offer("style", Style)
-    offer("style", Blend)
+    offer("style", StyleSet)
     offer("loss", PerceptualLoss)
     offer("generator", generator.pyramid)
     offer("generator", generator.paper)
@@ -61,7 +62,16 @@ def register_signatures() -> None:
     offer("data", data.folder, builds_bases=(crops,), root=MISSING)
     # These need parts that are only built later.
     parts = ("generator", "loss", "style", "credit", "base")
+    alone = builds(StyleTransfer, populate_full_signature=True, zen_exclude=parts)
     offer("module", StyleTransfer, zen_partial=True, zen_exclude=parts)
+    # Passes its further keywords on to StyleTransfer.
+    offer(
+        "module",
+        SharedStyleTransfer,
+        zen_partial=True,
+        zen_exclude=(*parts, "pictures"),
+        builds_bases=(alone,),
+    )
     passed = ("callbacks", "logger", "enable_checkpointing")
     # The data never end, so there are no epochs; max_steps says how long to train.
     epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")

@@ -87,17 +87,20 @@ class Preview(Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._draw(trainer, pl_module)
 
-    def _draw(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _draw(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if self.drawn_at == trainer.global_step:  # accumulated batches, or the end on a round step
             return
         self.drawn_at = trainer.global_step
         pl_module.eval()  # the noise in its place, as it will be for a user
         with torch.no_grad():  # one at a time, so that it needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
-            rows = [(p, pl_module(p[None].to(**place))[0].cpu()) for p in self.photos]
+            rows = [
+                [p, *(x[0].cpu() for x in pl_module.repaints(p[None].to(**place)))]
+                for p in self.photos
+            ]
         pl_module.train()
         pictures = [p.float().nan_to_num().clamp(0, 1) for row in rows for p in row]
-        grid = make_grid(pictures, nrow=2)
+        grid = make_grid(pictures, nrow=len(rows[0]))
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", grid, trainer.global_step)
         save_image(to_pil(grid), self.folder / "preview.png")

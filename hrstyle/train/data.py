@@ -67,6 +67,7 @@ class RandomCrops(IterableDataset[Tensor]):
 
     Args:
         paths: picture files.
+        repeat: how many batches on end are the same.
         start: number of the first batch.
         rank: of the process, so that each of several sees other crops.
 
@@ -82,6 +83,7 @@ class RandomCrops(IterableDataset[Tensor]):
         batch_size: int,
         min_scale: float,
         seed: int,
+        repeat: int = 1,
         start: int = 0,
         rank: int = 0,
     ):
@@ -90,8 +92,10 @@ class RandomCrops(IterableDataset[Tensor]):
         self.batch_size = batch_size
         self.min_scale = min_scale
         self.seed = seed
+        self.repeat = repeat
         self.start = start
         self.rank = rank
+        self._latest: tuple[int, Tensor] | None = None
         # Shared between worker processes, so that a broken photo is reported by one of them.
         self.unreadable = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
         self.lock = multiprocessing.Lock()
@@ -104,8 +108,11 @@ class RandomCrops(IterableDataset[Tensor]):
 
     def batch(self, number: int) -> Tensor:
         """Batch `number`: the same one every time."""
-        rng = np.random.default_rng([self.seed, self.rank, number])
-        return torch.cat([self._crop(rng) for _ in range(self.batch_size)])
+        draw = number // self.repeat
+        if self._latest is None or self._latest[0] != draw:
+            rng = np.random.default_rng([self.seed, self.rank, draw])
+            self._latest = draw, torch.cat([self._crop(rng) for _ in range(self.batch_size)])
+        return self._latest[1]
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
         """A random square of a random photo."""
@@ -151,6 +158,8 @@ class PhotoData(pl.LightningDataModule):
         min_scale: the smallest crop, as a share of a photo's shorter side; 1 takes all of it.
         num_workers: processes that read photos ahead; 0 reads them in between.
         seed: chooses photos and crops.
+        repeat: steps on end that see the same crops; with several styles trained together,
+            what the loss network makes of the crops is then computed once for all of these.
 
     Raises:
         InputError: an impossible number.
@@ -166,14 +175,16 @@ class PhotoData(pl.LightningDataModule):
         min_scale: float = 0.5,
         num_workers: int = 2,
         seed: int = 0,
+        repeat: int = 1,
     ):
         super().__init__()
-        if size < 32 or batch_size < 1 or not 0 < min_scale <= 1 or num_workers < 0 or seed < 0:
+        if size < 32 or min(batch_size, repeat) < 1 or not 0 < min_scale <= 1:
             raise InputError(
-                f"data.size={size} must be at least 32, batch_size={batch_size} at least 1,"
-                f" min_scale={min_scale} in (0, 1], num_workers={num_workers} and seed={seed} not"
-                " negative"
+                f"data.size={size} must be at least 32, batch_size={batch_size} and"
+                f" repeat={repeat} at least 1, and min_scale={min_scale} in (0, 1]"
             )
+        if num_workers < 0 or seed < 0:
+            raise InputError(f"data.num_workers={num_workers} and seed={seed} must not be negative")
         self.paths = paths
         self.preview_paths = preview_paths
         self.repaint_paths: Sequence[Path] = ()
@@ -183,6 +194,7 @@ class PhotoData(pl.LightningDataModule):
             "batch_size": batch_size,
             "min_scale": min_scale,
             "seed": seed,
+            "repeat": repeat,
         }
 
     def train_dataloader(self) -> DataLoader[Tensor]:

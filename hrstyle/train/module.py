@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hrstyle.checkpoint import generator_state
 from hrstyle.errors import InputError, NonFiniteError
@@ -89,15 +89,27 @@ class StyleTransfer(pl.LightningModule):
         """`(N, 3, H, W)` in [0, 1] -> the same, repainted and not clamped."""
         return self.generator(photo)
 
+    @property
+    def trained(self) -> nn.Module:
+        """Whose parameters the optimiser changes."""
+        return self.generator
+
+    def repaints(self, photo: Tensor) -> list[Tensor]:
+        """What to show of a photo `(1, 3, H, W)` while training: itself repainted."""
+        return [self(photo)]
+
+    def terms(self, photo: Tensor) -> dict[str, Tensor]:
+        """The loss and its terms for a batch, see `PerceptualLoss.forward`."""
+        return self.loss(self(photo), photo)
+
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
         # Where the generator's noise lies is drawn anew for each batch, from the batch's number
         # alone, so that a resumed run repeats the one that was cut off.
         with torch.random.fork_rng(devices=[]):
             number = self._batch * self.trainer.world_size + self.trainer.global_rank
             torch.default_generator.manual_seed(number)
-            painted = self(photo)
+            terms = self.terms(photo)
         self._batch += 1
-        terms = self.loss(painted, photo)
         loss = terms["loss"]
         finite = bool(torch.isfinite(loss))
         # Of any process, or those that went well would wait for ever for the one that stopped.
@@ -113,7 +125,7 @@ class StyleTransfer(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         total = self.trainer.max_steps
-        optimizer = torch.optim.Adam(self.generator.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(self.trained.parameters(), lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.learning_rate_factor(step, total)
         )
@@ -141,7 +153,7 @@ class StyleTransfer(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # A finite loss can have had a gradient that is not; raised here, it leaves the last good
         # checkpoint alone.
-        if not all(torch.isfinite(p).all() for p in self.generator.parameters()):
+        if not all(torch.isfinite(p).all() for p in self.trained.parameters()):
             raise self._diverged("the weights are no longer finite")
         checkpoint["state_dict"] = generator_state(checkpoint["state_dict"])
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +19,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import PILImage, alpha_of, open_image, save_image, to_array
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import Blend, Style
+from hrstyle.styles import Style, StyleSet
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,
@@ -28,6 +29,7 @@ from hrstyle.train.callbacks import (
 )
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
+from hrstyle.train.shared import Curve, SharedStyleTransfer
 
 LAST = "last.ckpt"
 
@@ -105,7 +107,7 @@ def paint(weights: Path, photo: Path, device: torch.device) -> PILImage:
 
 def train(
     *,
-    style: Style | Blend,
+    style: Style | StyleSet,
     data: PhotoData | OnePhoto,
     generator: Generator,
     loss: PerceptualLoss,
@@ -118,6 +120,9 @@ def train(
     ckpt_path: str | Path | None = None,
 ) -> Path | None:
     """Train `generator` on a style and write what is worth keeping to `run_dir`.
+
+    With a `StyleSet` and a `SharedStyleTransfer`, all its styles are trained together and each gets
+    its small file, as does the base that they have in common.
 
     There is `last.ckpt` to resume from or to load, `tensorboard/`, `preview.png`, and once all
     steps are done `<style>.safetensors`, the small file to share; after training on one photo also
@@ -133,7 +138,8 @@ def train(
             `"last"` is the one in `run_dir`.
 
     Returns:
-        Path of the small file, or None if Ctrl-C ended the training before its last step.
+        Path of the small file (of their folder, with several styles), or None if Ctrl-C ended the
+        training before its last step.
 
     Raises:
         InputError: a setting or file that cannot be used.
@@ -144,12 +150,20 @@ def train(
             f"preview_every_n_steps={preview_every_n_steps} and checkpoint_every_n_steps="
             f"{checkpoint_every_n_steps} must be at least 1"
         )
+    together = isinstance(module, partial) and module.func is SharedStyleTransfer
+    if together is not isinstance(style, StyleSet):
+        raise InputError(
+            "several styles at once and module=shared belong together: experiment=together has both"
+        )
     resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
     base = load_generator(resume_from).base if resume_from else start_from(generator, init)
-    pictures = [part.load() for part in style.parts]
-    loss.set_style(*pictures)
-    known = {"style": style.name, "credit": style.credit, "base": base}
+    known: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
+    first = style.parts[0].load()
+    if isinstance(style, StyleSet):
+        known["pictures"] = style.parts
+    else:
+        loss.set_style(first)
     model = module(generator, loss, **known)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
@@ -157,12 +171,16 @@ def train(
         LearningRateMonitor(logging_interval="step"),
         Preview(
             data.preview_paths,
-            style=pictures[0],
+            style=first,
             folder=run_dir,
             every_n_steps=preview_every_n_steps,
         ),
         SaveEvery(run_dir / LAST, every_n_steps=checkpoint_every_n_steps),
     ]
+    if isinstance(model, SharedStyleTransfer):
+        callbacks.append(
+            Curve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
+        )
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     if settings.get("enable_progress_bar") is not False:
         callbacks.append(StepProgressBar())
@@ -178,6 +196,10 @@ def train(
     if interrupt.interrupted:
         rank_zero_info(f"Stopped at step {engine.global_step}; to go on, add ckpt_path=last.")
         return None
+    if isinstance(model, SharedStyleTransfer):
+        if engine.is_global_zero:
+            model.save_styles(run_dir)
+        return run_dir
     path = run_dir / f"{style.name}.safetensors"
     if engine.is_global_zero:
         save_weights(path, generator, **known)

@@ -1,0 +1,59 @@
+"""The command `hrstyle`: one module a command, each with `add` (its grammar and help) and `run`.
+
+torch takes over a second to import; --help and a misspelt option need not wait for it. So the
+commands import what they need when they run.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from hrstyle import __version__
+from hrstyle.cli import export, optimize, styles, stylize
+from hrstyle.errors import InputError, NonFiniteError
+
+_EPILOG = """\
+examples:
+  hrstyle stylize cat.jpg -o painted.png --style starry_night
+  hrstyle stylize cat.jpg -o painted.png --style runs/my_painting/my_painting.safetensors
+  hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
+  hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
+  hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
+  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg
+  hrstyle export starry_night starry_night.onnx
+  hrstyle styles
+
+train a style of your own, then use the file it writes:
+  python -m hrstyle.train style.image=my_painting.jpg
+  python -m hrstyle.train --help
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's grammar and help."""
+    parser = argparse.ArgumentParser(
+        prog="hrstyle",
+        description="Repaint photos in the style of a painting: in one forward pass, or, without"
+        " training, by optimising the picture itself.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (stylize, optimize, export, styles):
+        command.add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command; bad input gives one sentence and exit code 2."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except InputError as error:
+        print(f"hrstyle: {error}", file=sys.stderr)
+        sys.exit(2)
+    except NonFiniteError as error:
+        sys.exit(f"hrstyle: {error}")  # exit code 1: the input was fine
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,127 @@
+"""`hrstyle optimize`."""
+
+import argparse
+import sys
+from typing import Any
+
+from hrstyle.cli.options import given, parse_style
+from hrstyle.errors import InputError
+
+_EPILOG = """\
+examples:
+  hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
+  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 20
+  hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
+
+style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range.
+"""
+_OPTIONS = (
+    *("steps", "size", "start", "method", "content_weight", "style_weight", "tv_weight"),
+    *("content_layers", "style_layers", "style_layer_weights", "pooling", "style_scale"),
+    *("coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
+)
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    optimize = commands.add_parser(
+        "optimize",
+        help="repaint a photo in the style of any picture, without training",
+        description="Repaint a photo in the style of any picture. Nothing is trained: the pixels"
+        " themselves are changed until they meet the photo's content and the picture's style. That"
+        " takes minutes, where a trained style takes a second. Ctrl-C keeps the best result so"
+        " far.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = optimize.add_argument
+    add("input", metavar="IN", help="the photo")
+    add("-o", "--output", metavar="OUT", required=True, help="the result (.png, .jpg, .webp …)")
+    add(
+        "--style",
+        metavar="NAME|PICTURE",
+        required=True,
+        help="a style's name (see hrstyle styles), whose painting is fetched if need be; any"
+        " picture's path or address; or several with their shares: mine.jpg:2,starry_night:1",
+    )
+    add("--steps", type=int, help="evaluations of the loss (200); more come nearer")
+    add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
+    add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
+    add("--method", metavar="lbfgs|adam", help="how to go down (lbfgs)")
+    add("--content-weight", type=float, metavar="W", help="how much the photo counts (1)")
+    add("--style-weight", type=float, metavar="W", help="how much the style counts (6)")
+    add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
+    add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
+    add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")
+    add("--style-layer-weights", type=_numbers, metavar="W,W", help="how much each counts (1 each)")
+    add("--pooling", metavar="max|avg", help="VGG19's pooling (max); avg is smoother")
+    add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
+    add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
+        help="all steps at the full size, instead of growing to it")  # fmt: skip
+    add("--keep-colours", "--keep-colors", action="store_true", default=None,
+        help="the photo's colours; only the brightness is painted")  # fmt: skip
+    add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
+    add("--seed", type=int, help="of the noise (0)")
+    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
+    add("--dtype", help="float32 (without it), or bfloat16, faster where the hardware has it")
+    optimize.set_defaults(run=run)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Optimise the photo."""
+    from PIL import Image
+    from tqdm import tqdm
+
+    from hrstyle.images import check_output, open_image, save_image
+    from hrstyle.optimization import Progress, optimize
+    from hrstyle.outputs import plan_outputs
+
+    Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
+    every = arguments.preview_every
+    if every is not None and every < 1:
+        raise InputError(f"--preview-every {every} must be at least 1")
+    style = parse_style(arguments.style)
+    used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
+    [(source, target)] = plan_outputs([arguments.input], arguments.output, keep=used)
+    check_output(open_image(source), target)  # complain before the work, not after it
+    done, steps = 0, 0
+
+    def watch(progress: Progress) -> None:
+        nonlocal done, steps
+        done, steps = progress.step, progress.steps
+        if every and done % every == 0:
+            try:
+                save_image(progress.picture, target)
+            except InputError as error:  # a full disk, a file held by a viewer: the work goes on
+                tqdm.write(f"hrstyle: {error}", file=sys.stderr)
+
+    result = optimize(
+        source,
+        style,
+        progress=sys.stderr.isatty(),
+        callback=watch,
+        **given(arguments, *_OPTIONS),
+    )
+    save_image(result, target)
+    print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")
+    if done < steps:
+        raise KeyboardInterrupt
+
+
+def _peak_memory() -> str:
+    """What the process has taken at most, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return f", {peak / 1e9:.1f} GB of memory at the peak"

@@ -1,0 +1,43 @@
+"""What the commands have in common: options, and how they are read."""
+
+import argparse
+from typing import Any
+
+from hrstyle.errors import InputError
+
+STYLE = (
+    "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file; or"
+    " several with their shares: starry_night:0.5,great_wave:0.5"
+)
+"""Help for where a trained style is asked for."""
+
+
+def parse_style(text: str) -> str | dict[str, float]:
+    """What stands after --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
+
+    Raises:
+        InputError: several, and one has no share or comes twice.
+    """
+    parts = [part.strip().rpartition(":") for part in text.split(",")]
+    if all(_is_number(share) for _, _, share in parts):
+        shares = {name: float(share) for name, _, share in parts}
+        if len(shares) < len(parts):
+            raise InputError(f"--style {text}: a style is named twice")
+        return shares
+    if any(_is_number(share) for _, _, share in parts):
+        raise InputError(f"--style {text}: each needs a share: starry_night:0.5,great_wave:0.5")
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that were given; the others keep their defaults, which are Python's."""
+    values = vars(arguments)
+    return {name: values[name] for name in names if values[name] is not None}

@@ -1,0 +1,251 @@
+"""Training many styles at once: one network whose convolutions they share.
+
+After Dumoulin, Shlens & Kudlur, "A Learned Representation for Artistic Style" (ICLR 2017): each
+style has its own scale and shift in every norm, all else is common, so that each step serves every
+style. Other than there, a style also owns the weights of the noise and the last convolution, and a
+step sees one style, in rounds that are shuffled anew each time.
+
+All of it is a thing of training: a style leaves as the weights of an ordinary generator.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hrstyle.checkpoint import fingerprint, save_weights
+from hrstyle.errors import InputError
+from hrstyle.generator import Generator, from_config
+from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import BASE, Style
+from hrstyle.train.module import StyleTransfer
+
+
+def own_parameters(generator: Generator, which: str = "all") -> list[str]:
+    """Names of the parameters of which each style has its own.
+
+    Args:
+        generator: the network.
+        which: `"norms"`: scale and shift of the norms, as in the paper. `"all"`: every parameter
+            but the weights of the convolutions, and the last convolution whole.
+
+    Raises:
+        InputError: neither of these.
+    """
+    if which not in ("norms", "all"):
+        raise InputError(f"own must be norms or all, not {which!r}")
+    norms = {
+        name for name, part in generator.named_modules() if isinstance(part, nn.InstanceNorm2d)
+    }
+    last = [name for name, part in generator.named_modules() if isinstance(part, nn.Conv2d)][-1]
+
+    def owned(name: str, parameter: Tensor) -> bool:
+        module = name.rpartition(".")[0]
+        return module in norms or (which == "all" and (parameter.ndim < 4 or module == last))
+
+    return [name for name, value in generator.named_parameters() if owned(name, value)]
+
+
+class SharedGenerator(nn.Module):
+    """A generator, and for each style its own values of some of the generator's parameters.
+
+    Args:
+        generator: the network; its own values of these are where every style starts.
+        styles: their names.
+        own: see `own_parameters`.
+    """
+
+    def __init__(self, generator: Generator, styles: Sequence[str], own: str = "all"):
+        super().__init__()
+        self.generator = generator
+        self.own = own_parameters(generator, own)
+        self.styles = nn.ModuleDict(
+            {
+                style: nn.ParameterList(
+                    generator.get_parameter(name).detach().clone() for name in self.own
+                )
+                for style in styles
+            }
+        )
+
+    def forward(self, photo: Tensor, style: str) -> Tensor:
+        """`photo` repainted in one of the styles; see `Generator.forward`."""
+        return functional_call(self.generator, self._values(style), (photo,))
+
+    def _values(self, style: str) -> dict[str, Tensor]:
+        return dict(zip(self.own, self.styles[style].parameters(), strict=True))
+
+    def _alone(self, values: Mapping[str, Tensor]) -> Generator:
+        alone = from_config(self.generator.config)
+        alone.load_state_dict({**self.generator.state_dict(), **values})
+        return alone.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def take(self, style: str) -> Generator:
+        """One style as a generator of its own."""
+        return self._alone(self._values(style))
+
+    @torch.no_grad()
+    def mean(self) -> Generator:
+        """The generator in the middle of all styles: where a new one starts."""
+        sets = [self._values(style) for style in self.styles]
+        return self._alone(
+            {name: torch.stack([x[name] for x in sets]).mean(0) for name in self.own}
+        )
+
+
+class SharedStyleTransfer(StyleTransfer):
+    """Trains a `SharedGenerator`. What comes out of it is the running average of its weights.
+
+    Args:
+        generator, loss: see `StyleTransfer`; the loss's style and style weight change with the
+            styles.
+        pictures: the styles.
+        own: see `own_parameters`.
+        average: how much of the running average each step keeps.
+        settings: further keywords of `StyleTransfer`.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        loss: PerceptualLoss,
+        *,
+        pictures: Sequence[Style],
+        own: str = "all",
+        average: float = 0.999,
+        **settings: Any,
+    ):
+        super().__init__(generator, loss, **settings)
+        self.pictures = {picture.name: picture for picture in pictures}
+        self.shared = SharedGenerator(generator, list(self.pictures), own)
+        self.average = AveragedModel(self.shared, multi_avg_fn=get_ema_multi_avg_fn(average))
+        self.average.requires_grad_(False)
+        self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
+        self._content: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    @property
+    def trained(self) -> nn.Module:
+        return self.shared
+
+    @property
+    def result(self) -> SharedGenerator:
+        """The averaged weights."""
+        module = self.average.module
+        assert isinstance(module, SharedGenerator)
+        return module
+
+    def repaints(self, photo: Tensor) -> list[Tensor]:
+        return [self.average(photo, style) for style in self.pictures]
+
+    def style_of(self, number: int) -> str:
+        """The style of step `number`: a round takes each once, in an order of its own."""
+        names = list(self.pictures)
+        turn, place = divmod(number, len(names))
+        return names[_order(turn, len(names))[place]]
+
+    def aim(self, style: str) -> None:
+        """Make that style the one that the loss looks at."""
+        self.loss.set_style(
+            {key: gram.to(self.device) for key, gram in self.targets[style].items()}
+        )
+        self.loss.style_weight = self.pictures[style].style_weight
+
+    def terms(self, photo: Tensor) -> dict[str, Tensor]:
+        style = self.style_of(self._batch)
+        self.aim(style)
+        # The data give the same crops several times on end (`repeat`).
+        if self._content is None or not torch.equal(self._content[0], photo):
+            self._content = photo, self.loss.content_features(photo)
+        return self.loss(self.shared(photo, style), self._content[1])
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self.average.update_parameters(self.shared)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        whole = checkpoint["state_dict"]
+        super().on_save_checkpoint(checkpoint)
+        kept = ("shared.", "average.")
+        checkpoint["state_dict"] |= {k: v for k, v in whole.items() if k.startswith(kept)}
+
+    def save_styles(self, folder: Path) -> list[Path]:
+        """Write every style, and the base that they have in common, as files to share."""
+        base = self.result.mean()
+        save_weights(folder / f"{BASE}.safetensors", base, style=BASE)
+        paths = []
+        for name, picture in self.pictures.items():
+            paths.append(folder / f"{name}.safetensors")
+            known = {"style": name, "credit": picture.credit, "base": fingerprint(base)}
+            save_weights(paths[-1], self.result.take(name), **known)
+        return paths
+
+
+@cache
+def _order(turn: int, count: int) -> list[int]:
+    return np.random.default_rng(turn).permutation(count).tolist()
+
+
+class Curve(Callback):
+    """Every few steps, what the loss makes of photos that are not trained on, style by style.
+
+    Goes to `curve.csv` in the run's folder, and to the logger as `judged/<style>`.
+
+    Args:
+        photos: picture files.
+        folder: where `curve.csv` goes.
+        every_n_steps: how often.
+        size: length of the photos' longer side in pixels.
+    """
+
+    def __init__(
+        self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 256
+    ):
+        self.photos = []
+        for path in photos:
+            photo = to_rgb(open_image(path))
+            photo.thumbnail((size, size))
+            self.photos.append(to_tensor(photo))
+        self.path = folder / "curve.csv"
+        self.every_n_steps = every_n_steps
+
+    @rank_zero_only
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        step = trainer.global_step
+        if step % self.every_n_steps:
+            return
+        pl_module.eval()
+        photos = [photo.to(pl_module.device) for photo in self.photos]
+        content = [pl_module.loss.content_features(photo) for photo in photos]
+        rows = []
+        for style in pl_module.pictures:
+            pl_module.aim(style)
+            judged = [
+                pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
+                for photo, features in zip(photos, content, strict=True)
+            ]
+            means = [
+                torch.stack([terms[term] for terms in judged]).mean().item()
+                for term in ("content", "style", "loss")
+            ]
+            rows.append([step, style, *(f"{mean:.4f}" for mean in means)])
+            pl_module.logger.log_metrics({f"judged/{style}": means[-1]}, step)
+        pl_module.train()
+        fresh = not self.path.is_file()
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([["step", "style", "content", "style term", "J"]] if fresh else [])
+            writer.writerows(rows)
