@@ -42,15 +42,26 @@ def test_gram_matrix_does_not_mix_pictures(features):
     assert torch.allclose(gram_matrix(features), alone)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_gram_matrix_is_float32_whatever_the_precision(dtype):
+def test_gradient_of_the_gram_matrix():
+    torch.manual_seed(0)
+    features = torch.randn(2, 3, 4, 5, requires_grad=True)
+    direction = torch.randn(2, 3, 3)  # not symmetric
+    flat = features.flatten(2)
+    expected = torch.autograd.grad((flat @ flat.mT / 60 * direction).sum(), features)[0]
+    gradient = torch.autograd.grad((gram_matrix(features) * direction).sum(), features)[0]
+    assert torch.allclose(gradient, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 2**-8), (torch.float16, 1e-5)])
+def test_gram_matrix_is_float32_whatever_the_precision(dtype, error):
+    """Sums of bfloat16 are rounded once, at their end; those of float16 would overflow."""
     torch.manual_seed(0)
     features = (torch.rand(1, 4, 64, 64) * 300).to(dtype)
     with torch.autocast("cpu", dtype=dtype):
         gram = gram_matrix(features)
     flat = features.double().flatten(2)
     assert gram.dtype == torch.float32
-    assert torch.allclose(gram.double(), flat @ flat.mT / (4 * 64 * 64), rtol=1e-5)
+    assert torch.allclose(gram.double(), flat @ flat.mT / (4 * 64 * 64), rtol=error)
 
 
 def test_relative_error_is_the_mean_over_pictures_of_a_ratio():

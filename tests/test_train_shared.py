@@ -1,0 +1,170 @@
+"""One network for several styles, in whole trainings of a few small steps."""
+
+import csv
+from functools import partial
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+import hrstyle
+from hrstyle.checkpoint import fingerprint, load_generator
+from hrstyle.errors import InputError
+from hrstyle.generator import paper, pyramid
+from hrstyle.losses import PerceptualLoss
+from hrstyle.styles import BASE, Style, StyleSet
+from hrstyle.train import data
+from hrstyle.train.module import StyleTransfer
+from hrstyle.train.run import LAST, train
+from hrstyle.train.shared import SharedGenerator, SharedStyleTransfer, own_parameters
+
+STYLES = ("starry_night", "wheat_field", "irises")
+
+
+def build_module(**settings):
+    pictures = [
+        Style(image=name, name=name, size=64, style_weight=w)
+        for name, w in zip(STYLES, (2, 4, 8), strict=True)
+    ]
+    known = {"style": "base", "pictures": pictures}
+    return SharedStyleTransfer(small(), PerceptualLoss(), **known, **settings)
+
+
+def small():
+    torch.manual_seed(0)
+    return pyramid(channels=(4, 8, 8), blocks=(1, 1))
+
+
+@pytest.fixture
+def shared():
+    shared = SharedGenerator(small(), STYLES)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in shared.styles.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return shared.eval()
+
+
+def test_what_a_style_owns():
+    generator = pyramid()
+    norms = {n for n, part in generator.named_modules() if isinstance(part, nn.InstanceNorm2d)}
+    expected = {f"{name}.{kind}" for name in norms for kind in ("weight", "bias")}
+    assert set(own_parameters(generator, "norms")) == expected
+    assert expected < set(own_parameters(generator, "all"))
+    convolutions = {
+        f"{name}.weight" for name, part in generator.named_modules() if isinstance(part, nn.Conv2d)
+    }
+    assert convolutions & set(own_parameters(generator, "all")) == {"to_rgb.weight"}
+    assert any("noise" in n or n.endswith("1.weight") for n in own_parameters(generator, "all"))
+    assert own_parameters(paper(), "norms") == []
+    with pytest.raises(InputError, match="norms or all"):
+        own_parameters(generator, "some")
+
+
+def test_a_style_taken_out_paints_the_same(shared):
+    photo = torch.rand(1, 3, 37, 50)
+    pictures = [shared(photo, style) for style in STYLES]
+    for style, picture in zip(STYLES, pictures, strict=True):
+        assert torch.equal(shared.take(style)(photo), picture)
+    assert not torch.allclose(pictures[0], pictures[1], atol=1e-2)
+
+
+def test_the_mean_lies_in_the_middle(shared):
+    states = [shared.take(style).state_dict() for style in STYLES]
+    for name, value in shared.mean().state_dict().items():
+        assert torch.allclose(value, sum(state[name] for state in states) / 3, atol=1e-6)
+
+
+def test_a_step_changes_what_is_common_and_its_own_style(shared):
+    shared.train()(torch.rand(1, 3, 32, 32), "irises").square().mean().backward()
+    assert all(p.grad is not None for p in shared.styles["irises"].parameters())
+    assert all(p.grad is None for p in shared.styles["wheat_field"].parameters())
+    own = set(shared.own)
+    for name, parameter in shared.generator.named_parameters():
+        assert (parameter.grad is None) == (name in own)
+
+
+def test_rounds_take_each_style_once():
+    module = build_module()
+    rounds = [[module.style_of(3 * turn + i) for i in range(3)] for turn in range(20)]
+    assert all(sorted(turn) == sorted(STYLES) for turn in rounds)
+    assert len({tuple(turn) for turn in rounds}) > 3
+
+
+def test_loss_looks_at_the_style_of_the_step():
+    module = build_module()
+    photo = torch.rand(1, 3, 32, 32)
+    for number in range(3):
+        module._batch = number
+        style = module.style_of(number)
+        terms = module.terms(photo)
+        alone = PerceptualLoss(style_weight=module.pictures[style].style_weight)
+        alone.set_style(module.pictures[style].load())
+        expected = alone(module.shared(photo, style), photo)
+        # Painted twice, with the noise elsewhere; the plain terms are compared in eval mode below.
+        assert terms["loss"].item() == pytest.approx(expected["loss"].item(), rel=0.2)
+    module.eval()
+    module._batch = 1
+    style = module.style_of(1)
+    alone.style_weight = module.pictures[style].style_weight
+    alone.set_style(module.pictures[style].load())
+    expected = alone(module.shared(photo, style), photo)
+    assert module.terms(photo)["loss"].item() == pytest.approx(expected["loss"].item(), rel=1e-5)
+
+
+def run(run_dir, steps, *, ckpt_path=None, module=SharedStyleTransfer, **settings):
+    pl.seed_everything(0, verbose=False)
+    pictures = {name: Style(image=name, name=name, size=64) for name in STYLES}
+    return train(
+        style=StyleSet(name="base", pictures=pictures),
+        data=data.samples(size=32, num_workers=0, repeat=2),
+        generator=small(),
+        loss=PerceptualLoss(),
+        trainer=partial(
+            pl.Trainer, max_steps=steps, accelerator="cpu", enable_progress_bar=False,
+            enable_model_summary=False, log_every_n_steps=1,
+        ),
+        module=partial(module, learning_rate=0.003, final_learning_rate=1, **settings),
+        run_dir=run_dir,
+        preview_every_n_steps=4,
+        checkpoint_every_n_steps=2,
+        init="scratch",
+        ckpt_path=ckpt_path,
+    )  # fmt: skip
+
+
+def test_every_style_leaves_as_weights_of_one_base(tmp_path):
+    assert run(tmp_path, 8) == tmp_path
+    base = load_generator(tmp_path / f"{BASE}.safetensors")
+    for style in STYLES:
+        trained = load_generator(tmp_path / f"{style}.safetensors")
+        assert trained.style == style
+        assert trained.base == fingerprint(base.generator)
+    files = {str(tmp_path / f"{style}.safetensors"): 1.0 for style in STYLES}
+    painted = hrstyle.load(files, engine="torch").stylize(torch.rand(3, 40, 40))
+    assert painted.shape == (3, 40, 40)
+    with (tmp_path / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["step"], row["style"]) for row in rows] == [
+        (step, style) for step in ("4", "8") for style in STYLES
+    ]
+    assert all(float(row["J"]) > 0 for row in rows)
+
+
+def test_resumed_training_equals_an_undisturbed_one(tmp_path):
+    run(tmp_path / "whole", 7)
+    run(tmp_path / "parts", 3)  # in the middle of a round and of a crop's steps
+    run(tmp_path / "parts", 7, ckpt_path="last")
+    states = [
+        torch.load(tmp_path / name / LAST, weights_only=True)["state_dict"]
+        for name in ("whole", "parts")
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not any("vgg" in key for key in states[0])
+
+
+def test_several_styles_need_the_shared_module(tmp_path):
+    with pytest.raises(InputError, match="experiment=together"):
+        run(tmp_path, 1, module=StyleTransfer)
