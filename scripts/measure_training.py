@@ -1,6 +1,7 @@
 """Measure the time of a training step, on the best device.
 
     python scripts/measure_training.py
+    python scripts/measure_training.py --give-back    without keep_freed_memory
 
 Prints Markdown. Times are medians; the precisions and sizes take turns, so that a slow spell of the
 machine hits all of them.
@@ -18,6 +19,7 @@ from hrstyle.engine import best_device
 from hrstyle.generator import Generator, paper, pyramid
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
+from hrstyle.train.memory import keep_freed_memory
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -70,7 +72,12 @@ def main() -> None:
     )
     parser.add_argument("--device", default=str(best_device()))
     parser.add_argument("--rounds", type=int, default=7, help="timings of which to take the median")
+    parser.add_argument(
+        "--give-back", action="store_true", help="do not keep freed memory, which training does"
+    )
     arguments = parser.parse_args()
+    if not arguments.give_back:
+        keep_freed_memory()
     device = torch.device(arguments.device)
     print(f"Machine: {machine(device)}\n")
     measure_steps(device, arguments.rounds)

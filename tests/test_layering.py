@@ -31,6 +31,7 @@ ORDER = [
     "inference",
     "optimization",
     "generation",
+    "train.memory",
     "train.data",
     "train.module",
     "train.shared",

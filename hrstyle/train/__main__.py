@@ -31,6 +31,7 @@ from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
+from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import find_checkpoint, train
 from hrstyle.train.shared import SharedStyleTransfer
@@ -182,6 +183,7 @@ def main() -> None:
     """Compose the config from the command line and run its job or jobs."""
     register_signatures()
     quieten()
+    keep_freed_memory()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
     hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(run)()
 
