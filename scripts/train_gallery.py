@@ -4,10 +4,10 @@
     python scripts/train_gallery.py --photos PHOTOS --only mondrian the_kiss
     python scripts/train_gallery.py --photos PHOTOS --set trainer.max_steps=500 data.size=320
 
-First the base network is trained from nothing on all pictures together, unless it is there; then
-each style from the base. Styles run side by side, one on each GPU; on a CPU as many as --jobs says,
-which share its cores. After Ctrl-C or a kill, run it again and it goes on where it was; what is
-finished is not trained again. At the end scripts/quality.py prints its table.
+First one network is trained from nothing on all pictures together (`experiment=together`); then
+each style goes on from there alone. Styles run side by side, one on each GPU; on a CPU as many as
+--jobs says, which share its cores. After Ctrl-C or a kill, run it again and it goes on where it
+was; what is finished is not trained again. At the end scripts/quality.py prints its table.
 """
 
 import argparse
@@ -33,24 +33,27 @@ from hrstyle.errors import InputError
 from hrstyle.images import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery
 
-STEPS = {BASE: 2500, "la_grande_jatte": 2400, "wheat_field": 2400}
-STEPS_OF_OTHERS = 800
-"""How long the bundled weights were trained; the rest of the recipe is in `settings_of`."""
+TOGETHER = 100_000
+ALONE = 800
+"""How many steps the bundled weights were trained; the rest of the recipe is in `settings_of`."""
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
-    """The settings of the training of one style, or of the base."""
+    """The settings of the training of one style, or of all together, which is called `BASE`."""
     run_dir = arguments.output / name
+    together = arguments.output / BASE
+    if name == BASE:
+        what = ["experiment=together", f"trainer.max_steps={TOGETHER}"]
+    else:
+        what = [f"style={name}", "data=folder", f"trainer.max_steps={ALONE}"]
+        what.append(setting("init", together / f"{name}.safetensors"))
     return [
-        f"style={name}",
+        *what,
         setting("run_dir", run_dir),
-        "data=folder",
         setting("data.root", arguments.photos),
         "trainer.precision=bf16-mixed",
         "trainer.devices=1",
         "trainer.enable_progress_bar=false",
-        *(["init=scratch"] if name == BASE else []),
-        f"trainer.max_steps={STEPS.get(name, STEPS_OF_OTHERS)}",
         *picture_settings(name, arguments.pictures),
         *arguments.set,
         *(["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []),
@@ -133,10 +136,8 @@ def main() -> None:
     arguments = parse_arguments()
     trainings, places = Trainings(), free_places(arguments.jobs)
     names = arguments.only or list(gallery())
-    failures = []
-    if not (WEIGHTS / f"{BASE}.safetensors").is_file():
-        print(f"Training the base first; watch {arguments.output / BASE / 'preview.png'}")
-        failures.append(train(BASE, arguments, trainings, places))
+    print(f"All together first; watch {arguments.output / BASE / 'preview.png'}")
+    failures = [train(BASE, arguments, trainings, places)]
     if not any(failures):
         with ThreadPoolExecutor(places.qsize()) as pool:
             jobs = pool.map(lambda name: train(name, arguments, trainings, places), names)

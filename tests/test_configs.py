@@ -10,12 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
 
-from hrstyle.styles import names, picture_names
+from hrstyle.styles import StyleSet, names, picture_names
 from hrstyle.train.__main__ import register_signatures
+from hrstyle.train.shared import SharedStyleTransfer
 
 ROOT = Path(hrstyle.configs.__file__).parent
+# Settings for all groups at once, which have tests of their own.
+NO_PARTS = ("experiment",)
 OPTIONS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.yaml") if path.parent != ROOT)
-EXPERIMENT = "experiment/photorealistic.yaml"  # settings for all groups, which has its own test
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,7 @@ def required(photo):
     """What the user has to give to some of the options."""
     return {
         "style/custom": [f"style.image={photo}"],
+        "style/base": ["loss=together"],
         "data/folder": [f"data.root={photo.parent}"],
         "data/pair": [f"data.content={photo}"],
     }
@@ -44,7 +47,7 @@ def test_all_groups_are_there():
     assert {path.parts[0] for path in OPTIONS} == groups
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if str(o) != EXPERIMENT], ids=str)
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.parts[0] not in NO_PARTS], ids=str)
 def test_composes_and_instantiates(option, photo):
     group, name = option.parts[0], option.stem
     extra = required(photo).get(f"{group}/{name}", [])
@@ -76,6 +79,17 @@ def test_the_gallery_is_complete():
     assert set(picture_names()) <= set(GALLERY)
     base = instantiate(config_of("style=base").style, _convert_="all")
     assert sorted(base.pictures) == GALLERY
+
+
+def test_together(photo):
+    parts = instantiate(
+        config_of("experiment=together", f"data.root={photo.parent}"), _convert_="all"
+    )
+    assert isinstance(parts["style"], StyleSet)
+    assert parts["module"].func is SharedStyleTransfer
+    assert parts["module"].keywords["learning_rate"] == 6e-3
+    assert parts["data"].crops["repeat"] > 1
+    assert parts["loss"].normalisation == "relative"
 
 
 def test_the_styles_weight_is_the_losses_unless_told_otherwise():
@@ -115,7 +129,7 @@ def test_everything_can_be_set_from_the_command_line():
     assert loss.style_layers == {"relu1_1": 1 / 1.5, "conv3_1": 0.5 / 1.5}
     assert loss.content_layers == ("relu3_3",)
     crops = instantiate(config.data, _convert_="all").crops
-    assert crops == {"size": 64, "batch_size": 3, "min_scale": 0.5, "seed": 7}
+    assert crops == {"size": 64, "batch_size": 3, "min_scale": 0.5, "seed": 7, "repeat": 1}
     assert instantiate(config.module, _convert_="all").keywords["learning_rate"] == 0.01
     trainer = instantiate(config.trainer, _convert_="all").keywords
     assert (trainer["max_steps"], trainer["precision"]) == (5, "bf16-mixed")

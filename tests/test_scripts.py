@@ -71,7 +71,7 @@ def test_a_gallery_training_is_resumed(tmp_path):
     before = train_gallery.settings_of("mondrian", arguments(tmp_path))
     assert "ckpt_path=last" not in before
     assert before.index("trainer.max_steps=3") > before.index(
-        f"trainer.max_steps={train_gallery.STEPS_OF_OTHERS}"
+        f"trainer.max_steps={train_gallery.ALONE}"
     )
     (tmp_path / "runs" / "mondrian").mkdir(parents=True)
     (tmp_path / "runs" / "mondrian" / "last.ckpt").touch()

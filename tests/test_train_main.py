@@ -242,6 +242,8 @@ def main(monkeypatch, tmp_path):
         (["style=starry_night", "data=folder", "data.root=."], "no pictures"),
         (["style=starry_night", "data=pair", "data.content=gone.jpg"], "gone.jpg"),
         (["experiment=photorealistic", "style=starry_night"], "add data.content=PHOTO"),
+        (["style=base"], "experiment=together data.root=PHOTOS"),
+        (["experiment=together"], "data.root must be given"),
         (["experiment=photorealistic", "data.content=x.jpg"], "no style given"),
         (["style=starry_night", "trainer.precision=foo"], "'foo'"),
         (["style=starry_night", "trainer.max_steps=-1"], "trainer.max_steps"),

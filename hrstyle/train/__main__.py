@@ -23,7 +23,11 @@ from hydra.utils import instantiate
 from hydra_zen import builds
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationToMissingValueError,
+    OmegaConfBaseException,
+)
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from hrstyle import generator
@@ -33,7 +37,7 @@ from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import find_checkpoint, train
+from hrstyle.train.run import TOGETHER, find_checkpoint, train
 from hrstyle.train.shared import SharedStyleTransfer
 
 
@@ -104,6 +108,8 @@ def explain(error: Exception) -> str:
         return "no photo given; add data.content=PHOTO"
     if isinstance(error, InterpolationToMissingValueError):
         return "no style given; add style=NAME (--help lists them) or style.image=MY_PAINTING.jpg"
+    if isinstance(error, InterpolationKeyError) and "style.style_weight" in str(error):
+        return TOGETHER
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read {error.override}; put quotes around a value with special characters, and"

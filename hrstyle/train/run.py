@@ -32,6 +32,10 @@ from hrstyle.train.module import StyleTransfer
 from hrstyle.train.shared import Curve, SharedStyleTransfer
 
 LAST = "last.ckpt"
+TOGETHER = (
+    "a set of styles and the module that trains them together go with each other; give"
+    " experiment=together data.root=PHOTOS"
+)
 
 
 def find_checkpoint(
@@ -152,9 +156,7 @@ def train(
         )
     together = isinstance(module, partial) and module.func is SharedStyleTransfer
     if together is not isinstance(style, StyleSet):
-        raise InputError(
-            "several styles at once and module=shared belong together: experiment=together has both"
-        )
+        raise InputError(TOGETHER)
     resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
     base = load_generator(resume_from).base if resume_from else start_from(generator, init)
