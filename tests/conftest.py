@@ -1,5 +1,6 @@
 """What several test files use: real sample photos, a small generator and a trained file."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,13 @@ def weights_file(tiny: Generator, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
     save_weights(path, tiny, style="tiny", credit="Someone, 1900", base="0123")
     return path
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without a network: every connection is refused."""
+
+    def refuse(self: socket.socket, address: object) -> None:
+        raise ConnectionRefusedError(f"no network: {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)

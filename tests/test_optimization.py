@@ -13,7 +13,7 @@ from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss, gram_matrix
 from hrstyle.optimization import growing_sizes
-from hrstyle.styles import find
+from hrstyle.styles import find, gallery, picture_names
 
 
 @pytest.fixture(scope="module")
@@ -253,3 +253,12 @@ def test_short_types_are_near(photo):
 def test_bad_settings(photo, change, message):
     with pytest.raises(InputError, match=message):
         optimize(**{"content": photo, "style": "starry_night", "size": 64, "steps": 1} | change)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, style in gallery().items() if style.image in picture_names()]
+)
+def test_a_bundled_painting_needs_no_network(name, cat, offline):
+    seen = []
+    optimize(cat, name, steps=2, size=32, device="cpu", coarse_to_fine=False, callback=seen.append)
+    assert seen[1].losses["loss"] < seen[0].losses["loss"]

@@ -2,6 +2,7 @@
 
 import signal
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.generator import paper, pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.styles import BASE, Style, weights_path
+from hrstyle.styles import BASE, Style, gallery, picture_names, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import LAST, find_checkpoint, start_from, train
@@ -33,6 +34,7 @@ def run(
     size=32,
     lr=0.003,
     every=2,
+    style=None,
     **trainer,
 ):
     pl.seed_everything(0, verbose=False)
@@ -49,7 +51,7 @@ def run(
         )
 
     return train(
-        style=Style(image="starry_night", name="night", size=64),
+        style=style or Style(image="starry_night", name="night", size=64),
         data=data.samples(size=size, num_workers=0),
         generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
         loss=PerceptualLoss(),
@@ -295,3 +297,17 @@ def test_find_checkpoint_refuses_what_does_not_fit(tmp_path, finished):
     (tmp_path / "foreign.ckpt").write_text("not a checkpoint")
     with pytest.raises(InputError, match="foreign"):
         find_checkpoint(tmp_path, tmp_path / "foreign.ckpt", generator)
+
+
+BUNDLED = [name for name, style in gallery().items() if style.image in picture_names()]
+
+
+def test_there_are_twelve_styles_whose_painting_comes_along():
+    assert len(BUNDLED) >= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_painting_needs_no_network(name, tmp_path, offline):
+    path = run(tmp_path / "run", 1, style=replace(gallery()[name], size=64))
+    assert load_generator(path).credit == gallery()[name].credit
