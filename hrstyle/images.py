@@ -19,8 +19,11 @@ from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
 from hrstyle.errors import InputError
+from hrstyle.metadata import exif_of, save_options
 
 PILImage = Image.Image
+QUALITY = 95
+"""Of JPEG, WebP and AVIF, unless told otherwise."""
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -65,7 +68,9 @@ def upright(image: PILImage) -> PILImage:
     """
     if 0 in image.size:
         raise InputError(f"a picture of {image.width}x{image.height} pixels has nothing to repaint")
-    return ImageOps.exif_transpose(image)
+    result = ImageOps.exif_transpose(image)
+    result.info["exif"] = exif_of(image)  # of a TIFF, Pillow would leave it behind
+    return result
 
 
 def from_array(array: NDArray[Any]) -> PILImage:
@@ -147,8 +152,20 @@ def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
     return file_format
 
 
-def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
-    """Write a picture; its format follows the name's ending. Nothing half-written is left behind.
+def save_image(
+    image: PILImage,
+    path: str | os.PathLike[str],
+    *,
+    quality: int | None = None,
+    strip: bool = False,
+) -> None:
+    """Write an sRGB picture; its format follows the name's ending. Nothing half-written is left.
+
+    Args:
+        image: its `info` may hold EXIF, as that of a repaint does.
+        path: the file.
+        quality: of JPEG, WebP and AVIF, from 1 to 100; the other types lose nothing.
+        strip: leave EXIF and the profile of sRGB out.
 
     Raises:
         InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
@@ -157,7 +174,9 @@ def save_image(image: PILImage, path: str | os.PathLike[str]) -> None:
     file_format = check_output(image, path)
     if file_format == "JPEG" and image.mode == "RGBA":
         image = image.convert("RGB")
-    options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
+    options = save_options(image, file_format, strip=strip)
+    if file_format in ("JPEG", "WEBP", "AVIF"):
+        options["quality"] = QUALITY if quality is None else quality
     with open_atomically(path) as file:
         try:
             image.save(file, file_format, **options)

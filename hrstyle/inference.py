@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, overload
 
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from hrstyle.blending import Mask, blend, mask_image, soft_mask
 from hrstyle.engine import MEMORY, Painter
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
@@ -22,9 +24,12 @@ from hrstyle.images import (
     resize,
     to_array,
 )
+from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
 
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
+LONGEST_SIDE = 65535
+"""What `size` may be at most, in pixels; the longest that JPEG holds."""
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -46,20 +51,34 @@ def bytes_of(size: str | float) -> float:
 
 
 def check_options(
-    *, strength: float = 1.0, stroke_size: float = 1.0, max_memory: str | float = 1
+    *,
+    strength: float = 1.0,
+    stroke_size: float = 1.0,
+    keep_colours: bool = False,
+    mask: Mask | None = None,
+    size: int | None = None,
+    max_memory: str | float = 1,
 ) -> None:
     """Whether `Stylizer.stylize` will take these, to know it before the work.
 
     Raises:
         InputError: it will not.
     """
-    if not 0 <= strength <= 1:
-        raise InputError(f"strength={strength} must be from 0 (the photo) to 1 (the style)")
-    if not SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES:
+    if not (isinstance(strength, Real) and 0 <= strength <= 1):
+        raise InputError(f"strength={strength!r} must be from 0 (the photo) to 1 (the style)")
+    if not (isinstance(stroke_size, Real) and SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES):
         raise InputError(
-            f"stroke_size={stroke_size} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
+            f"stroke_size={stroke_size!r} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
             " 2 doubles the strokes"
         )
+    if keep_colours not in (True, False):
+        raise InputError(f"keep_colours={keep_colours!r} must be True or False")
+    if size is not None and not (isinstance(size, Integral) and 1 <= size <= LONGEST_SIDE):
+        raise InputError(
+            f"size={size!r} must be the longer side in whole pixels, from 1 to {LONGEST_SIDE}"
+        )
+    if mask is not None:
+        mask_image(mask)
     bytes_of(max_memory)
 
 
@@ -135,6 +154,9 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float = ...,
+        keep_colours: bool = ...,
+        mask: Mask | None = ...,
+        size: int | None = ...,
         max_memory: str | float = ...,
         progress: bool = ...,
     ) -> Tensor: ...
@@ -146,6 +168,9 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float = ...,
+        keep_colours: bool = ...,
+        mask: Mask | None = ...,
+        size: int | None = ...,
         max_memory: str | float = ...,
         progress: bool = ...,
     ) -> PILImage: ...
@@ -156,10 +181,15 @@ class Stylizer:
         *,
         strength: float = 1.0,
         stroke_size: float = 1.0,
+        keep_colours: bool = False,
+        mask: Mask | None = None,
+        size: int | None = None,
         max_memory: str | float = MEMORY,
         progress: bool = False,
     ) -> PILImage | Tensor:
-        """Repaint a picture; the result has its size to the pixel.
+        """Repaint a picture; the result has its size to the pixel, or `size`.
+
+        With a strength below 1, `keep_colours` or a mask, photo and result are in memory together.
 
         Args:
             image: one of
@@ -169,44 +199,70 @@ class Stylizer:
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
-            strength: from 0, the photo itself, to 1, the style. In between, photo and result are in
-                memory together.
+            strength: from 0, the photo itself, to 1, the style.
             stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide, which is
                 little on a print. Above 1 the picture is painted that many times smaller, enlarged,
                 and painted again with fine strokes that give the coarse ones sharp edges; below 1
                 it is painted larger and reduced, and the larger picture is in memory.
+            keep_colours: take only the brightness of the result, and the photo's colours, as
+                `hrstyle.optimize` does.
+            mask: paint where this picture is white, leave the photo where it is black, and blend in
+                between; a path, a Pillow image, an array or a tensor `(H, W)`. It is laid over the
+                upright photo, stretched to its size, and its edges are softened.
+            size: length of the result's longer side in pixels, to which the photo is reduced or
+                enlarged before it is painted. None: the photo's own.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes. A picture that
                 would take more is streamed. What is taken in any case: the 8-bit picture, and
                 some 150 MB for each 10,000 pixels of its width.
             progress: show a progress bar while a picture is streamed.
 
         Returns:
-            A Pillow image, RGB, or RGBA where there was transparency. For a tensor, a tensor of
-            the same shape, dtype and device, clamped to [0, 1].
+            A Pillow image, RGB, or RGBA where there was transparency; its `info` holds the photo's
+            EXIF, which `hrstyle.images.save_image` writes, and the profile of sRGB. For a tensor, a
+            tensor of as many dimensions, the same dtype and device, clamped to [0, 1].
 
         Raises:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
-                range; an impossible `strength`, `stroke_size` or `max_memory`.
+                range; an impossible setting.
         """
-        check_options(strength=strength, stroke_size=stroke_size, max_memory=max_memory)
+        check_options(
+            strength=strength,
+            stroke_size=stroke_size,
+            keep_colours=keep_colours,
+            size=size,
+            max_memory=max_memory,
+        )
         how = {"stroke_size": stroke_size, "budget": bytes_of(max_memory), "progress": progress}
+        after = {"strength": strength, "keep_colours": keep_colours, "mask": mask}
         if isinstance(image, Tensor):
             check_tensor(image)
             batch = image.detach() if image.ndim == 4 else image.detach()[None]
-            return self._paint(batch, strength, how).reshape(image.shape)
+            painted = self._paint(batch, size, how, after)
+            return painted.reshape(*image.shape[:-2], *painted.shape[-2:])
         picture = image_of(image)
         pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
+        info = kept_info(picture)
         del picture  # a large one is held once, not twice
-        painted = Image.fromarray(self._paint(pixels, strength, how).numpy())
+        result = Image.fromarray(self._paint(pixels, size, how, after).numpy())
         if alpha is not None:
-            painted.putalpha(alpha)
-        return painted
+            result.putalpha(alpha.resize(result.size) if size else alpha)
+        result.info.update(info)
+        return result
 
-    def _paint(self, photo: Tensor, strength: float, how: dict[str, Any]) -> Tensor:
+    def _paint(
+        self, photo: Tensor, size: int | None, how: dict[str, Any], after: dict[str, Any]
+    ) -> Tensor:
         """A picture of one of the two kinds that `Painter.paint` takes, and may overwrite."""
-        if strength == 1:
+        shape = photo.shape[:2] if photo.dtype == torch.uint8 else photo.shape[-2:]
+        height, width = shape
+        if size is not None and size != max(shape):
+            height, width = (max(1, round(side * size / max(shape))) for side in shape)
+            photo = resize(photo, (height, width))
+        if after["mask"] is not None:
+            after = after | {"mask": soft_mask(after["mask"], (height, width))}
+        elif after["strength"] == 1 and not after["keep_colours"]:
             return brush(self.painter, photo, **how)
-        return blend(brush(self.painter, photo.clone(), **how), photo, strength)
+        return blend(brush(self.painter, photo.clone(), **how), photo, **after)
 
 
 def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
@@ -218,15 +274,3 @@ def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) 
     painted = resize(painter.paint(resize(picture, other), **how), (height, width))
     # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
     return painter.paint(painted, **how) if stroke_size > 1 else painted
-
-
-def blend(painted: Tensor, photo: Tensor, share: float) -> Tensor:
-    """share * painted + (1 - share) * photo, which overwrites `painted`.
-
-    Shapes stay where they are in a painted photo, so nothing is seen double. Going from the weights
-    of the base network to the style's would start at another painting, not at the photo.
-    """
-    for rows, before in zip(painted, photo, strict=True):  # a row, or a picture of the batch
-        mixed = torch.lerp(before.float(), rows.float(), share)
-        rows.copy_(mixed.round_() if rows.dtype == torch.uint8 else mixed)
-    return painted

@@ -7,8 +7,8 @@ from PIL import Image
 
 import hrstyle
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, resize, to_tensor
-from hrstyle.inference import Stylizer, bytes_of
+from hrstyle.images import open_image, recolour, resize, to_tensor
+from hrstyle.inference import Stylizer, bytes_of, check_options
 
 
 @pytest.fixture
@@ -224,3 +224,61 @@ def test_bad_stroke_sizes(stylizer, small):
     for stroke_size in (0, -1, 17, float("inf"), float("nan")):
         with pytest.raises(InputError, match="stroke_size=.*2 doubles the strokes"):
             stylizer.stylize(small, stroke_size=stroke_size)
+
+
+def test_size_is_the_longer_side(stylizer, small):
+    for size, expected in [(30, (30, 20)), (63, (63, 41)), (100, (100, 65)), (1, (1, 1))]:
+        assert stylizer.stylize(small, size=size).size == expected
+    tensor = to_tensor(small)
+    result = stylizer.stylize(tensor[0], size=30)
+    assert torch.equal(result, stylizer.stylize(resize(tensor, (20, 30)))[0])
+    with_alpha = small.convert("RGBA")
+    with_alpha.putalpha(7)
+    result = stylizer.stylize(with_alpha, size=np.int64(30))
+    assert (result.size, result.getextrema()[3]) == ((30, 20), (7, 7))
+
+
+def test_keep_colours_is_that_of_optimize(stylizer, small):
+    photo = to_tensor(small)
+    expected = recolour(stylizer.stylize(photo), photo)
+    torch.testing.assert_close(stylizer.stylize(photo, keep_colours=True), expected)
+    picture = to_tensor(stylizer.stylize(small, keep_colours=True))
+    assert (picture - expected).abs().max() < 1.5 / 255
+
+
+def test_a_mask_says_where_to_paint(stylizer, small, tmp_path):
+    mask = np.zeros((small.height, small.width), np.uint8)
+    mask[:, 40:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    painted, photo = np.asarray(stylizer.stylize(small)), np.asarray(small)
+    result = np.asarray(stylizer.stylize(small, mask=tmp_path / "mask.png"))
+    assert np.array_equal(result[:, :35], photo[:, :35])
+    assert np.array_equal(result[:, 45:], painted[:, 45:])
+    half = np.asarray(stylizer.stylize(small, mask=mask, strength=0.5))
+    assert np.array_equal(half[:, 45:], np.asarray(stylizer.stylize(small, strength=0.5))[:, 45:])
+    batch = to_tensor(small).repeat(2, 1, 1, 1)
+    assert torch.equal(stylizer.stylize(batch, mask=mask)[1, :, :, :35], batch[1, :, :, :35])
+
+
+def test_exif_and_the_profile_come_along(stylizer, small, tmp_path):
+    exif = Image.Exif()
+    exif[0x013B] = "Someone"
+    small.save(tmp_path / "photo.jpg", exif=exif)
+    result = stylizer.stylize(tmp_path / "photo.jpg")
+    assert result.getexif()[0x013B] == "Someone"
+    assert result.info["icc_profile"]
+
+
+def test_bad_settings_of_a_picture(stylizer, small, tmp_path):
+    for settings, message in [
+        *(({"size": size}, "whole pixels") for size in (0, -1, 1e3, float("nan"), "big", 10**9)),
+        ({"strength": "much"}, "from 0"),
+        ({"stroke_size": "much"}, "doubles"),
+        ({"keep_colours": "no"}, "True or False"),
+        ({"mask": tmp_path / "gone.png"}, "gone.png"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            stylizer.stylize(small, **settings)
+        with pytest.raises(InputError, match=message):
+            check_options(**settings)
+    check_options(size=np.int64(7), strength=np.float32(1), keep_colours=True, mask=small)

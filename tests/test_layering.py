@@ -13,7 +13,9 @@ ROOT = Path(hrstyle.__file__).parent
 # Each module may import those before it.
 ORDER = [
     "errors",
+    "metadata",
     "images",
+    "blending",
     "outputs",
     "generator",
     "vgg",
