@@ -74,8 +74,9 @@ def test_gallery(name):
 
 
 def test_the_gallery_is_complete():
-    assert names() == GALLERY
-    assert len(GALLERY) >= 12
+    # Some paintings come along without weights: `hrstyle optimize` and training take them.
+    assert set(names()) <= set(GALLERY)
+    assert len(picture_names()) >= 12
     assert set(picture_names()) <= set(GALLERY)
     base = instantiate(config_of("style=base").style, _convert_="all")
     assert sorted(base.pictures) == GALLERY
