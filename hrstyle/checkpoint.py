@@ -7,15 +7,20 @@ artist, year) and `base`, the `fingerprint` of the network that the training sta
 Lightning's checkpoint (`.ckpt`), which training writes and resumes from: the weights under
 `state_dict` with the prefix `generator.`, the rest under `hyper_parameters`.
 
-Reading either never executes code from the file.
+Reading either never executes code from the file, and takes no more memory than the file is long,
+whatever it claims: files come from strangers.
 """
 
 import hashlib
 import json
 import os
+import pickletools
+import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,10 +30,16 @@ from torch import Tensor
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, from_config
 from hrstyle.images import write_atomically
-from hrstyle.styles import BASE, weights_path
+from hrstyle.styles import BASE, check_name, weights_path
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
+# What the pickle in a checkpoint may call. torch.load's own list holds more, such as bytearray,
+# which takes as much memory as it is told to.
+_CALLED = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_tensor_v2"
+    r"|torch (Float|Double|Half|BFloat16|Long|Int|Bool)Storage"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,18 +134,39 @@ def load_generator(path: str | os.PathLike[str]) -> Trained:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
     described, state = (_read_checkpoint if is_checkpoint else _read_weights)(path)
-    config = described["generator"]
     try:
-        generator = from_config(config)
-        generator.load_state_dict(state)
+        with torch.device("meta"):  # where weights have shapes but take no memory
+            generator = from_config(described["generator"])
+        known = {key: described[key] for key in ("style", "credit", "base") if key in described}
+        if not all(isinstance(text, str) for text in known.values()):
+            raise InputError("its style, credit and base must be text")
+        check_name(known["style"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except RuntimeError as error:
+    if not _fits(state, generator.state_dict(), path.stat().st_size):
         raise InputError(
-            f"{path}: the weights do not fit their generator {config}; train again?"
-        ) from error
-    known = {key: described[key] for key in ("style", "credit", "base") if key in described}
+            f"{path}: the weights do not fit their generator {generator.config}; train again?"
+        )
+    weights = {key: value.to(torch.float32, copy=True) for key, value in state.items()}
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise InputError(f"{path} holds weights that are not finite numbers; train again")
+    generator.load_state_dict(weights, assign=True)
     return Trained(generator=generator.requires_grad_(False).eval(), **known)
+
+
+def _fits(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
+    """Whether these are the expected weights, all of them in a file of so many bytes."""
+    return (
+        state.keys() == expected.keys()
+        and all(
+            isinstance(value, Tensor)
+            and value.shape == expected[key].shape
+            and value.is_floating_point()
+            and value.layout == torch.strided
+            for key, value in state.items()
+        )
+        and sum(value.nbytes for value in state.values()) <= size
+    )  # views can repeat a single number
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -149,18 +181,19 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if metadata.get("format") != _FORMAT:
         raise InputError(
             f"{path} was not written by hrstyle, or by a newer one"
-            f" (format {metadata.get('format')!r}, this version reads {_FORMAT!r})"
+            f" (format {reprlib.repr(metadata.get('format'))}, this version reads {_FORMAT!r})"
         )
     try:
         required = {"generator": json.loads(metadata["generator"]), "style": metadata["style"]}
         return metadata | required, state
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its description of the generator is damaged") from error
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch.load raises a dozen types for damaged files
         raise InputError(f"{path} is damaged, or no checkpoint that can be read safely") from error
     try:
@@ -171,3 +204,17 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a checkpoint of hrstyle.train") from error
     return described, {key.removeprefix(_PREFIX): value for key, value in state.items()}
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ValueError or BadZipFile unless reading takes no more memory than the file is long."""
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != ZIP_STORED for entry in entries):
+            raise ValueError("compressed")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise BadZipFile("entries that are larger than the file")
+        (pickled,) = (entry for entry in entries if entry.filename.endswith("/data.pkl"))
+        for opcode, argument, _ in pickletools.genops(archive.read(pickled)):
+            if opcode.name == "GLOBAL" and not _CALLED.fullmatch(str(argument)):
+                raise ValueError(f"a call of {argument}")

@@ -5,7 +5,11 @@ class InputError(ValueError):
     """Bad input: a missing or unreadable file, an unknown name, an impossible setting.
 
     The message names the input and the fix; the command line prints it and exits with code 2.
+    File names may hold anything, so what would end the line or steer the terminal is escaped.
     """
+
+    def __init__(self, message: str):
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 class NonFiniteError(RuntimeError):

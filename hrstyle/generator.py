@@ -13,6 +13,7 @@ any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1
 (clamping would stop the gradient; whoever shows the picture clamps it).
 """
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -26,6 +27,8 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 from hrstyle.errors import InputError
 
 PaddingMode = Literal["zeros", "reflect"]
+LEVELS, CHANNELS, BLOCKS = 8, 4096, 32
+"""What a `Pyramid` has at most: resolutions, channels of one, and bottlenecks at one."""
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -128,8 +131,10 @@ class Noise(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.full((channels, 1, 1), 0.3))
         # numpy promises never to change the numbers of RandomState.
-        pattern = np.random.RandomState(period).standard_normal((period, period))
-        self.register_buffer("pattern", torch.tensor(pattern).float(), persistent=False)
+        values = np.random.RandomState(period).standard_normal((period, period))
+        # On the CPU also where the weights are only shapes, see hrstyle.checkpoint.load_generator.
+        pattern = torch.tensor(values, dtype=torch.float32, device="cpu")
+        self.register_buffer("pattern", pattern, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         shift = torch.randint(len(self.pattern), (2,)).tolist() if self.training else (0, 0)
@@ -156,8 +161,9 @@ class Generator(nn.Module, ABC):
         super().__init__()
         self.stride = stride
         # Constants of the architecture, not learnt: they stay out of the state dict.
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        for name, values in (("mean", mean), ("std", std)):
+            constant = torch.tensor(values, device="cpu").view(3, 1, 1)  # see Noise
+            self.register_buffer(name, constant, persistent=False)
 
     @abstractmethod
     def network(self, x: Tensor) -> Tensor:
@@ -228,10 +234,16 @@ class Pyramid(Generator):
     """
 
     def __init__(self, *, channels: Sequence[int], blocks: Sequence[int]):
-        if len(blocks) != len(channels) - 1 or not blocks or min(channels) < 2 or min(blocks) < 0:
+        if (
+            not 2 <= len(channels) <= LEVELS
+            or len(blocks) != len(channels) - 1
+            or not 2 <= min(channels) <= max(channels) <= CHANNELS
+            or not 0 <= min(blocks) <= max(blocks) <= BLOCKS
+        ):
             raise InputError(
-                f"generator: channels={list(channels)} (at least 2 each) needs one number of"
-                f" blocks for each resolution after the first, not blocks={list(blocks)}"
+                f"generator: channels={reprlib.repr(list(channels))} (2 to {LEVELS} numbers from 2"
+                f" to {CHANNELS}) needs one number of blocks (0 to {BLOCKS}) for each resolution"
+                f" after the first, not blocks={reprlib.repr(list(blocks))}"
             )
         super().__init__(stride=2 ** len(blocks), mean=(0.5,) * 3, std=(0.25,) * 3)
         self.config = {"name": "pyramid", "channels": list(channels), "blocks": list(blocks)}
@@ -342,9 +354,14 @@ def from_config(config: dict[str, Any]) -> Generator:
     builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
     if not isinstance(name, str) or name not in builders:
         raise InputError(
-            f"unknown generator {name!r} (this version knows {', '.join(builders)}); update hrstyle"
+            f"unknown generator {reprlib.repr(name)} (this version knows {', '.join(builders)});"
+            " update hrstyle"
         )
     try:
         return builders[name](**arguments)
-    except TypeError as error:
-        raise InputError(f"generator {name!r} does not take these settings: {error}") from error
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # no numbers, or none that torch takes
+        raise InputError(
+            f"generator {name!r} does not take these settings: {reprlib.repr(arguments)}"
+        ) from error

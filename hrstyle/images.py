@@ -4,8 +4,10 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 """
 
 import io
+import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +29,27 @@ QUALITY = 95
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
+# Pillow logs what it is about to raise, which Python would print where nobody set up logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def _quieten() -> None:
+    """Leave what is to be said of a bad file to the sentence that is raised.
+
+    The filters stay, because to take them back is not safe with threads. Of Pillow's guard against
+    decompression bombs only the default is changed, for who asked to hear of them.
+    """
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
+
+
 def open_image(path: str | os.PathLike[str]) -> PILImage:
     """Read a picture file, fully decoded and turned upright by its EXIF orientation.
 
     Raises:
         InputError: the file is missing, is no picture that Pillow reads, or is cut off.
     """
+    _quieten()
     try:
         with Image.open(path) as image:
             return upright(image)
@@ -57,7 +74,14 @@ def image_of(source: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILIma
     """
     if isinstance(source, np.ndarray):
         return from_array(source)
-    return upright(source) if isinstance(source, Image.Image) else open_image(source)
+    if not isinstance(source, Image.Image):
+        return open_image(source)
+    _quieten()
+    try:
+        return upright(source)
+    except (OSError, SyntaxError) as error:  # not decoded until now, and cut off
+        name = getattr(source, "filename", "") or "the picture"
+        raise InputError(f"{name} cannot be read: {error}") from error
 
 
 def upright(image: PILImage) -> PILImage:

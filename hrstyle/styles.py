@@ -90,7 +90,7 @@ class Style:
     def __post_init__(self) -> None:
         if self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
-        _check_name(self.name)
+        check_name(self.name)
         left, top, right, bottom = self.crop if len(self.crop) == 4 else (1, 1, 0, 0)
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise InputError(
@@ -179,7 +179,7 @@ class StyleSet:
     pictures: Mapping[str, Style]
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         found = [style.name for style in self.parts]
         if not found or len({self.name, *found}) <= len(found):
             raise InputError(
@@ -238,7 +238,8 @@ def gallery() -> Mapping[str, Style]:
     return MappingProxyType(styles)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InputError unless a style of that name can have a file of that name."""
     if Path(name).name != name or not name.strip("."):
         raise InputError(f"style.name={name!r} must be able to name a file: no / in it")
 

@@ -1,5 +1,6 @@
 import io
 import stat
+import warnings
 
 import numpy as np
 import pytest
@@ -173,6 +174,57 @@ def test_unreadable_files_are_named(tmp_path, photo):
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:20000])
     with pytest.raises(InputError, match="cut.png"):
         open_image(tmp_path / "cut.png")
+
+
+def test_pillows_warnings_reach_nobody(tmp_path, capfd):
+    Image.fromarray(GRADIENT).save(tmp_path / "a.tif")
+    whole = (tmp_path / "a.tif").read_bytes()
+    directory = int.from_bytes(whole[4:8], "little")
+    (tmp_path / "a.tif").write_bytes(whole[: directory + 1])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Image.open(photo_that_warns(tmp_path)) as image:
+            assert image.getexif() is not None
+        assert len(caught) > 0  # so that there is something to hide
+        caught.clear()
+        with pytest.raises(InputError, match=r"a\.tif"):
+            open_image(tmp_path / "a.tif")
+        assert open_image(photo_that_warns(tmp_path)).size == (16, 16)
+        assert not caught
+    assert capfd.readouterr() == ("", "")
+
+
+def photo_that_warns(folder):
+    """A good picture with EXIF that breaks off."""
+    exif = Image.Exif()
+    exif[0x010F] = "a camera with a name that does not fit into four bytes"
+    path = folder / "warns.jpg"
+    Image.fromarray(GRADIENT).save(path, exif=exif.tobytes()[:30])
+    return path
+
+
+def test_who_asks_for_pillows_guard_keeps_it(photo, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)  # the photo has 135,300
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with pytest.raises(InputError, match=r"chelsea\.png"):
+            open_image(photo)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filters[:] = []
+        open_image(photo)
+    assert not caught
+
+
+def test_a_pillow_image_that_is_cut_off(tmp_path, photo):
+    (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:20000])
+    with Image.open(tmp_path / "cut.png") as image, pytest.raises(InputError, match=r"cut\.png"):
+        image_of(image)
+
+
+def test_a_message_is_one_line_whatever_the_file_is_called(tmp_path):
+    with pytest.raises(InputError) as refused:
+        open_image(tmp_path / "two\nlines\x1b[31m.jpg")
+    assert r"two\nlines\x1b[31m.jpg" in str(refused.value)
 
 
 def test_save_image(tmp_path):

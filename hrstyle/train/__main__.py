@@ -125,7 +125,7 @@ def explain(error: Exception) -> str:
             f"{sentence}; `python -m hrstyle.train --cfg job` shows every key, `--help` the usual"
         )
     # An error in a process that reads photos comes with that process's traceback.
-    return str(error).rsplit("InputError: ", 1)[-1].strip()
+    return str(error).rsplit("InputError: ", 1)[-1].removesuffix("\\n").strip()
 
 
 def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
