@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hrstyle.errors import InputError
@@ -43,8 +43,8 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
 
 
-def open_image(path: str | os.PathLike[str]) -> PILImage:
-    """Read a picture file, fully decoded and turned upright by its EXIF orientation.
+def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
+    """Read a picture's file, by its path or open: fully decoded, upright by its EXIF orientation.
 
     Raises:
         InputError: the file is missing, is no picture that Pillow reads, or is cut off.
@@ -63,7 +63,12 @@ def open_image(path: str | os.PathLike[str]) -> PILImage:
             " PIL.Image.MAX_IMAGE_PIXELS = None"
         ) from error
     except Exception as error:  # decoders raise all sorts of types for damaged files
-        raise InputError(f"{path} is not a picture that can be read: {error}") from error
+        name, reason = path, f": {error}"
+        if not isinstance(path, (str, os.PathLike)):
+            name = "the input"
+        if isinstance(error, UnidentifiedImageError):  # it says no more than the file's name
+            reason = ""
+        raise InputError(f"{name} is not a picture that can be read{reason}") from error
 
 
 def image_of(source: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILImage:
@@ -144,6 +149,12 @@ def _check_range(low: float, high: float) -> None:
         )
 
 
+def check_quality(quality: int | None) -> None:
+    """Raise InputError unless `save_image` takes it."""
+    if not (quality is None or (isinstance(quality, int) and 1 <= quality <= 100)):
+        raise InputError(f"quality={quality!r} must be a whole number from 1 to 100")
+
+
 # Formats that keep the picture's size and colours; others that Pillow writes shrink it to an icon
 # or to a few colours.
 _OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
@@ -195,21 +206,35 @@ def save_image(
         InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
             is not writable.
     """
-    file_format = check_output(image, path)
+    check_output(image, path)
+    with open_atomically(path) as file:
+        write_image(image, file, path, quality=quality, strip=strip)
+
+
+def write_image(
+    image: PILImage,
+    file: IO[bytes],
+    name: str | os.PathLike[str],
+    *,
+    quality: int | None = None,
+    strip: bool = False,
+) -> None:
+    """`save_image` to an open file; `name` says the format by its ending."""
+    file_format = check_output(image, name)
     if file_format == "JPEG" and image.mode == "RGBA":
         image = image.convert("RGB")
     options = save_options(image, file_format, strip=strip)
     if file_format in ("JPEG", "WEBP", "AVIF"):
+        check_quality(quality)
         options["quality"] = QUALITY if quality is None else quality
-    with open_atomically(path) as file:
-        try:
-            image.save(file, file_format, **options)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}; try a name ending in .png") from error
-        except OSError as error:
-            if error.errno is not None:  # the disk's complaint, not the format's
-                raise
-            raise InputError(f"{path}: {error}; try a name ending in .png") from error
+    try:
+        image.save(file, file_format, **options)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; try a name ending in .png") from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's complaint, not the format's
+            raise
+        raise InputError(f"{name}: {error}; try a name ending in .png") from error
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+import io
+import re
 import signal
 import subprocess
 import sys
@@ -21,13 +23,6 @@ def test_stylize(photo, weights_file, tmp_path, capsys):
     main(["stylize", str(photo), "-o", str(tmp_path / "out.jpg"), "--style", str(weights_file)])
     assert open_image(tmp_path / "out.jpg").size == open_image(photo).size
     assert "out.jpg: 451x300" in capsys.readouterr().out
-
-
-def test_module_and_command_are_the_same(photo, tmp_path):
-    out = tmp_path / "out.png"
-    command = ["stylize", photo, "-o", out, "--style", "starry_night", "--device", "cpu"]
-    subprocess.run([sys.executable, "-m", "hrstyle", *command], check=True, cwd=tmp_path)
-    assert open_image(out).size == (451, 300)
 
 
 def test_bad_input_is_one_sentence_and_exit_code_2(photo, weights_file, tmp_path, capsys):
@@ -88,6 +83,123 @@ def test_one_broken_photo_does_not_stop_the_others(photo, weights_file, tmp_path
     assert [path.name for path in out.iterdir()] == ["chelsea.png"]
 
 
+def test_a_folder_of_photos(weights_file, tmp_path, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    (photos / "deep").mkdir(parents=True)
+    for name in ("a.jpg", "a.png", "deep/b.bmp", "deep/.c.png"):
+        Image.new("RGB", (20, 30), "teal").save(photos / name)
+    (photos / "broken.jpg").write_text("no picture")
+    command = ["stylize", photos, "-r", "-o", out, "--style", weights_file, "--format", "png"]
+    assert run(*command) == 2
+    assert "broken.jpg is not a picture" in capsys.readouterr().err
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
+    assert names == {"a.jpg.png", "a.png", "deep/b.png"}
+
+    assert run(*command) == 2
+    assert "a.jpg.png and 2 more results are there already" in capsys.readouterr().err
+    (out / "a.png").unlink()
+    (photos / "broken.jpg").unlink()
+    before = (out / "a.jpg.png").stat()
+    main([str(a) for a in [*command, "--skip-existing"]])
+    assert capsys.readouterr().out == f"{out / 'a.png'}: 20x30\n"
+    assert (out / "a.jpg.png").stat() == before
+    main([str(a) for a in [*command, "--overwrite"]])
+    assert capsys.readouterr().out.count("\n") == 3
+
+
+def test_how_a_result_is_made_and_kept(photo, weights_file, tmp_path):
+    mask, source, out = tmp_path / "mask.png", tmp_path / "photo.jpg", tmp_path / "out.jpg"
+    Image.linear_gradient("L").save(mask)
+    exif = Image.Exif()
+    exif[0x013B] = "Someone"
+    open_image(photo).save(source, exif=exif)
+    command = ["stylize", source, "-o", out, "--style", weights_file, "--overwrite"]
+    main([str(a) for a in [*command, "--size", 200, "--keep-colours", "--mask", mask]])
+    result = open_image(out)
+    expected = hrstyle.load(weights_file).stylize(source, size=200, keep_colours=True, mask=mask)
+    assert np.abs(np.asarray(result, int) - np.asarray(expected, int)).mean() < 2
+    assert result.getexif()[0x013B] == "Someone"
+    assert result.info["icc_profile"]
+    size = out.stat().st_size
+    main([str(a) for a in [*command, "--size", 200, "--strip", "--quality", 30]])
+    assert not open_image(out).getexif()
+    assert "icc_profile" not in open_image(out).info
+    assert out.stat().st_size < size / 2
+
+
+def test_the_module_from_standard_input_to_standard_output(photo, tmp_path):
+    command = [sys.executable, "-m", "hrstyle", "stylize", "-", "--style", "starry_night"]
+    with photo.open("rb") as file:
+        result = subprocess.run(
+            [*command, "--format", "jpeg"],
+            stdin=file,
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+        )
+    with Image.open(io.BytesIO(result.stdout)) as image:
+        assert (image.format, image.size) == ("JPEG", (451, 300))
+    assert result.stderr == b""
+
+
+def as_input(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_standard_input_into_a_file(photo, weights_file, tmp_path, monkeypatch, capsysbinary):
+    as_input(monkeypatch, photo.read_bytes())
+    main(["stylize", "-", "-o", str(tmp_path / "out.png"), "--style", str(weights_file)])
+    assert open_image(tmp_path / "out.png").size == (451, 300)
+    capsysbinary.readouterr()
+    main(["stylize", str(photo), "-o", "-", "--style", str(weights_file)])
+    with Image.open(io.BytesIO(capsysbinary.readouterr().out)) as image:
+        image.load()
+        assert image.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-"], "the input is not a picture"),
+        (["-", "x.png", "-o", "out/"], "name no other"),
+        (["x.png"], "-o OUT"),
+        (["x.png", "y.png", "-o", "-"], "holds a single result"),
+        ([".", "-o", "-"], "holds a single result"),
+        (["-", "--format", "docx"], "take png, jpeg"),
+    ],
+)
+def test_bad_use_of_standard_input_and_output(
+    weights_file, monkeypatch, capsys, arguments, message
+):
+    as_input(monkeypatch, b"no picture")
+    assert run("stylize", *arguments, "--style", weights_file) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "text", ""])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--size", "size"),
+        ("--quality", "quality"),
+        ("--mask", "no such picture"),
+        ("--format", "take png, jpeg"),
+        ("--strength", "strength"),
+        ("--stroke-size", "stroke.size"),
+        ("--max-memory", "no amount of memory"),
+    ],
+)
+def test_bad_values_are_one_sentence_before_any_work(tmp_path, capsys, option, message, value):
+    # Neither the style nor the photo is looked for: there is none.
+    command = ["stylize", tmp_path / "gone.jpg", "-o", tmp_path / "new" / "out.png"]
+    assert run(*command, "--style", "gone", option, value) == 2
+    error = capsys.readouterr().err
+    assert re.match(f"hrstyle: .*{message}.*\n$", error)
+    assert not list(tmp_path.iterdir())
+
+
 def test_outputs_that_would_be_lost(photo, weights_file, tmp_path, capsys):
     other = tmp_path / "chelsea.png"
     Image.new("RGB", (20, 20)).save(other)
@@ -126,6 +238,7 @@ def test_strength_stroke_size_and_mixtures(photo, tmp_path):
         np.asarray(open_image(tmp_path / "out.png")), np.asarray(open_image(photo))
     )
     mixture = {"starry_night": 0.5, "great_wave": 1.5}
+    common.append("--overwrite")
     main([*common, "--style", "starry_night:0.5,great_wave:1.5", "--stroke-size", "2"])
     expected = hrstyle.load(mixture, device="cpu").stylize(photo, stroke_size=2)
     assert np.array_equal(np.asarray(open_image(tmp_path / "out.png")), np.asarray(expected))
@@ -282,7 +395,9 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_work(
     assert open_image(out).size == (64, 43)
 
 
-def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(photo, tmp_path, monkeypatch):
+def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(
+    photo, tmp_path, monkeypatch, capsys
+):
     from hrstyle.losses import PerceptualLoss
 
     out = tmp_path / "out.png"
@@ -292,7 +407,10 @@ def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(photo, tmp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PerceptualLoss, "content_features", interrupt)
-    assert run("optimize", photo, "-o", out, "--style", "starry_night", "--size", "64") == 130
+    command = ["optimize", photo, "-o", out, "--style", "starry_night", "--size", "64"]
+    assert run(*command) == 2
+    assert "is there already; add --overwrite" in capsys.readouterr().err
+    assert run(*command, "--overwrite") == 130
     assert open_image(out).size == (5, 5)
 
 

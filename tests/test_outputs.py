@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -45,9 +47,76 @@ def test_nothing_is_overwritten_or_lost(photos, tmp_path):
         ([first], first, "another name"),
         ([first], second, "another name"),
         ([first], tmp_path / "out.xyz", ".xyz"),
-        ([str(tmp_path / "a")], tmp_path / "out", r"\*.jpg"),
-        (["."], f"{tmp_path}/out/", r"\*.jpg"),
+        ([str(tmp_path)], tmp_path / "out", "holds no pictures; add -r"),
+        ([str(tmp_path / "a")], tmp_path / "out.png", "need a folder"),
+        ([str(tmp_path / "a")], tmp_path / "a", "another name"),
         ([first, gif], photos[0] / "out", "cannot make the folder"),
     ]:
         with pytest.raises(InputError, match=message):
             plan_outputs(inputs, str(output), keep=["", second, "a_name"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_folder_keeps_its_structure_and_only_pictures_are_taken(photos, tmp_path, monkeypatch):
+    (tmp_path / "b" / "deep").mkdir()
+    for name in ("b/deep/Z.JPG", "b/.hidden.png", "b/notes.txt", "b/film.mpg", ".cache/x.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    expected = {"a/x.png", "b/deep/Z.JPG", "b/x.png", "b/y.png"}
+    for inputs, output in [(str(tmp_path), str(out)), (".", "out"), ("./", f"{out}/")]:
+        monkeypatch.chdir(tmp_path)
+        pairs = plan_outputs([inputs], output, recursive=True)
+        assert {target.relative_to(output).as_posix() for _, target in pairs} == expected
+        assert (out / "b" / "deep").is_dir()
+        shutil.rmtree(out)
+        out.mkdir()
+        (out / "old.png").touch()  # an older result, which is not taken for a photo
+    flat = plan_outputs([str(tmp_path / "b")], str(tmp_path / "v1.0"))
+    assert [target for _, target in flat] == [
+        tmp_path / "v1.0" / "x.png",
+        tmp_path / "v1.0" / "y.png",
+    ]
+
+
+def test_results_of_one_folder_get_different_names(tmp_path):
+    names = ["a.gif", "a.jpg", "a.png", "b.tga", "c.JPEG"]
+    for name in names:
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+
+    def targets(**options):
+        return [target.name for _, target in plan_outputs([str(tmp_path)], str(out), **options)]
+
+    assert targets() == ["a.gif.png", "a.jpg", "a.png", "b.png", "c.JPEG"]
+    assert targets(file_format="png") == ["a.gif.png", "a.jpg.png", "a.png", "b.png", "c.png"]
+    assert targets(file_format="JPEG") == [
+        *("a.gif.jpeg", "a.jpg", "a.png.jpeg", "b.jpeg", "c.JPEG")
+    ]
+
+
+def test_results_that_are_there(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.png").touch()
+    inputs = [str(path) for path in photos[1:]]
+    with pytest.raises(InputError, match="x.png is there already; add --overwrite or --skip"):
+        plan_outputs(inputs, str(out))
+    assert len(plan_outputs(inputs, str(out), existing="overwrite")) == 2
+    assert plan_outputs(inputs, str(out), existing="skip") == [(photos[2], out / "y.png")]
+    (out / "y.png").touch()
+    with pytest.raises(InputError, match="x.png and 1 more results are there already"):
+        plan_outputs(inputs, str(out))
+    assert plan_outputs(inputs, str(out), existing="skip") == []
+    with pytest.raises(InputError, match="add --overwrite, or choose another name"):
+        plan_outputs(inputs[:1], str(out / "x.png"))
+
+
+def test_a_format_for_the_results(photos, tmp_path):
+    [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="webp")
+    assert target == tmp_path / "out" / "x.webp"
+    with pytest.raises(InputError, match="no webp file; end its name in .webp"):
+        plan_outputs([str(photos[0])], str(tmp_path / "x.jpg"), file_format="webp")
+    for name in ("gif", "docx", "", "."):
+        with pytest.raises(InputError, match="cannot be written; take png"):
+            plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format=name)

@@ -69,5 +69,5 @@ def test_fresh_environment(wheel, tmp_path):
     weights = tmp_path / "runs" / "starry_night" / "starry_night.safetensors"
     call(
         scripts / "python", "-m", "hrstyle", "stylize", photo, "-o", painted, "--style", weights,
-        cwd=tmp_path,
+        "--overwrite", cwd=tmp_path,
     )  # fmt: skip

@@ -5,8 +5,10 @@ commands import what they need when they run.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from hrstyle import __version__
 from hrstyle.cli import export, optimize, styles, stylize
@@ -29,9 +31,16 @@ train a style of your own, then use the file it writes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that complains in one sentence; so do its commands."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"hrstyle: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line's grammar and help."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hrstyle",
         description="Repaint photos in the style of a painting: in one forward pass, or, without"
         " training, by optimising the picture itself.",
@@ -57,3 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"hrstyle: {error}")  # exit code 1: the input was fine
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who reads our output has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(1)

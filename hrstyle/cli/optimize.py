@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import given, parse_style
+from hrstyle.cli.options import add_existing, existing, given, parse_style
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -37,6 +38,7 @@ def add(commands: Any) -> None:
     add = optimize.add_argument
     add("input", metavar="IN", help="the photo")
     add("-o", "--output", metavar="OUT", required=True, help="the result (.png, .jpg, .webp …)")
+    add_existing(optimize)
     add(
         "--style",
         metavar="NAME|PICTURE",
@@ -90,7 +92,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--preview-every {every} must be at least 1")
     style = parse_style(arguments.style)
     used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
-    [(source, target)] = plan_outputs([arguments.input], arguments.output, keep=used)
+    if Path(arguments.input).is_dir():
+        raise InputError(f"{arguments.input} is a folder; name a picture in it")
+    [(source, target)] = plan_outputs(
+        [arguments.input], arguments.output, existing=existing(arguments), keep=used
+    )
     check_output(open_image(source), target)  # complain before the work, not after it
     done, steps = 0, 0
 

@@ -41,3 +41,19 @@ def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given; the others keep their defaults, which are Python's."""
     values = vars(arguments)
     return {name: values[name] for name in names if values[name] is not None}
+
+
+def add_existing(command: argparse.ArgumentParser, *, skip: bool = False) -> None:
+    """Add the options that say what to do about results that are there already."""
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    if skip:
+        group.add_argument("--skip-existing", action="store_true",
+            help="leave photos out whose results are there")  # fmt: skip
+
+
+def existing(arguments: argparse.Namespace) -> str:
+    """What `add_existing`'s options say, as `plan_outputs` takes it."""
+    if arguments.overwrite:
+        return "overwrite"
+    return "skip" if getattr(arguments, "skip_existing", False) else "refuse"

@@ -1,11 +1,33 @@
 """`hrstyle stylize`."""
 
 import argparse
+import io
 import sys
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hrstyle.cli.options import STYLE, given, parse_style
+from hrstyle.cli.options import STYLE, add_existing, existing, given, parse_style
 from hrstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from hrstyle.images import PILImage
+
+STANDARD = "-"
+"""Standard input as IN, standard output as OUT."""
+_FORMAT = "png"
+"""Of standard output, unless told otherwise."""
+
+_EPILOG = """\
+examples:
+  hrstyle stylize cat.jpg -o painted.png --style starry_night
+  hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
+
+A result keeps its photo's name; in painted/ it lies where the photo does in holiday/. Where two
+would have one name, as those of dot.gif and dot.png, the old ending is kept: dot.gif.png.
+
+  curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
+"""
 
 
 def add(commands: Any) -> None:
@@ -13,45 +35,48 @@ def add(commands: Any) -> None:
     stylize = commands.add_parser(
         "stylize",
         help="repaint photos",
-        description="Repaint photos of any size. A result has its photo's size.",
+        description="Repaint photos of any size, and whole folders of them. Results have their"
+        " photos' sizes.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    stylize.add_argument("input", metavar="IN", nargs="+", help="photos, of any usual type")
-    stylize.add_argument(
+    add = stylize.add_argument
+    add("input", metavar="IN", nargs="+",
+        help="photos of any usual type, folders of them, or - for standard input")  # fmt: skip
+    add(
         "-o",
         "--output",
         metavar="OUT",
-        required=True,
-        help="the result (.png, .jpg, .webp …); or a folder: results keep the photos' names",
+        help="the result (.png, .jpg, .webp …); a folder, in which results keep the photos' names;"
+        " or - for standard output",
     )
-    stylize.add_argument(
-        "--style",
-        metavar="NAME|FILE",
-        required=True,
-        help=STYLE,
-    )
-    stylize.add_argument(
-        "--strength",
-        type=float,
-        metavar="0...1",
-        help="how much of the style: 0 is the photo, 1 (without it) the style",
-    )
-    stylize.add_argument(
+    add("--style", metavar="NAME|FILE", required=True, help=STYLE)
+    add("-r", "--recursive", action="store_true", help="take the folders in a folder, too")
+    add_existing(stylize, skip=True)
+    add("--strength", type=float, metavar="0...1",
+        help="how much of the style: 0 is the photo, 1 (without it) the style")  # fmt: skip
+    add(
         "--stroke-size",
         type=float,
         metavar="TIMES",
         help="how large the strokes are: 3, for one, triples them; for prints (1 without it)",
     )
-    stylize.add_argument(
-        "--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is"
-    )
-    stylize.add_argument(
-        "--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
-        " has them, a few of 255 off"
-    )  # fmt: skip
-    stylize.add_argument(
-        "--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed"
-    )
-    stylize.add_argument(
+    add("--keep-colours", "--keep-colors", action="store_true", default=None,
+        help="the photo's colours; only the brightness is painted")  # fmt: skip
+    add("--mask", metavar="MASK",
+        help="paint where this picture is white, leave the photo where it is black")  # fmt: skip
+    add("--size", type=int, metavar="PX",
+        help="longer side of the result (the photo's without it)")  # fmt: skip
+    add("--format", metavar="png|jpeg|…",
+        help="type of the results; without it, OUT's, each photo's, or png for -")  # fmt: skip
+    add("--quality", type=int, metavar="1...100", help="of JPEG, WebP and AVIF (95)")
+    add("--strip", action="store_true",
+        help="leave out what the photo's file says: camera, place, colour profile")  # fmt: skip
+    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
+    add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
+        " has them, a few of 255 off")  # fmt: skip
+    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed")
+    add(
         "--max-memory",
         metavar="SIZE",
         help="what repainting may take besides the picture; a larger picture is streamed in bands,"
@@ -65,31 +90,80 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from hrstyle.images import save_image
+    from hrstyle.images import check_quality, open_image, save_image
     from hrstyle.inference import check_options, load
-    from hrstyle.outputs import plan_outputs
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
     Image.MAX_IMAGE_PIXELS = None
-    pairs = plan_outputs(arguments.input, arguments.output)
-    options = given(arguments, "strength", "stroke_size", "max_memory")
+    options = given(arguments, "strength", "stroke_size", "keep_colours", "mask", "size")
+    options |= given(arguments, "max_memory")
     check_options(**options)  # complain before the work, not after it
+    check_quality(arguments.quality)
+    pairs = _plan(arguments)
+    if not pairs:
+        print("all results are there already", file=sys.stderr)
+        return
     stylizer = load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine"))
-    failed = []
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
+    options["progress"] = seen and len(pairs) == 1
+    failed = 0
     for source, target in tqdm(
         pairs, unit="photo", disable=len(pairs) == 1 or not seen, leave=False
     ):
         try:
-            result = stylizer.stylize(source, progress=seen, **options)
-            save_image(result, target)
+            photo = open_image(sys.stdin.buffer) if source == STANDARD else source
+            result = stylizer.stylize(photo, **options)
+            if target == STANDARD:
+                _write(result, arguments)
+            else:
+                save_image(result, target, quality=arguments.quality, strip=arguments.strip)
+                tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
         except InputError as error:
             if len(pairs) == 1:
                 raise
-            failed.append(source)
-            tqdm.write(f"hrstyle: {error}", file=sys.stderr)
-        else:
-            tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
+            failed += 1
+            named = error if str(source) in str(error) else f"{source}: {error}"
+            tqdm.write(f"hrstyle: {named}", file=sys.stderr)
     if failed:
-        raise InputError(f"{len(failed)} of {len(pairs)} photos could not be repainted, see above")
+        raise InputError(f"{failed} of {len(pairs)} photos could not be repainted, see above")
+
+
+def _plan(arguments: argparse.Namespace) -> Sequence[tuple[str | Path, str | Path]]:
+    """Which photo goes where; either may be `STANDARD`."""
+    from hrstyle.outputs import ending_of, plan_outputs
+
+    several = len(arguments.input) > 1
+    if arguments.output is None and arguments.input != [STANDARD]:
+        raise InputError("name the result, or a folder for the results, with -o OUT")
+    if STANDARD in arguments.input and several:
+        raise InputError("- is a single photo on standard input; name no other with it")
+    if arguments.input == [STANDARD] and sys.stdin.isatty():
+        raise InputError("standard input is a terminal; give a picture with < FILE")
+    if arguments.output in (None, STANDARD):
+        ending_of(arguments.format or _FORMAT)
+        if several or Path(arguments.input[0]).is_dir():
+            raise InputError("standard output holds a single result; name a folder with -o OUT")
+        if sys.stdout.isatty():
+            raise InputError("standard output is a terminal; name the result with -o OUT")
+        return [(arguments.input[0], STANDARD)]
+    pairs = plan_outputs(
+        arguments.input,
+        arguments.output,
+        recursive=arguments.recursive,
+        file_format=arguments.format,
+        existing=existing(arguments),
+    )
+    return [(STANDARD, pairs[0][1])] if pairs and arguments.input == [STANDARD] else pairs
+
+
+def _write(result: "PILImage", arguments: argparse.Namespace) -> None:
+    """Write a result to standard output, once it is whole."""
+    from hrstyle.images import write_image
+    from hrstyle.outputs import ending_of
+
+    data = io.BytesIO()
+    name = f"standard output{ending_of(arguments.format or _FORMAT)}"
+    write_image(result, data, name, quality=arguments.quality, strip=arguments.strip)
+    sys.stdout.buffer.write(data.getvalue())
+    sys.stdout.buffer.flush()
