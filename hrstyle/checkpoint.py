@@ -17,6 +17,7 @@ import os
 import pickletools
 import re
 import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator, from_config
+from hrstyle.generator import Generator, pyramid
 from hrstyle.images import write_atomically
+from hrstyle.paper import paper
 from hrstyle.styles import BASE, check_name, weights_path
 
 _FORMAT = "hrstyle 1"
@@ -58,6 +60,30 @@ class Trained:
     style: str
     credit: str = ""
     base: str = ""
+
+
+def from_config(config: dict[str, Any]) -> Generator:
+    """Rebuild a generator (with fresh weights) from its `config`.
+
+    Raises:
+        InputError: the config names no generator of this version, or does not fit it.
+    """
+    arguments = dict(config) if isinstance(config, dict) else {}
+    name = arguments.pop("name", None)
+    builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
+    if not isinstance(name, str) or name not in builders:
+        raise InputError(
+            f"unknown generator {reprlib.repr(name)} (this version knows {', '.join(builders)});"
+            " update hrstyle"
+        )
+    try:
+        return builders[name](**arguments)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # no numbers, or none that torch takes
+        raise InputError(
+            f"generator {name!r} does not take these settings: {reprlib.repr(arguments)}"
+        ) from error
 
 
 def fingerprint(generator: Generator) -> str:

@@ -1,12 +1,12 @@
-"""The generators: networks that repaint a photo in one forward pass.
+"""The generator: the network that repaints a photo in one forward pass.
 
-Both are built from the parts of "High-Resolution Network for Photorealistic Style Transfer"
+It is built from the parts of "High-Resolution Network for Photorealistic Style Transfer"
 (Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions side by
 side, strided 3x3 convolutions to go down and bilinear upsampling to go up. No pooling, no dropout.
 
-- `pyramid()`, the default: most of the work at 1/4 and 1/8 resolution, so that a pixel
-  sees 165 pixels across: enough for brush strokes.
-- `paper()`: the network of the paper, layer by layer. It sees 23 px: colour and fine hatching.
+`pyramid()`, the default, does most of its work at 1/4 and 1/8 resolution, so that a pixel sees 165
+pixels across: enough for brush strokes. `hrstyle.paper` has the paper's own network, which sees 23:
+colour and fine hatching.
 
 The contract, the same for every generator: an RGB picture `(N, 3, H, W)` with values in [0, 1] and
 any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1] but not clamped
@@ -15,7 +15,7 @@ any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1
 
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -109,7 +109,7 @@ def noise_rows(
 
 def add_noise(x: Tensor, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Tensor:
     """x + weight * pattern, repeated to the size of x; `weight` is `(C, 1, 1)`."""
-    if has_torch_function_unary(x):  # the recording stand-in of hrstyle.layers
+    if has_torch_function_unary(x):  # the recording stand-in of hrstyle.engine.layers
         return handle_torch_function(add_noise, (x,), x, weight, pattern, shift)
     return x + weight * noise_rows(pattern, 0, x.shape[2], x.shape[3], shift)
 
@@ -145,7 +145,8 @@ class Generator(nn.Module, ABC):
     """What all generators share: any picture size, and picture values in and out.
 
     A subclass defines `network(x)`, which may count on normalised values and on sides that are
-    multiples of `stride`, and `config`, the plain values from which `from_config` rebuilds it.
+    multiples of `stride`, and `config`, the plain values from which `checkpoint.from_config`
+    rebuilds it.
 
     Args:
         stride: one pixel of the coarsest resolution covers `stride` pixels of the picture.
@@ -285,83 +286,8 @@ class Pyramid(Generator):
         return self.to_rgb(x)
 
 
-class PaperHRNet(Generator):
-    """The network of arXiv 1904.11617, figure 2, as its well-known PyTorch port has it.
-
-    Zero padding, InstanceNorm without learnt scale, bare strided convolutions. Only what the paper
-    leaves open is ours: values are normalised by ImageNet's statistics on the way in and brought
-    back on the way out, and a picture of any size is padded to a multiple of 4.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(stride=4, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-        self.config = {"name": "paper"}
-
-        def bottleneck(in_channels: int, out_channels: int) -> Bottleneck:
-            width = out_channels // 4
-            return Bottleneck(in_channels, out_channels, width, affine=False, padding_mode="zeros")
-
-        def strided(in_channels: int, stride: int) -> nn.Conv2d:
-            return nn.Conv2d(in_channels, 32, 3, stride, padding=1)
-
-        self.full1 = bottleneck(3, 16)
-        self.full2 = bottleneck(16, 32)
-        self.full1_to_half = strided(16, 2)
-        self.full3 = bottleneck(32, 32)
-        self.half3 = bottleneck(32, 32)
-        self.full2_to_half = strided(32, 2)
-        self.full2_to_quarter = strided(32, 4)
-        self.half2_to_quarter = strided(32, 2)
-        self.full4 = bottleneck(64, 64)
-        self.fused = nn.Sequential(
-            bottleneck(192, 64),
-            bottleneck(64, 32),
-            bottleneck(32, 16),
-            nn.Conv2d(16, 3, 3, padding=1),
-        )
-
-    def network(self, x: Tensor) -> Tensor:
-        full1 = self.full1(x)
-        full2 = self.full2(full1)
-        half2 = self.full1_to_half(full1)
-        full3 = torch.cat([self.full3(full2), upsample(half2, 2)], dim=1)
-        half3 = torch.cat([self.full2_to_half(full2), self.half3(half2)], dim=1)
-        quarter3 = torch.cat([self.full2_to_quarter(full2), self.half2_to_quarter(half2)], dim=1)
-        full4 = [self.full4(full3), upsample(half3, 2), upsample(quarter3, 4)]
-        return self.fused(torch.cat(full4, dim=1))
-
-
 def pyramid(
     channels: Sequence[int] = (8, 32, 64, 128), blocks: Sequence[int] = (1, 4, 5)
 ) -> Pyramid:
     """The default: 449 k parameters, 13.6 k multiply-adds a pixel, receptive field 165 px."""
     return Pyramid(channels=channels, blocks=blocks)
-
-
-def paper() -> PaperHRNet:
-    """The paper's network: 65 k parameters, 35 k multiply-adds a pixel, receptive field 23 px."""
-    return PaperHRNet()
-
-
-def from_config(config: dict[str, Any]) -> Generator:
-    """Rebuild a generator (with fresh weights) from its `config`.
-
-    Raises:
-        InputError: the config names no generator of this version, or does not fit it.
-    """
-    arguments = dict(config) if isinstance(config, dict) else {}
-    name = arguments.pop("name", None)
-    builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
-    if not isinstance(name, str) or name not in builders:
-        raise InputError(
-            f"unknown generator {reprlib.repr(name)} (this version knows {', '.join(builders)});"
-            " update hrstyle"
-        )
-    try:
-        return builders[name](**arguments)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:  # no numbers, or none that torch takes
-        raise InputError(
-            f"generator {name!r} does not take these settings: {reprlib.repr(arguments)}"
-        ) from error

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from hrstyle.checkpoint import Trained, fingerprint, load_source
+from hrstyle.checkpoint import Trained, fingerprint, from_config, load_source
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator, from_config
+from hrstyle.generator import Generator
 
 
 def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Generator:

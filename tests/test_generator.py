@@ -5,18 +5,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hrstyle.errors import InputError
 from hrstyle.generator import (
     Bottleneck,
-    Generator,
     Noise,
-    from_config,
     noise_rows,
     pad_to_multiple,
-    paper,
     pyramid,
     upsample,
 )
+from hrstyle.paper import paper
 
 BUILDERS = [paper, pyramid]
 
@@ -33,38 +30,6 @@ def bottleneck(i, o, width):
 
 def parameters(module):
     return sum(p.numel() for p in module.parameters())
-
-
-def test_paper_parameter_count_follows_from_the_description():
-    channels = [(3, 16), (16, 32), (32, 32), (32, 32), (64, 64), (192, 64), (64, 32), (32, 16)]
-    expected = sum(bottleneck(i, o, o // 4) for i, o in channels)
-    expected += conv(16, 32, 3) + 3 * conv(32, 32, 3) + conv(16, 3, 3)
-    assert parameters(paper()) == expected == 64607
-
-
-def test_paper_stages_have_the_shapes_of_the_description():
-    generator = paper()
-    shapes = {}
-    for name, module in generator.named_modules():
-        module.register_forward_hook(lambda m, i, o, name=name: shapes.update({name: o.shape[1:]}))
-    generator(torch.rand(1, 3, 64, 48))
-    full, half, quarter = (64, 48), (32, 24), (16, 12)
-    expected = {
-        "full1": (16, *full),
-        "full2": (32, *full),
-        "full1_to_half": (32, *half),
-        "full3": (32, *full),
-        "half3": (32, *half),
-        "full2_to_half": (32, *half),
-        "full2_to_quarter": (32, *quarter),
-        "half2_to_quarter": (32, *quarter),
-        "full4": (64, *full),
-        "fused.0": (64, *full),
-        "fused.1": (32, *full),
-        "fused.2": (16, *full),
-        "fused.3": (3, *full),
-    }
-    assert {name: tuple(shapes[name]) for name in expected} == expected
 
 
 def test_bottleneck_is_three_normalised_convolutions_and_a_shortcut():
@@ -213,32 +178,3 @@ def test_pointwise_convolution_and_upsampling_commute():
     torch.manual_seed(0)
     x, pointwise = torch.randn(1, 8, 5, 7), nn.Conv2d(8, 4, 1)
     assert torch.allclose(pointwise(upsample(x, 2)), upsample(pointwise(x), 2), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "generator", [paper(), pyramid(), pyramid(channels=(4, 6, 8), blocks=(0, 2))]
-)
-def test_config_rebuilds_the_generator(generator):
-    again = from_config(generator.config)
-    again.load_state_dict(generator.state_dict())
-    again.eval()
-    generator.eval()
-    picture = torch.rand(1, 3, 16, 16)
-    assert isinstance(again, Generator)
-    assert torch.equal(again(picture), generator(picture))
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        {},
-        {"name": "johnson"},
-        {"name": "pyramid", "depth": 3},
-        {"name": "paper", "channels": [1, 2]},
-        {"name": "pyramid", "channels": [16, 32], "blocks": [1, 2]},
-        {"name": "pyramid", "channels": [1, 1], "blocks": [1]},
-    ],
-)
-def test_a_config_that_does_not_fit_is_an_input_error(config):
-    with pytest.raises(InputError, match="generator"):
-        from_config(config)

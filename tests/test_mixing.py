@@ -2,9 +2,8 @@ import pytest
 import torch
 
 import hrstyle
-from hrstyle.checkpoint import fingerprint, load_generator, save_weights
+from hrstyle.checkpoint import fingerprint, from_config, load_generator, save_weights
 from hrstyle.errors import InputError
-from hrstyle.generator import from_config
 from hrstyle.mixing import interpolate, mix
 
 

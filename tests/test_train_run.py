@@ -15,9 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.generator import paper, pyramid
+from hrstyle.generator import pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
+from hrstyle.paper import paper
 from hrstyle.styles import BASE, Style, gallery, picture_names, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer

@@ -11,8 +11,9 @@ from torch import nn
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
-from hrstyle.generator import paper, pyramid
+from hrstyle.generator import pyramid
 from hrstyle.losses import PerceptualLoss
+from hrstyle.paper import paper
 from hrstyle.styles import BASE, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer

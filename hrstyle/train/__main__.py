@@ -30,7 +30,7 @@ from omegaconf.errors import (
 )
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
-from hrstyle import generator
+from hrstyle import generator, paper
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import CONFIGS, Style, StyleSet
@@ -56,7 +56,7 @@ def register_signatures() -> None:
     offer("style", StyleSet)
     offer("loss", PerceptualLoss)
     offer("generator", generator.pyramid)
-    offer("generator", generator.paper)
+    offer("generator", paper.paper)
     offer("data", data.OnePhoto)
     # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
     # give its required fields one, too.

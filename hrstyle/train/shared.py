@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hrstyle.checkpoint import fingerprint, save_weights
+from hrstyle.checkpoint import fingerprint, from_config, save_weights
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator, from_config
+from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import BASE, Style

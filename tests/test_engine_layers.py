@@ -3,8 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hrstyle.generator import Generator, paper, pyramid
-from hrstyle.layers import read_layers
+from hrstyle.engine.layers import read_layers
+from hrstyle.generator import Generator, pyramid
+from hrstyle.paper import paper
 
 
 def count(generator, kind):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import hrstyle
-from hrstyle import engine
 from hrstyle.engine import Painter, best_device, find_device, find_dtype
+from hrstyle.engine import painter as module
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
@@ -88,7 +88,7 @@ def test_auto_does_without_an_openvino_that_cannot_be_used(weights_file, photo, 
     def broken(*arguments, **settings):
         raise InputError("openvino cannot be imported")
 
-    monkeypatch.setattr(engine, "openvino_model", broken)
+    monkeypatch.setattr(module, "openvino_model", broken)
     stylizer = hrstyle.load(weights_file, device="cpu")
     assert stylizer.engine == "torch"
     assert stylizer.stylize(photo).size == (451, 300)

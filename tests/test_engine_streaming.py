@@ -1,12 +1,12 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from hrstyle import streaming
-from hrstyle.generator import Generator, paper, pyramid
-from hrstyle.layers import read_layers
-from hrstyle.streaming import Moments, Stream, fold
+from hrstyle.engine import streaming
+from hrstyle.engine.layers import read_layers
+from hrstyle.engine.streaming import Stream
+from hrstyle.generator import Generator, pyramid
+from hrstyle.paper import paper
 
 
 def randomised(generator):
@@ -150,7 +150,7 @@ def test_a_norm_beside_a_deep_branch():
 
 def test_memory_does_not_grow_with_the_height(monkeypatch):
     peaks = []
-    plain = streaming._Walk.advance
+    plain = streaming._RunningSweep.advance
 
     def advance(walk, start, end):
         made = plain(walk, start, end)
@@ -159,7 +159,7 @@ def test_memory_does_not_grow_with_the_height(monkeypatch):
         peaks[-1] = max(peaks[-1], sum(storages.values()))
         return made
 
-    monkeypatch.setattr(streaming._Walk, "advance", advance)
+    monkeypatch.setattr(streaming._RunningSweep, "advance", advance)
     generator = pyramid(channels=(4, 6, 8, 10), blocks=(1, 1, 1)).eval()
     for height in (160, 640):
         peaks.append(0)
@@ -172,31 +172,3 @@ def test_progress_adds_up():
     streamed(pyramid().eval(), torch.rand(1, 3, 100, 60), progress=shares.append)
     assert len(shares) > 40
     assert sum(shares) == pytest.approx(1)
-
-
-def test_moments_of_bands_are_those_of_the_whole():
-    torch.manual_seed(0)
-    values = 1000 + 0.1 * torch.randn(2, 3, 40, 17)  # a mean that would swallow the variance
-    moments = Moments()
-    for start, end in ((0, 1), (1, 18), (18, 40)):
-        moments.update(values[:, :, start:end])
-    variance, mean = torch.var_mean(values.double(), dim=(2, 3), correction=0, keepdim=True)
-    assert torch.allclose(moments.mean, mean, rtol=1e-7)
-    assert torch.allclose(moments.squares / moments.count, variance, rtol=1e-3)
-
-
-def test_folding_a_norm_into_its_convolution():
-    torch.manual_seed(0)
-    conv, norm = nn.Conv2d(3, 5, 3), nn.InstanceNorm2d(5, affine=True)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    x = torch.rand(1, 3, 20, 20)
-    moments = Moments()
-    moments.update(conv(x).detach())
-    layers = read_layers(pyramid().eval())
-    layer = next(layer for layer in layers if layer.kind == "conv")
-    layer.settings.update(weight=conv.weight, bias=conv.bias)
-    last = next(layer for layer in layers if layer.kind == "norm")
-    last.settings.update(weight=norm.weight, bias=norm.bias, eps=norm.eps)
-    weight, bias = fold(layer, *moments.scale_and_shift(last))
-    assert torch.allclose(F.conv2d(x, weight, bias), norm(conv(x)), atol=1e-4)

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hrstyle.descent import minimise
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images import (
@@ -36,6 +35,7 @@ from hrstyle.images import (
     to_tensor,
 )
 from hrstyle.losses import PerceptualLoss
+from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import find
 
 Picture = str | os.PathLike[str] | PILImage | NDArray[Any]

@@ -1,8 +1,9 @@
 import pytest
 
-from hrstyle.generator import paper, pyramid
-from hrstyle.layers import read_layers
-from hrstyle.sweeps import memory_of_plain_pass, plan, total_multiply_adds
+from hrstyle.engine.layers import read_layers
+from hrstyle.engine.sweeps import memory_of_plain_pass, plan, total_multiply_adds
+from hrstyle.generator import pyramid
+from hrstyle.paper import paper
 
 PIXELS = 1024 * 1024
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hrstyle import rows as module
-from hrstyle.rows import Rows, join, join_padded
+from hrstyle.engine import row_buffers as module
+from hrstyle.engine.row_buffers import RowBuffer, join, join_padded
 
 
 def test_join_copies_only_where_it_must():
@@ -18,7 +18,7 @@ def test_join_copies_only_where_it_must():
 
 
 def test_blocks_hold_what_float16_can():
-    rows = Rows(2, torch.float16)
+    rows = RowBuffer(2, torch.float16)
     rows.append(0, torch.tensor([[[[1e6], [-1e6]]]]))
     assert join(rows.take(0, 2), torch.float32)[0].flatten().tolist() == [65504, -65504]
 
@@ -36,7 +36,7 @@ def test_join_padded_is_cat_and_pad():
 @pytest.mark.parametrize("height", [0, 10])
 def test_rows_grow_below_and_shrink_above(height, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_BYTES", 100)  # blocks of 5 rows
-    whole, rows = torch.rand(1, 2, 10, 3), Rows(height)
+    whole, rows = torch.rand(1, 2, 10, 3), RowBuffer(height)
     for start, end in ((0, 4), (4, 5), (5, 10)):
         rows.append(start, whole[:, :, start:end])
     assert torch.equal(torch.cat(rows.take(3, 7), dim=2), whole[:, :, 3:7])

@@ -1,12 +1,4 @@
-"""How a picture is computed: the plain pass, streaming, or OpenVINO.
-
-All three give the same picture but for rounding:
-
-- the plain pass, `generator(picture)`;
-- streaming (`hrstyle.streaming`), in bounded memory, for large pictures, and for middling ones on a
-  CPU, where its bands use the same memory over and over;
-- OpenVINO, the fastest on a CPU, for what fits into memory.
-"""
+"""`Painter`: a generator on a device, and for each picture the way to compute it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,55 +8,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hrstyle.engine.devices import find_device, find_dtype
+from hrstyle.engine.layers import read_layers
+from hrstyle.engine.openvino import openvino_model
+from hrstyle.engine.streaming import Stream
+from hrstyle.engine.sweeps import memory_of_plain_pass
 from hrstyle.errors import InputError
-from hrstyle.export import openvino_model
 from hrstyle.generator import Generator
 from hrstyle.images import from_bytes, to_bytes
-from hrstyle.layers import read_layers
-from hrstyle.streaming import Stream
-from hrstyle.sweeps import memory_of_plain_pass
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ENGINES = ("auto", "torch", "openvino")
 MEMORY = 1e9
 """Bytes that a pass may take unless told otherwise; a picture that needs more is streamed."""
 MIDDLING = 2**18
 """Pixels above which streaming is faster than a plain pass on a CPU."""
-
-
-def best_device() -> torch.device:
-    """CUDA if there is one, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def find_device(device: str | torch.device | None) -> torch.device:
-    """A device that is there; None finds the best.
-
-    Raises:
-        InputError: no such device.
-    """
-    try:
-        place = best_device() if device is None else torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
-        ) from error
-    return place
-
-
-def find_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """A type to compute in, by its name.
-
-    Raises:
-        InputError: not one of `DTYPES`.
-    """
-    name = str(dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
-    return DTYPES[name]
 
 
 class Painter:

@@ -3,8 +3,8 @@
 InstanceNorm needs mean and variance over the whole picture, so a picture cannot simply be cut into
 tiles: statistics of a tile, or of a thumbnail (URST, Wang et al., AAAI 2022), give another result.
 Here they are exact: a sweep runs down the picture in bands of rows and measures the norms whose
-predecessors are known, then the next one, and the last sweep paints (`hrstyle.sweeps`). A measured
-norm is one multiply-add a channel, folded into the convolution before it.
+predecessors are known, then the next one, and the last sweep paints (`sweeps`). A measured norm is
+one multiply-add a channel, folded into the convolution before it.
 
 Within a sweep no row is computed twice: every layer keeps the few rows that the next band needs
 again (its line buffer), so a band is as wide as the picture and needs no halo.
@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrstyle.engine.layers import Layer
+from hrstyle.engine.moments import Moments, fold
+from hrstyle.engine.row_buffers import RowBuffer, join, join_padded
+from hrstyle.engine.sweeps import Sweep, plan, total_multiply_adds
 from hrstyle.generator import Generator, noise_rows, pad_to_multiple
-from hrstyle.layers import Layer
-from hrstyle.rows import Rows, join, join_padded
-from hrstyle.sweeps import Sweep, plan, total_multiply_adds
 
 KEPT_SHARE = 0.8
 """Of the memory for a pass, what is kept between sweeps; the rest is for the bands."""
@@ -34,42 +35,6 @@ Progress = Callable[[float], None]
 BAND_PIXELS = 2**19
 """Picture pixels in a band: few enough for memory to be used again from band to band (the C library
 gives blocks of over 32 MB back to the system at once), enough to hide the cost of a call."""
-
-
-class Moments:
-    """Mean and variance of every channel of every picture, merged band by band (Chan et al. 1979).
-
-    Each band is centred on its own mean before it is squared, so that nothing cancels; the bands
-    are merged in float64 (float32 on Apple's MPS, which has no float64).
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = self.squares = torch.zeros(())
-
-    def update(self, values: Tensor) -> None:
-        """Add rows `(N, C, rows, W)`."""
-        values = values.float()
-        wide = torch.float32 if values.device.type == "mps" else torch.float64
-        mean = values.mean((2, 3), keepdim=True)
-        spread = torch.linalg.vector_norm(values - mean, dim=(2, 3), keepdim=True).to(wide)
-        count = values.shape[2] * values.shape[3]
-        total = self.count + count
-        delta = mean.to(wide) - self.mean.to(values.device)
-        self.mean = self.mean.to(values.device) + delta * (count / total)
-        self.squares = self.squares.to(values.device) + spread.square()
-        self.squares += delta.square() * (self.count * count / total)
-        self.count = total
-
-    def scale_and_shift(self, norm: Layer) -> tuple[Tensor, Tensor]:
-        """What the norm does to a value: value * scale + shift; float32, `(N, C, 1, 1)` each."""
-        scale = (self.squares / self.count + norm.settings["eps"]).rsqrt()
-        shift = -self.mean * scale
-        if norm.settings["weight"] is not None:
-            weight, bias = (norm.settings[k].to(scale.dtype) for k in ("weight", "bias"))
-            scale, shift = scale * weight.view(-1, 1, 1), shift * weight.view(-1, 1, 1)
-            shift = shift + bias.view(-1, 1, 1)
-        return scale.float(), shift.float()
 
 
 def _line_buffers(layers: Iterable[Layer]) -> tuple[float, float]:
@@ -128,7 +93,7 @@ class Stream:
         band = min(band, band_pixels * self.dtype.itemsize / row)
         self.band = min(max(stride, int(band) // stride * stride), len(self.rows))
         self.stats: dict[Layer, tuple[Tensor, Tensor]] = {}
-        self.buffers: dict[Layer, Rows] = {}
+        self.buffers: dict[Layer, RowBuffer] = {}
 
     def _padded(self, size: int) -> Tensor:
         index = torch.arange(size, dtype=torch.float64).view(1, 1, 1, size)
@@ -162,7 +127,7 @@ class Stream:
     def _bands(
         self, sweep: Sweep, ends: Sequence[int], read: Read
     ) -> Iterator[tuple[int, dict[Layer, Tensor]]]:
-        walk = _Walk(self, sweep, read)
+        walk = _RunningSweep(self, sweep, read)
         moments = {norm: Moments() for norm in sweep.norms}
         start = 0
         for end in ends:
@@ -180,7 +145,7 @@ class Stream:
             write(start, self.generator.decode(values[:, :, : self.height - start, : self.width]))
 
 
-class _Walk:
+class _RunningSweep:
     """The bands of one sweep, from top to bottom."""
 
     def __init__(self, stream: Stream, sweep: Sweep, read: Read):
@@ -189,7 +154,9 @@ class _Walk:
         self.targets, self.layers, self.keep = sweep.targets, sweep.layers, set(sweep.keep)
         self.done = set(sweep.known)  # complete since an earlier sweep
         self.buffers = stream.buffers | {
-            layer: Rows(self._height(layer), stream.kept_dtype) if layer in self.keep else Rows()
+            layer: RowBuffer(self._height(layer), stream.kept_dtype)
+            if layer in self.keep
+            else RowBuffer()
             for layer in self.layers
             if layer not in self.done
         }
@@ -259,7 +226,7 @@ class _Walk:
         return self.buffers[layer].take(low, high)
 
     def _value(self, layer: Layer, low: int, high: int) -> tuple[Tensor, bool]:
-        """Rows of a layer, and whether they may be changed in place."""
+        """RowBuffer of a layer, and whether they may be changed in place."""
         rows, own = join(self._rows(layer, low, high), self.stream.dtype)
         return rows, own or layer in self.inline
 
@@ -322,10 +289,3 @@ class _Walk:
         fine = F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
         # A copy: a view would keep the rows around it alive, and could not be changed in place.
         return fine[:, :, low - first * factor : high - first * factor].contiguous()
-
-
-def fold(conv: Layer, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution followed by a norm of known statistics, for one picture."""
-    weight, bias = conv.settings["weight"], conv.settings["bias"]
-    folded = shift.flatten() if bias is None else bias.float() * scale.flatten() + shift.flatten()
-    return (weight.float() * scale.view(-1, 1, 1, 1)).to(weight.dtype), folded.to(weight.dtype)

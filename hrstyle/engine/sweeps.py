@@ -9,7 +9,7 @@ need be from the picture.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from hrstyle.layers import Layer
+from hrstyle.engine.layers import Layer
 
 
 @dataclass

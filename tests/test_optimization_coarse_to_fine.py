@@ -12,7 +12,7 @@ from hrstyle import optimize
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss, gram_matrix
-from hrstyle.optimization import growing_sizes
+from hrstyle.optimization.coarse_to_fine import growing_sizes
 from hrstyle.styles import find, gallery, picture_names
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from hrstyle.descent import METHODS, minimise
 from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.optimization.gradient_descent import METHODS, minimise
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """A generator's layers, read off its `network`.
 
 `read_layers` runs `Generator.network` on a stand-in for the picture that records what is done to
-it. So there is one description of each network, and what works on its layers, such as
-`hrstyle.streaming`, cannot drift from it. (torch.fx would do, but while it records it changes
-`nn.Module` for all threads.)
+it. So there is one description of each network, and what works on its layers, such as `streaming`,
+cannot drift from it. (torch.fx would do, but while it records it changes `nn.Module` for all
+threads.)
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Rows of a tensor that come from the top down: what `hrstyle.streaming` holds of each layer."""
+"""The rows of a layer that streaming holds at a time: they come from the top down."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ BLOCK_BYTES = 2**25 + 1
 """Just above the size from which the GNU C library maps a block of its own."""
 
 
-class Rows:
+class RowBuffer:
     """Consecutive rows of a tensor `(N, C, H, W)`, kept in pieces: grows below, shrinks above.
 
     Args:

@@ -1,0 +1,42 @@
+"""Where to compute, and in which type."""
+
+import torch
+
+from hrstyle.errors import InputError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def best_device() -> torch.device:
+    """CUDA if there is one, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def find_device(device: str | torch.device | None) -> torch.device:
+    """A device that is there; None finds the best.
+
+    Raises:
+        InputError: no such device.
+    """
+    try:
+        place = best_device() if device is None else torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
+        ) from error
+    return place
+
+
+def find_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """A type to compute in, by its name.
+
+    Raises:
+        InputError: not one of `DTYPES`.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, not {name!r}")
+    return DTYPES[name]

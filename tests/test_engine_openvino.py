@@ -1,0 +1,29 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from hrstyle.engine.openvino import openvino_model
+from hrstyle.generator import pyramid
+from hrstyle.paper import paper
+
+SIZES = [(2, 30), (7, 9), (17, 64), (64, 64), (130, 75)]
+
+
+@pytest.fixture(params=[paper, pyramid])
+def generator(request):
+    torch.manual_seed(0)
+    return request.param().eval()
+
+
+def painted(generator, picture):
+    with torch.no_grad():
+        return generator(picture).clamp(0, 1)
+
+
+def test_openvino_takes_any_size_and_threads_may_share_it(generator):
+    paint = openvino_model(generator)
+    pictures = [torch.rand(1, 3, *size) for size in SIZES] * 3
+    with ThreadPoolExecutor(4) as pool:
+        for picture, result in zip(pictures, pool.map(paint, pictures), strict=True):
+            assert (result - painted(generator, picture)).abs().max() * 255 < 0.5
