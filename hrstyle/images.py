@@ -57,6 +57,8 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         raise InputError(f"no such picture: {path}; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; name a picture file in it") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path} is not a picture of a type that can be read") from error
     except Image.DecompressionBombError as error:
         raise InputError(
             f"{path} is larger than Pillow opens unasked ({error}); if you trust the file, set"
@@ -297,14 +299,15 @@ def to_rgb(image: PILImage) -> PILImage:
 
 def _to_8_bit(image: PILImage) -> PILImage:
     values = np.asarray(image, dtype=np.float64)
-    peak = values.max(initial=0)
+    peak = values.max(initial=0, where=np.isfinite(values))
     if image.mode == "F":  # no agreed range: 0-1 or 0-255
         white = 1.0 if peak <= 1 else 255.0
     elif image.mode == "I":  # 32 bits wide, but holds 16-bit data, or 8-bit
         white = 255.0 if peak <= 255 else 65535.0
     else:
         white = 65535.0
-    return Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
+    scaled = np.nan_to_num((values * (255 / white)).clip(0, 255), copy=False)  # NaN is black
+    return Image.fromarray(scaled.round().astype(np.uint8))
 
 
 def alpha_of(image: PILImage) -> PILImage | None:
