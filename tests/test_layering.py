@@ -40,6 +40,10 @@ ORDER = [
     "optimization.coarse_to_fine",
     "optimization",
     "generation",
+    "video.reading",
+    "video.writing",
+    "video.repainting",
+    "video",
     "train.memory",
     "train.data",
     "train.module",
@@ -53,6 +57,7 @@ ORDER = [
     "cli.optimize",
     "cli.export",
     "cli.styles",
+    "cli.video",
     "cli",
     "__main__",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from hrstyle import __version__
-from hrstyle.cli import export, optimize, styles, stylize
+from hrstyle.cli import export, optimize, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
@@ -21,6 +21,7 @@ examples:
   hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
   hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
+  hrstyle video clip.mp4 painted.mp4 --style starry_night
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg
   hrstyle export starry_night starry_night.onnx
   hrstyle styles
@@ -49,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (stylize, optimize, export, styles):
+    for command in (stylize, video, optimize, export, styles):
         command.add(commands)
     return parser
 

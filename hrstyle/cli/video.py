@@ -1,0 +1,99 @@
+"""`hrstyle video`."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from hrstyle.cli.options import STYLE, add_existing, given, parse_style
+
+_EPILOG = """\
+examples:
+  hrstyle video clip.mp4 painted.mp4 --style starry_night
+  hrstyle video clip.mov painted.gif --style great_wave --size 480 --start 1:05 --end 1:12.5
+
+The result has the clip's times and its sound, as they are. It is .mp4, .m4v, .mov or .mkv (H.264),
+.webm (VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
+"""
+_OPTIONS = ("size", "start", "end", "crf", "strength", "stroke_size", "keep_colours")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    video = commands.add_parser(
+        "video",
+        help="repaint a clip",
+        description="Repaint a clip, with its times and its sound.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = video.add_argument
+    add("input", metavar="IN", help="the clip, of any usual type")
+    add("output", metavar="OUT", help="the result; its ending says its type")
+    add("--style", metavar="NAME|FILE", required=True, help=STYLE)
+    add("--size", type=int, metavar="PX",
+        help="longer side of the result (the clip's without it)")  # fmt: skip
+    add("--start", type=_seconds, metavar="TIME", help="where to begin: 65.5, or 1:05.5")
+    add("--end", type=_seconds, metavar="TIME", help="where to end")
+    add("--strength", type=float, metavar="0...1",
+        help="how much of the style: 0 is the clip, 1 (without it) the style")  # fmt: skip
+    add("--stroke-size", type=float, metavar="TIMES",
+        help="how large the strokes are: 2, for one, doubles them (1)")  # fmt: skip
+    add("--keep-colours", "--keep-colors", action="store_true", default=None,
+        help="the clip's colours; only the brightness is painted")  # fmt: skip
+    add("--crf", type=float, metavar="0...51",
+        help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
+    add_existing(video)
+    add("--json", action="store_true", help="say what was written as a JSON object")
+    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
+    add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
+        " has them, a few of 255 off")  # fmt: skip
+    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed")
+    video.set_defaults(run=run)
+
+
+def _seconds(text: str) -> float:
+    """`65.5`, `1:05.5` or `0:01:05.5` -> seconds."""
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
+
+
+_seconds.__name__ = "time"  # as argparse calls it in its complaint
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Repaint the clip."""
+    from hrstyle.inference import load
+    from hrstyle.video import repaint_video
+
+    result = repaint_video(
+        arguments.input,
+        arguments.output,
+        load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine")),
+        overwrite=arguments.overwrite,
+        progress=sys.stderr.isatty(),
+        **given(arguments, *_OPTIONS),
+    )
+    width, height = result.size
+    if result.damaged:
+        print(
+            f"hrstyle: {arguments.input} is damaged or was cut off; what can be read of it is in"
+            f" {result.path}",
+            file=sys.stderr,
+        )
+    if arguments.json:
+        described = {
+            "input": arguments.input,
+            "output": str(result.path),
+            "width": width,
+            "height": height,
+            "frames": result.pictures,
+            "seconds": round(result.seconds, 3),
+            "sound_tracks": result.sound,
+            "damaged": result.damaged,
+        }
+        print(json.dumps(described))
+    else:
+        print(f"{result.path}: {width}x{height}, {result.pictures} frames, {result.seconds:.2f} s")

@@ -1,0 +1,281 @@
+"""Clips in: pictures with their times, upright and in RGB, and the sound's packets as they are."""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from numpy.typing import NDArray
+
+from hrstyle.errors import InputError
+
+_HD = 720
+"""Rows from which a clip that does not name its colour matrix is taken as BT.709, else BT.601."""
+_STATED = {"mov", "matroska", "avi"}
+"""Formats whose length stands in the file, so that a cut shows; others have it estimated."""
+_APART = 10
+"""Seconds from one picture that can be decoded by itself to the next, at most, in formats that keep
+no list of them."""
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_SECOND = 1_000_000  # av.time_base, the unit of a container's times
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture; its times are in the clip's `time_base`, 0 where the result starts."""
+
+    frame: av.VideoFrame
+    pts: int
+    duration: int
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A packet of sound, untouched but for its times; `track` is its place in `Clip.sound`."""
+
+    packet: Any
+    track: int
+
+
+class Clip:
+    """A clip that is being read, from `start` to `end`; memory does not grow with its length.
+
+    Iterating gives its `Picture`s and `Sound`s in the order of the file, once.
+
+    Args:
+        path: the file.
+        start, end: the part to read, in seconds from where the clip begins; `end` None: all.
+
+    Attributes:
+        size: width and height as it is shown: upright, with square pixels.
+        rate: pictures a second; of a clip of variable rate, roughly.
+        time_base: the unit of its pictures' times, in seconds.
+        sound: its sound tracks.
+        tags: title, artist and whatever else it says of itself.
+        expected: about how many pictures there are; None where that is not known.
+        damaged: whether there were pictures that could not be read, as in a clip that was cut off;
+            known once it has been read.
+
+    Raises:
+        InputError: the file is missing or is no clip, or nothing lies between start and end.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, start: float = 0.0, end: float | None):
+        _check_times(start, end)
+        self.path = Path(path)
+        self._container = _open(self.path)
+        try:
+            pictures = [
+                stream
+                for stream in self._container.streams.video
+                if not stream.disposition & Disposition.attached_pic  # the cover of a song
+            ]
+            if not pictures:
+                raise InputError(f"{path} has no pictures; it is not a clip but sound")
+            self._stream = pictures[0]
+            self.sound = list(self._container.streams.audio)
+            self.tags = dict(self._container.metadata)
+            self._prepare(start, end)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _prepare(self, start: float, end: float | None) -> None:
+        stream, container = self._stream, self._container
+        stream.thread_type = "AUTO"
+        rate = stream.guessed_rate if stream.guessed_rate is not None else stream.average_rate
+        self.rate = rate if rate is not None and rate > 0 else Fraction(25)
+        self.time_base = stream.time_base if stream.time_base is not None else Fraction(1, _SECOND)
+        begins = [
+            s.start_time * s.time_base
+            for s in (stream, *self.sound)
+            if s.start_time is not None and s.time_base is not None
+        ]
+        self._first = min(begins, default=Fraction(0))
+        self._origin = self._first + Fraction(start)
+        self._length = math.inf if end is None else Fraction(end) - Fraction(start)
+        duration = None if container.duration is None else Fraction(container.duration, _SECOND)
+        self._stated = duration if _STATED & set(container.format.name.split(",")) else None
+        if self._stated is not None and start >= self._stated:
+            raise InputError(
+                f"start={start:g} is not before the end of {self.path}, {float(self._stated):g} s"
+            )
+        self.expected: int | None = None
+        if not start and end is None and stream.frames:
+            self.expected = stream.frames
+        elif duration is not None:
+            seconds = min(self._length, duration - Fraction(start))
+            self.expected = max(1, round(seconds * self.rate))
+        self.damaged = False
+        self._next_pts = 0  # for pictures without a time
+        if start:
+            early = 0 if self._stated is not None else _APART
+            container.seek(max(0, int((self._origin - early) * _SECOND)))
+        parts = self._read()
+        before: list[Picture | Sound] = []
+        for part in parts:
+            before.append(part)
+            if isinstance(part, Picture):
+                break
+        else:
+            raise InputError(f"{self.path} has no picture that can be read between start and end")
+        self._parts = chain(before, parts)
+        width, height = part.frame.width, part.frame.height
+        aspect = stream.sample_aspect_ratio
+        if aspect is not None and aspect > 0:
+            width = max(1, round(width * aspect))
+        self.size = (height, width) if _turns(part.frame)[0] else (width, height)
+
+    def __enter__(self) -> "Clip":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Picture | Sound]:
+        return self._parts
+
+    def _read(self) -> Iterator[Picture | Sound]:
+        tracks = {stream.index: track for track, stream in enumerate(self.sound)}
+        self._going = {self._stream.index, *tracks}
+        last: Picture | None = None  # held back until the next one says how long it is shown
+        for packet in self._packets():
+            if packet.stream_index in tracks:
+                if self._shift_sound(packet):
+                    yield Sound(packet, tracks[packet.stream_index])
+                continue
+            for picture in self._decode(packet):
+                if last is not None and picture.pts > max(0, last.pts):
+                    yield _shown_until(picture.pts, last)
+                if picture.pts * self.time_base >= self._length:
+                    self._going.discard(packet.stream_index)
+                    last = None
+                    break
+                # Times of a damaged clip may go back.
+                last = picture if last is None or picture.pts > last.pts else last
+        if last is not None and last.pts + last.duration > 0:
+            yield _shown_until(last.pts + last.duration, last)
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets of all streams until each has reached the end."""
+        reached = Fraction(0)
+        packets = self._container.demux(self._stream, *self.sound)
+        while self._going:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except av.FFmpegError:
+                self.damaged = True
+                break
+            if packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base - self._first
+                reached = max(reached, end)
+            if packet.stream_index in self._going:
+                yield packet
+        if self._going and self._stated is not None:
+            self.damaged |= reached < self._stated - Fraction(3, 2) / self.rate
+
+    def _shift_sound(self, packet: Any) -> bool:
+        """Move a packet to its time in the result; False: it has none there."""
+        if packet.pts is None or packet.is_corrupt:
+            self.damaged |= packet.is_corrupt
+            return False
+        time = packet.pts * packet.time_base - self._origin
+        if time >= self._length:
+            self._going.discard(packet.stream_index)
+            return False
+        shift = round(self._origin / packet.time_base)
+        packet.pts -= shift
+        packet.dts = None if packet.dts is None else packet.dts - shift
+        return time >= 0 or self._origin == self._first  # what leads a clip prepares its decoder
+
+    def _decode(self, packet: Any) -> Iterator[Picture]:
+        """The whole pictures that a packet completes, as long as they say they are."""
+        counts = packet.pts is None or packet.pts * packet.time_base >= self._origin
+        self.damaged |= counts and packet.is_corrupt
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            self.damaged |= counts
+            return
+        origin = round(self._origin / self.time_base)
+        for frame in frames:
+            pts = self._next_pts if frame.pts is None else frame.pts - origin
+            duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
+            self._next_pts = pts + duration
+            if not frame.is_corrupt:
+                yield Picture(frame, pts, duration)
+            elif pts >= 0:
+                self.damaged = True
+
+
+def _shown_until(end: int, picture: Picture) -> Picture:
+    begin = max(0, picture.pts)
+    return Picture(picture.frame, begin, end - begin)
+
+
+def to_pixels(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A decoded picture, upright and scaled to a width and height -> `(height, width, 3)` sRGB."""
+    transposed, *mirrored = _turns(frame)
+    width, height = reversed(size) if transposed else size
+    guess = "ITU709" if frame.height >= _HD else "ITU601"
+    pixels = frame.reformat(
+        width,
+        height,
+        format="rgb24",
+        src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
+        interpolation="BICUBIC" if width * height >= frame.width * frame.height else "AREA",
+    ).to_ndarray()
+    if transposed:
+        pixels = pixels.transpose(1, 0, 2)
+    for axis in (0, 1):
+        if mirrored[axis]:
+            pixels = np.flip(pixels, axis)
+    return np.ascontiguousarray(pixels)
+
+
+def _turns(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """What makes a picture upright: whether to transpose it, then to mirror rows, then columns."""
+    side_data: Any = frame.side_data
+    data = side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return False, False, False
+    # x' = a x + c y, y' = b x + d y
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
+    transposed = abs(b) > abs(a)
+    return transposed, (b if transposed else d) < 0, (c if transposed else a) < 0
+
+
+def _check_times(start: float, end: float | None) -> None:
+    if not (isinstance(start, int | float) and 0 <= start < math.inf):
+        raise InputError(f"start={start!r} must be seconds from the beginning of the clip, from 0")
+    if end is not None and not (isinstance(end, int | float) and start < end < math.inf):
+        raise InputError(f"end={end!r} must be seconds, more than start={start!r}")
+
+
+def _open(path: Path) -> Any:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a clip in it")
+    try:
+        # The prefix, because a name such as a:b.mp4 would be taken as an address.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise InputError(f"no such clip: {path}; check the path") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} is not a clip that can be read: {reason}") from error

@@ -1,0 +1,131 @@
+"""From clip to clip: `repaint_video`."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from hrstyle.errors import InputError
+from hrstyle.images import open_atomically
+from hrstyle.inference import Stylizer, check_options
+from hrstyle.video.reading import Clip, Picture, to_pixels
+from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
+
+_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""Tags that say how the clip was written, not what it is."""
+
+
+@dataclass(frozen=True)
+class Repainted:
+    """What `repaint_video` wrote.
+
+    Attributes:
+        path: the file.
+        size: width and height.
+        pictures: how many there are.
+        seconds: how long they last.
+        sound: the number of sound tracks.
+        damaged: whether the clip could not be read whole, because it was cut off, for one.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    pictures: int
+    seconds: float
+    sound: int
+    damaged: bool
+
+
+def repaint_video(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    stylizer: Stylizer,
+    *,
+    size: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    crf: float | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Repainted:
+    """Repaint a clip; the result has its times, of variable rate too, and its sound untouched.
+
+    It is upright and has square pixels, whatever the clip asks its player to do. Memory does not
+    grow with the clip's length. The file is written under a temporary name and renamed at the end.
+
+    Args:
+        source: the clip, of any kind that FFmpeg reads.
+        target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, whose sides are even, so that
+            an odd one loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
+        stylizer: what paints, from `hrstyle.load`.
+        size: length of the result's longer side in pixels; None: the clip's own.
+        start, end: the part to repaint, in seconds from where the clip begins; `end` None: to its
+            end. The sound is cut where its packets allow it, to some hundredths of a second.
+        crf: constant rate factor of the encoder, from 0 (best) to 51 (63 for `.webm`); None: 20.
+        overwrite: whether a file that is there already may be replaced.
+        progress: show a progress bar.
+        options: further keywords of `Stylizer.stylize`.
+
+    Raises:
+        InputError: an impossible setting or name; a clip that cannot be read, or whose sound the
+            result's format cannot hold. Nothing is painted then.
+    """
+    source, target = Path(source), Path(target)
+    check_options(size=size, **options)
+    check_ending(target, crf)
+    if target.exists():
+        if source.exists() and target.samefile(source):
+            raise InputError(f"{target} is what is to be painted from; choose another name")
+        if not overwrite:
+            raise InputError(f"{target} is there already; add --overwrite, or choose another name")
+    with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
+        shape = writable_size(target, _fit(clip.size, size))
+        sound = clip.sound if has_sound(target) else []
+        pictures = seconds = 0
+        with (
+            Writer(
+                file,
+                target,
+                size=shape,
+                rate=clip.rate,
+                time_base=clip.time_base,
+                crf=crf,
+                sound=sound,
+                tags={k: v for k, v in clip.tags.items() if k not in _OF_THE_FILE},
+            ) as writer,
+            tqdm(
+                total=clip.expected,
+                unit="frame",
+                desc="painting",
+                disable=not progress,
+                file=sys.stderr,
+                leave=False,
+            ) as bar,
+        ):
+            for part in clip:
+                if isinstance(part, Picture):
+                    bar.update()
+                    if not writer.takes(part.pts):
+                        continue
+                    painted = stylizer.stylize(to_pixels(part.frame, shape), **options)
+                    writer.add_picture(np.asarray(painted), part.pts, part.duration)
+                    seconds = part.pts + part.duration
+                    pictures += 1
+                elif sound:
+                    writer.add_sound(part.packet, part.track)
+    return Repainted(
+        target, shape, pictures, float(seconds * clip.time_base), len(sound), clip.damaged
+    )
+
+
+def _fit(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
+    """Width and height with a longer side of that length."""
+    if longer is None:
+        return size
+    width, height = (max(1, round(side * longer / max(size))) for side in size)
+    return width, height

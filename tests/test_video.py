@@ -1,0 +1,315 @@
+import sys
+import tracemalloc
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageSequence
+
+from hrstyle.checkpoint import save_weights
+from hrstyle.cli import main
+from hrstyle.errors import InputError
+from hrstyle.generator import pyramid
+from hrstyle.inference import Stylizer
+from hrstyle.video import repaint_video
+
+TIMES = [0, 20, 50, 60, 100, 110, 150, 180, 190, 230]
+UNIT = Fraction(1, 600)
+REGULAR = {"times": range(10), "unit": Fraction(1, 25)}
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    torch.manual_seed(0)
+    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
+    return Stylizer(generator, style="tiny", device="cpu", engine="torch")
+
+
+def scene(number, size=(64, 48)):
+    """A picture that says which one it is: brighter to the right, and bluer with its number."""
+    width, height = size
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:, :, 0] = np.linspace(20, 220, width)
+    picture[: height // 2, :, 1] = 180
+    picture[:, :, 2] = 20 * number % 200
+    return picture
+
+
+def write_clip(
+    path, *, times=TIMES, unit=UNIT, sound=None, codec="libx264", size=(64, 48), turn=0, **options
+):
+    """A clip of scenes, written by PyAV alone."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "1"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv444p" if size[1] % 2 else "yuv420p"
+        stream.time_base = stream.codec_context.time_base = unit
+        if turn:
+            stream.set_display_rotation(turn)
+        track = container.add_stream(sound, rate=48000, layout="mono") if sound else None
+        packets = []
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(scene(number, size), format="rgb24")
+            frame.pts, frame.time_base = time, unit
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        if track is not None:
+            for number in range(20):
+                wave = np.sin(np.arange(1024) * (number + 1) / 30).astype(np.float32)[None]
+                frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts = 48000, 1024 * number
+                packets += track.encode(frame)
+            packets += track.encode(None)
+        for packet in packets:
+            container.mux(packet)
+    return path
+
+
+def times_of(path):
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def pictures_of(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def numbers_of(path):
+    return [round(float(picture[..., 2].mean()) / 20) for picture in pictures_of(path)]
+
+
+def sound_of(path):
+    with av.open(str(path)) as container:
+        return [(bytes(p), p.pts * p.time_base) for p in container.demux(audio=0) if p.size]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_times_and_sound_are_kept(stylizer, tmp_path, ending):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    out = tmp_path / f"out{ending}"
+    result = repaint_video(clip, out, stylizer)
+    assert (result.size, result.pictures, result.sound, result.damaged) == ((64, 48), 10, 1, False)
+    unit = Fraction(1, 1000) if ending == ".mkv" else UNIT
+    # Matroska begins at 0, so that the sound's lead moves all.
+    lead = min(0, sound_of(clip)[0][1]) if ending == ".mkv" else 0
+    for ours, theirs in zip(times_of(out), times_of(clip), strict=True):
+        assert abs(ours - (theirs - lead)) < unit
+    for ours, theirs in zip(sound_of(out), sound_of(clip), strict=True):
+        assert ours[0] == theirs[0]
+        assert abs(ours[1] - (theirs[1] - lead)) < unit
+
+
+def test_the_pictures_are_painted(stylizer, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", **REGULAR)
+    repaint_video(clip, tmp_path / "out.mp4", stylizer, crf=1)
+    for before, after in zip(pictures_of(clip), pictures_of(tmp_path / "out.mp4"), strict=True):
+        expected = np.asarray(stylizer.stylize(before)).astype(float)
+        assert np.abs(after - expected).mean() < 12  # what YUV 4:2:0 leaves of random colours
+        assert np.abs(before - expected).mean() > 40
+
+
+def test_colours_pass_through_unchanged(stylizer, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    for ending in (".mp4", ".webm", ".gif"):
+        repaint_video(clip, tmp_path / f"out{ending}", stylizer, strength=0.0)
+        for number, picture in enumerate(pictures_of(tmp_path / f"out{ending}")[:2]):
+            difference = picture.astype(float) - scene(number)
+            assert np.abs(difference.mean((0, 1))).max() < 4
+            assert np.abs(difference).mean() < 5
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_the_result_is_upright(stylizer, tmp_path, turn):
+    clip = write_clip(tmp_path / "clip.mp4", turn=turn)
+    result = repaint_video(clip, tmp_path / "out.mp4", stylizer, strength=0.0)
+    expected = np.rot90(scene(0), turn // 90)
+    assert result.size == expected.shape[1::-1]
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert frame.rotation == 0
+    assert np.abs(frame.to_ndarray(format="rgb24").astype(float) - expected).mean() < 5
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "libx264"), ("mpg", "mpeg1video")])
+def test_a_part(stylizer, tmp_path, container, codec):
+    clip = write_clip(tmp_path / f"clip.{container}", codec=codec, **REGULAR)
+    out = tmp_path / "out.mp4"
+    part = {"start": 0.13, "end": 0.29}
+    result = repaint_video(clip, out, stylizer, strength=0.0, crf=1, **part)
+    assert numbers_of(out) == [3, 4, 5, 6, 7]  # the fourth is still shown at the start
+    expected = [0, 0.03, 0.07, 0.11, 0.15]
+    assert [float(time) for time in times_of(out)] == pytest.approx(expected, abs=1e-3)
+    assert result.pictures == 5
+
+
+def test_sound_of_a_part(stylizer, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    repaint_video(clip, tmp_path / "out.mp4", stylizer, start=0.1, end=0.3)
+    expected = [(data, time - 0.1) for data, time in sound_of(clip) if 0.1 <= time < 0.3]
+    ours = sound_of(tmp_path / "out.mp4")
+    assert [data for data, _ in ours] == [data for data, _ in expected]
+    assert [float(t) for _, t in ours] == pytest.approx([float(t) for _, t in expected], abs=1e-3)
+
+
+def test_sizes(stylizer, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", size=(63, 47), **REGULAR)
+    for ending, size, expected in [
+        (".mp4", None, (62, 46)),
+        (".webm", None, (63, 47)),
+        (".mp4", 32, (32, 24)),
+        (".gif", 31, (31, 23)),
+    ]:
+        out = tmp_path / f"out{ending}"
+        result = repaint_video(clip, out, stylizer, size=size, overwrite=True)
+        assert result.size == pictures_of(out)[0].shape[1::-1] == expected
+
+
+def test_animations(stylizer, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    for ending, unit in ((".gif", 10), (".webp", 1)):
+        out = tmp_path / f"out{ending}"
+        assert repaint_video(clip, out, stylizer).sound == 0
+        with Image.open(out) as image:
+            assert image.info["loop"] == 0
+            lengths = [f.load() and f.info["duration"] for f in ImageSequence.Iterator(image)]
+        shown = [0, 20, 50, 100, 150, 180, 230] if unit == 10 else TIMES  # none for under 20 ms
+        expected = [round(t / 0.6 / unit) * unit for t in shown]
+        assert np.cumsum([0, *lengths[:-1]]).tolist() == pytest.approx(expected, abs=1)
+        assert lengths[-1] >= 20
+
+
+def cut(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_a_clip_that_was_cut_off(weights_file, tmp_path, capsys, ending):
+    index_first = {"movflags": "faststart"} if ending == ".mp4" else {}
+    clip = write_clip(tmp_path / f"clip{ending}", **REGULAR, **index_first)
+    cut(clip, 0.7)
+    main(["video", str(clip), str(tmp_path / "out.mp4"), "--style", str(weights_file)])
+    output = capsys.readouterr()
+    assert output.err.count("\n") == 1
+    assert f"clip{ending} is damaged or was cut off" in output.err
+    assert 0 < len(pictures_of(tmp_path / "out.mp4")) < 10
+
+
+def test_memory_does_not_grow_with_length(stylizer, tmp_path):
+    peaks = []
+    for count in (10, 40):
+        clip = write_clip(tmp_path / "clip.mkv", times=range(count), unit=Fraction(1, 25))
+        tracemalloc.start()
+        repaint_video(clip, tmp_path / "out.mkv", stylizer, strength=0.0, overwrite=True)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 10 * 64 * 48 * 3
+
+
+class Interrupted:
+    """A stylizer at whose third picture the user presses Ctrl-C."""
+
+    def __init__(self, stylizer):
+        self.stylizer, self.calls = stylizer, 0
+
+    def stylize(self, picture):
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return self.stylizer.stylize(picture)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".gif"])
+def test_ctrl_c_leaves_no_half_file(stylizer, tmp_path, ending):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    with pytest.raises(KeyboardInterrupt):
+        repaint_video(clip, tmp_path / f"out{ending}", Interrupted(stylizer))
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_the_command(weights_file, tmp_path, capsys):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    out = tmp_path / "out.mp4"
+    command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
+    main([*command, "--start", "0:00.1", "--json"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert said.out.startswith('{"input": ')
+    assert '"width": 32, "height": 24, "frames": 7,' in said.out
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "there already" in capsys.readouterr().err
+    main([*command, "--overwrite", "--keep-colours", "--crf", "30", "--strength", "0.5"])
+    assert "out.mp4: 32x24, 10 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--start", "nan"], "start=nan"),
+        (["--start", "inf"], "start=inf"),
+        (["--start=-1"], "start=-1"),
+        (["--start", "soon"], "soon"),
+        (["--start", "9"], "not before the end"),
+        (["--start", "0.2", "--end", "0.1"], "end=0.1"),
+        (["--end", "nan"], "end=nan"),
+        (["--crf", "52"], "crf=52"),
+        (["--crf", "nan"], "crf=nan"),
+        (["--crf", "fine"], "fine"),
+        (["--size", "0"], "size=0"),
+        (["--size", "60000"], "60000x45000"),
+        (["--size", "big"], "big"),
+        (["--strength", "inf"], "strength=inf"),
+        (["--stroke-size", "nan"], "stroke_size=nan"),
+        (["out.xyz"], ".xyz"),
+        (["out.webm"], ".mkv"),
+        (["gone/out.mp4"], "check the folder"),
+        (["clip.mp4", "--overwrite"], "painted from"),
+    ],
+)
+def test_bad_settings(weights_file, tmp_path, monkeypatch, capsys, change, message):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", sound="aac")
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    target = [] if not change[0].startswith("-") else ["out.mp4"]
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", "clip.mp4", *target, *change, "--style", str(weights_file)])
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("hrstyle: ")
+    assert error.count("\n") == 1
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_no_clip(stylizer, tmp_path):
+    (tmp_path / "text.mp4").write_text("no clip")
+    with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as container:
+        track = container.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 48000
+        container.mux([*track.encode(frame), *track.encode(None)])
+    for name, message in [
+        ("text.mp4", "not a clip that can be read"),
+        ("sound.m4a", "no pictures"),
+        ("gone.mp4", "no such clip"),
+        ("", "folder"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            repaint_video(tmp_path / name, tmp_path / "out.mp4", stylizer)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("package", ["av"])
+def test_without_the_extra(tmp_path, monkeypatch, capsys, package):
+    save_weights(tmp_path / "tiny.safetensors", pyramid((4, 8, 8), (1, 1)), style="tiny", base="0")
+    for name in [name for name in sys.modules if name.startswith("hrstyle.video")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", "a.mp4", "b.mp4", "--style", str(tmp_path / "tiny.safetensors")])
+    error = capsys.readouterr().err
+    assert error.endswith("pip install 'hrstyle[video]'\n")
+    assert error.count("\n") == 1
