@@ -1,20 +1,18 @@
 """Styles: the pictures to train on, and the trained weights that come with the package."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from zipfile import BadZipFile, ZipFile
 
-import pooch
 import torch
 import yaml
 
+from hrstyle.download import fetch
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, open_image, to_rgb, to_tensor, write_atomically
+from hrstyle.images import PILImage, open_image, to_rgb, to_tensor
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "pictures"
@@ -59,7 +57,7 @@ class Style:
 
     Args:
         image: path or http(s) address of a picture, or the name of one that comes with the package.
-            What an address gives is kept in the user's cache.
+            What an address gives is kept in the user's cache; see `hrstyle.download.fetch`.
         name: what the trained style is called.
         sha256: of what the address gives; it must agree. A file of one's own is not checked.
         member: where the address gives a zip archive (a wheel is one), the picture's path in it.
@@ -139,6 +137,7 @@ class Style:
             image = to_rgb(open_image(path))
         except InputError as error:
             if self.image.startswith("http"):  # the file in the cache says little
+                path.unlink(missing_ok=True)  # or the next call would not even ask again
                 raise InputError(f"{self.image}: {error}") from error
             raise
         width, height = image.size
@@ -242,46 +241,3 @@ def check_name(name: str) -> None:
     """Raise InputError unless a style of that name can have a file of that name."""
     if Path(name).name != name or not name.strip("."):
         raise InputError(f"style.name={name!r} must be able to name a file: no / in it")
-
-
-def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> Path:
-    """Download a file once, with a progress bar, into the user's cache.
-
-    Args:
-        url: http(s) address.
-        sha256: what the file must have; None trusts the address.
-        member: path of a file in the zip archive that the address gives; it is what is returned.
-
-    Raises:
-        InputError: the address does not answer, or gives another file than it should.
-    """
-    instead = "or save that picture yourself and give its path"
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")  # its other messages are for whoever writes a registry
-    try:
-        file = Path(
-            pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}" if sha256 else None,
-                path=pooch.os_cache("hrstyle"),
-                progressbar=sys.stderr.isatty(),
-            )
-        )
-    except OSError as error:  # requests' errors among them
-        response = getattr(error, "response", None)
-        reason = type(error).__name__ if response is None else f"status {response.status_code}"
-        raise InputError(f"cannot fetch {url} ({reason}); try again, {instead}") from error
-    except ValueError as error:
-        raise InputError(f"{url} gives another file than it should; {instead}") from error
-    finally:
-        logger.setLevel(level)
-    if member is None:
-        return file
-    picture = file.with_name(f"{file.name}-{member.replace('/', '-')}")
-    if not picture.is_file():
-        try:
-            write_atomically(picture, ZipFile(file).read(member))
-        except (BadZipFile, KeyError) as error:
-            raise InputError(f"{url} (kept as {file}) is no zip archive with {member}") from error
-    return picture

@@ -1,8 +1,13 @@
 """What several test files use: real sample photos, a small generator and a trained file."""
 
 import socket
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
+import pooch
 import pytest
 import torch
 
@@ -38,3 +43,21 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionRefusedError(f"no network: {address}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A folder that a server on this machine offers, its address, and an empty cache."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
+    handler = partial(_Quiet, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=[0.02]).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

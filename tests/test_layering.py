@@ -15,6 +15,7 @@ ORDER = [
     "errors",
     "metadata",
     "images",
+    "download",
     "blending",
     "outputs",
     "generator",
