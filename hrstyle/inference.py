@@ -1,8 +1,6 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo."""
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, overload
@@ -13,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from hrstyle.blending import Mask, blend, mask_image, soft_mask
-from hrstyle.engine import MEMORY, Painter
+from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import (
@@ -30,24 +28,6 @@ from hrstyle.mixing import load_style
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 LONGEST_SIDE = 65535
 """What `size` may be at most, in pixels; the longest that JPEG holds."""
-_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-
-
-def bytes_of(size: str | float) -> float:
-    """`"2GB"`, `"500 MB"`, `"1.5G"` or a number of bytes -> bytes; decimal units.
-
-    Raises:
-        InputError: none of these, or not positive.
-    """
-    text = str(size).strip().upper()
-    match = re.fullmatch(r"([0-9.]+(?:E\+?[0-9]+)?)\s*([KMGT]?)B?", text)
-    try:
-        value = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise InputError(f"{size!r} is no amount of memory; write for example 2GB or 500MB")
-    return value
 
 
 def check_options(
@@ -57,7 +37,7 @@ def check_options(
     keep_colours: bool = False,
     mask: Mask | None = None,
     size: int | None = None,
-    max_memory: str | float = 1,
+    max_memory: str | float | None = None,
 ) -> None:
     """Whether `Stylizer.stylize` will take these, to know it before the work.
 
@@ -79,7 +59,8 @@ def check_options(
         )
     if mask is not None:
         mask_image(mask)
-    bytes_of(max_memory)
+    if max_memory is not None:
+        bytes_of(max_memory)
 
 
 def load(
@@ -157,7 +138,7 @@ class Stylizer:
         keep_colours: bool = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
-        max_memory: str | float = ...,
+        max_memory: str | float | None = ...,
         progress: bool = ...,
     ) -> Tensor: ...
 
@@ -171,7 +152,7 @@ class Stylizer:
         keep_colours: bool = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
-        max_memory: str | float = ...,
+        max_memory: str | float | None = ...,
         progress: bool = ...,
     ) -> PILImage: ...
 
@@ -184,7 +165,7 @@ class Stylizer:
         keep_colours: bool = False,
         mask: Mask | None = None,
         size: int | None = None,
-        max_memory: str | float = MEMORY,
+        max_memory: str | float | None = None,
         progress: bool = False,
     ) -> PILImage | Tensor:
         """Repaint a picture; the result has its size to the pixel, or `size`.
@@ -211,9 +192,10 @@ class Stylizer:
                 upright photo, stretched to its size, and its edges are softened.
             size: length of the result's longer side in pixels, to which the photo is reduced or
                 enlarged before it is painted. None: the photo's own.
-            max_memory: what the pass itself may allocate, as `"2GB"` or in bytes. A picture that
-                would take more is streamed. What is taken in any case: the 8-bit picture, and
-                some 150 MB for each 10,000 pixels of its width.
+            max_memory: what the pass itself may allocate, as `"2GB"` or in bytes; None: half of
+                what is free, but at least 1 GB. A picture that would take more is streamed. What is
+                taken in any case: the 8-bit picture, and some 150 MB for each 10,000 pixels of its
+                width.
             progress: show a progress bar while a picture is streamed.
 
         Returns:
@@ -232,7 +214,8 @@ class Stylizer:
             size=size,
             max_memory=max_memory,
         )
-        how = {"stroke_size": stroke_size, "budget": bytes_of(max_memory), "progress": progress}
+        budget = share_of_free(self.device) if max_memory is None else bytes_of(max_memory)
+        how = {"stroke_size": stroke_size, "budget": budget, "progress": progress}
         after = {"strength": strength, "keep_colours": keep_colours, "mask": mask}
         if isinstance(image, Tensor):
             check_tensor(image)

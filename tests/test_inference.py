@@ -8,7 +8,7 @@ from PIL import Image
 import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, recolour, resize, to_tensor
-from hrstyle.inference import Stylizer, bytes_of, check_options
+from hrstyle.inference import Stylizer, check_options
 
 
 @pytest.fixture
@@ -149,14 +149,6 @@ def test_progress_bar(stylizer, photo, capsys):
     assert "painting: " in capsys.readouterr().err
     stylizer.stylize(large(photo))
     assert capsys.readouterr().err == ""
-
-
-def test_amounts_of_memory():
-    for text, value in {"2GB": 2e9, "500 mb": 5e8, "1.5G": 1.5e9, 7: 7, "1e9": 1e9}.items():
-        assert bytes_of(text) == value
-    for text in ("", "GB", "2 XB", "-1GB", 0, "1.2.3", "1e999"):
-        with pytest.raises(InputError, match="2GB or 500MB"):
-            bytes_of(text)
 
 
 def test_bad_settings(weights_file):

@@ -33,6 +33,7 @@ ORDER = [
     "engine.streaming",
     "engine.onnx",
     "engine.openvino",
+    "engine.memory",
     "engine.painter",
     "engine",
     "export",

@@ -80,7 +80,7 @@ def add(commands: Any) -> None:
         "--max-memory",
         metavar="SIZE",
         help="what repainting may take besides the picture; a larger picture is streamed in bands,"
-        " with the same result (1GB without it)",
+        " with the same result (half of what is free without it)",
     )
     stylize.set_defaults(run=run)
 

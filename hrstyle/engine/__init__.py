@@ -9,6 +9,14 @@ The last two work on a generator's `layers`, which are read off its `network`.
 """
 
 from hrstyle.engine.devices import best_device, find_device, find_dtype
-from hrstyle.engine.painter import MEMORY, Painter
+from hrstyle.engine.memory import bytes_of, share_of_free
+from hrstyle.engine.painter import Painter
 
-__all__ = ["MEMORY", "Painter", "best_device", "find_device", "find_dtype"]
+__all__ = [
+    "Painter",
+    "best_device",
+    "bytes_of",
+    "find_device",
+    "find_dtype",
+    "share_of_free",
+]

@@ -18,8 +18,6 @@ from hrstyle.generator import Generator
 from hrstyle.images import from_bytes, to_bytes
 
 ENGINES = ("auto", "torch", "openvino")
-MEMORY = 1e9
-"""Bytes that a pass may take unless told otherwise; a picture that needs more is streamed."""
 MIDDLING = 2**18
 """Pixels above which streaming is faster than a plain pass on a CPU."""
 

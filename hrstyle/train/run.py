@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_weights
-from hrstyle.engine import MEMORY, Painter
+from hrstyle.engine import Painter, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import PILImage, alpha_of, open_image, save_image, to_array
@@ -103,7 +103,8 @@ def paint(weights: Path, photo: Path, device: torch.device) -> PILImage:
     picture = open_image(photo)
     pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
-    painted = Image.fromarray(painter.paint(pixels, budget=MEMORY, progress=False).numpy())
+    budget = share_of_free(painter.device)
+    painted = Image.fromarray(painter.paint(pixels, budget=budget, progress=False).numpy())
     if alpha is not None:
         painted.putalpha(alpha)
     return painted
