@@ -1,19 +1,21 @@
-"""Draw the README's picture: every style on the same four photos, its painting on the left.
+"""Draw the README's picture: every trained style on the same four photos.
 
     python scripts/contact_sheet.py gallery.jpg
 
-The photos come with scikit-image and are in the public domain or CC0.
+On the left is the painting where it comes along, else its name. The photos come with scikit-image
+and are in the public domain or CC0.
 """
 
 import argparse
-from pathlib import Path
+import textwrap
 
-from gallery import bad_input_exits, with_pictures
+from gallery import bad_input_exits
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 import hrstyle
 from hrstyle.images import open_atomically, open_image, to_pil, to_rgb
+from hrstyle.styles import Style, gallery, names, picture_names
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
@@ -41,13 +43,31 @@ def block(pictures: list[Image.Image], title: str) -> Image.Image:
     return sheet
 
 
+def painting(style: Style) -> Image.Image:
+    """The painting, or a card with its name where it does not come along."""
+    if style.image in picture_names():
+        return to_pil(style.load())
+    card = Image.new("RGB", CELL, "#e8e4dc")
+    lines = "\n".join(
+        [*textwrap.wrap(str(style.title), 24), "", str(style.artist), str(style.year)]
+    )
+    ImageDraw.Draw(card).multiline_text(
+        (CELL[0] / 2, CELL[1] / 2),
+        lines,
+        fill="#444444",
+        font=ImageFont.load_default(size=16),
+        anchor="mm",
+        align="center",
+    )
+    return card
+
+
 def main() -> None:
     """Paint and paste."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", help="the picture to write, .jpg")
-    parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     arguments = parser.parse_args()
     photos = []
     for name in PHOTOS:
@@ -55,10 +75,10 @@ def main() -> None:
         photos.append(ImageOps.contain(photo, (PAINTED, PAINTED), Image.Resampling.LANCZOS))
     empty = Image.new("RGB", CELL, "white")
     blocks = [block([empty, *photos], "the photos")]
-    for name, style in tqdm(with_pictures(arguments.pictures).items(), desc="styles"):
-        stylizer = hrstyle.load(name)
+    for name in tqdm(names(), desc="styles"):
+        style, stylizer = gallery()[name], hrstyle.load(name)
         painted = [stylizer.stylize(photo) for photo in photos]
-        blocks.append(block([to_pil(style.load()), *painted], f"{name}    {style.credit}"))
+        blocks.append(block([painting(style), *painted], f"{name}    {style.credit}"))
     width, height = blocks[0].size
     rows = -(-len(blocks) // BLOCKS)
     sheet = Image.new("RGB", (BLOCKS * width, rows * height), "white")
