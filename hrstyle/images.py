@@ -50,6 +50,7 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         InputError: the file is missing, is no picture that Pillow reads, or is cut off.
     """
     _quieten()
+    name = path if isinstance(path, (str, os.PathLike)) else "the input"
     try:
         with Image.open(path) as image:
             return upright(image)
@@ -58,19 +59,14 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; name a picture file in it") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture of a type that can be read") from error
+        raise InputError(f"{name} is not a picture of a type that can be read") from error
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{path} is larger than Pillow opens unasked ({error}); if you trust the file, set"
+            f"{name} is larger than Pillow opens unasked ({error}); if you trust the file, set"
             " PIL.Image.MAX_IMAGE_PIXELS = None"
         ) from error
     except Exception as error:  # decoders raise all sorts of types for damaged files
-        name, reason = path, f": {error}"
-        if not isinstance(path, (str, os.PathLike)):
-            name = "the input"
-        if isinstance(error, UnidentifiedImageError):  # it says no more than the file's name
-            reason = ""
-        raise InputError(f"{name} is not a picture that can be read{reason}") from error
+        raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
 def image_of(source: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILImage:

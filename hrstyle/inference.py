@@ -1,7 +1,7 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, overload
 
@@ -14,16 +14,13 @@ from hrstyle.blending import Mask, blend, mask_image, soft_mask
 from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import (
-    PILImage,
-    alpha_of,
-    check_tensor,
-    image_of,
-    resize,
-    to_array,
-)
+from hrstyle.images import PILImage, alpha_of, check_tensor, image_of, resize, to_array, to_rgb
 from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
+from hrstyle.pipeline import in_order
+
+Picture = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
+"""What people have a picture as; see `Stylizer.stylize`."""
 
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 LONGEST_SIDE = 65535
@@ -158,7 +155,7 @@ class Stylizer:
 
     def stylize(
         self,
-        image: str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor,
+        image: Picture,
         *,
         strength: float = 1.0,
         stroke_size: float = 1.0,
@@ -232,6 +229,37 @@ class Stylizer:
         result.info.update(info)
         return result
 
+    def stylize_many(
+        self, images: Iterable[Picture], *, return_exceptions: bool = False, **options: Any
+    ) -> Iterator[Any]:
+        """Repaint many pictures, and give each result in its turn, as soon as it is ready.
+
+        While one is painted, or its result used, threads read the next, at most eight ahead.
+
+        Args:
+            images: as `stylize` takes them; taken one by one as they are needed.
+            return_exceptions: give the `InputError` of a picture in its place, and go on; without
+                it, the error is raised there, and is the end.
+            options: as of `stylize`, for all.
+
+        Raises:
+            InputError: an impossible setting, at once; see also `stylize`.
+        """
+        check_options(**{key: value for key, value in options.items() if key != "progress"})
+        if options.get("mask") is not None:
+            options["mask"] = mask_image(options["mask"])  # read once
+
+        def results() -> Iterator[Any]:
+            for picture in in_order(_read, images):
+                try:
+                    yield self.stylize(picture.result(), **options)
+                except InputError as error:
+                    if not return_exceptions:
+                        raise
+                    yield error
+
+        return results()
+
     def _paint(
         self, photo: Tensor, size: int | None, how: dict[str, Any], after: dict[str, Any]
     ) -> Tensor:
@@ -246,6 +274,19 @@ class Stylizer:
         elif after["strength"] == 1 and not after["keep_colours"]:
             return brush(self.painter, photo, **how)
         return blend(brush(self.painter, photo.clone(), **how), photo, **after)
+
+
+def _read(image: Picture) -> PILImage | Tensor:
+    """What `stylize` has to do to a picture before the pass: what is left is next to nothing."""
+    if isinstance(image, Tensor):
+        return image
+    picture = image_of(image)
+    alpha, result = alpha_of(picture), to_rgb(picture)
+    if alpha is not None:
+        result.putalpha(alpha)
+    # Not its profile: the colours are sRGB's now.
+    result.info = {key: value for key, value in kept_info(picture).items() if key != "icc_profile"}
+    return result
 
 
 def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:

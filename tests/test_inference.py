@@ -9,6 +9,8 @@ import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, recolour, resize, to_tensor
 from hrstyle.inference import Stylizer, check_options
+from hrstyle.metadata import srgb_profile
+from hrstyle.pipeline import WORKERS
 
 
 @pytest.fixture
@@ -274,3 +276,53 @@ def test_bad_settings_of_a_picture(stylizer, small, tmp_path):
         with pytest.raises(InputError, match=message):
             check_options(**settings)
     check_options(size=np.int64(7), strength=np.float32(1), keep_colours=True, mask=small)
+
+
+def test_many_pictures_in_order(stylizer, small, tmp_path):
+    small.save(tmp_path / "photo.jpg", dpi=(200, 200))
+    clear = small.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(small.size))
+    small.convert("CMYK").save(tmp_path / "cmyk.tif")
+    wide = small.copy()
+    wide.info["icc_profile"] = srgb_profile()
+    pictures = [
+        *(tmp_path / "photo.jpg", tmp_path / "cmyk.tif", small, clear, small.convert("P"), wide),
+        *(np.asarray(small), to_tensor(small), small.convert("I;16")),
+    ]
+    options = {"size": 40, "strength": 0.5, "mask": small.convert("L"), "keep_colours": True}
+    for picture, result in zip(pictures, stylizer.stylize_many(pictures, **options), strict=True):
+        expected = stylizer.stylize(picture, **options)
+        if isinstance(picture, torch.Tensor):
+            assert torch.equal(result, expected)
+        else:
+            assert result == expected  # of Pillow: mode, size, pixels
+            assert result.info == expected.info
+
+
+def test_one_of_many_fails(stylizer, small, tmp_path):
+    pictures = [small, tmp_path / "gone.jpg", small]
+    results = stylizer.stylize_many(pictures)
+    assert next(results).size == small.size
+    with pytest.raises(InputError, match="gone"):
+        next(results)
+    first, error, last = stylizer.stylize_many(pictures, return_exceptions=True)
+    assert isinstance(error, InputError)
+    assert first == last == stylizer.stylize(small)
+    with pytest.raises(InputError, match="size"):
+        stylizer.stylize_many(pictures, size=-1)  # before the first is asked for
+    with pytest.raises(TypeError, match="sise"):
+        stylizer.stylize_many(pictures, sise=1)
+
+
+def test_many_pictures_are_taken_as_they_are_needed(stylizer, small):
+    taken = []
+
+    def pictures():
+        while True:
+            taken.append(1)
+            yield small
+
+    results = stylizer.stylize_many(pictures())
+    for number in range(1, 20):
+        next(results)
+        assert number < len(taken) <= number + WORKERS

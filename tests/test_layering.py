@@ -17,6 +17,7 @@ ORDER = [
     "images",
     "download",
     "blending",
+    "pipeline",
     "outputs",
     "generator",
     "paper",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
+Job = tuple[str | Path, str | Path]
+"""A photo and its result's file."""
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
 
@@ -90,8 +92,9 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from hrstyle.images import check_quality, open_image, save_image
+    from hrstyle.images import check_quality, open_image
     from hrstyle.inference import check_options, load
+    from hrstyle.pipeline import in_order
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
@@ -107,29 +110,28 @@ def run(arguments: argparse.Namespace) -> None:
     stylizer = load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine"))
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
     options["progress"] = seen and len(pairs) == 1
+    photos = (open_image(sys.stdin.buffer) if name == STANDARD else name for name, _ in pairs)
+    results = stylizer.stylize_many(photos, return_exceptions=True, **options)
+    saved = in_order(lambda work: _save(*work, arguments), zip(pairs, results, strict=True))
+    bar = tqdm(pairs, unit="photo", disable=len(pairs) == 1 or not seen, leave=False)
     failed = 0
-    for source, target in tqdm(
-        pairs, unit="photo", disable=len(pairs) == 1 or not seen, leave=False
-    ):
+    for (source, target), future in zip(bar, saved, strict=True):
         try:
-            photo = open_image(sys.stdin.buffer) if source == STANDARD else source
-            result = stylizer.stylize(photo, **options)
-            if target == STANDARD:
-                _write(result, arguments)
-            else:
-                save_image(result, target, quality=arguments.quality, strip=arguments.strip)
-                tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
+            result = future.result()
         except InputError as error:
             if len(pairs) == 1:
                 raise
             failed += 1
             named = error if str(source) in str(error) else f"{source}: {error}"
             tqdm.write(f"hrstyle: {named}", file=sys.stderr)
+        else:
+            if target != STANDARD:
+                tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
     if failed:
         raise InputError(f"{failed} of {len(pairs)} photos could not be repainted, see above")
 
 
-def _plan(arguments: argparse.Namespace) -> Sequence[tuple[str | Path, str | Path]]:
+def _plan(arguments: argparse.Namespace) -> Sequence[Job]:
     """Which photo goes where; either may be `STANDARD`."""
     from hrstyle.outputs import ending_of, plan_outputs
 
@@ -157,13 +159,20 @@ def _plan(arguments: argparse.Namespace) -> Sequence[tuple[str | Path, str | Pat
     return [(STANDARD, pairs[0][1])] if pairs and arguments.input == [STANDARD] else pairs
 
 
-def _write(result: "PILImage", arguments: argparse.Namespace) -> None:
-    """Write a result to standard output, once it is whole."""
-    from hrstyle.images import write_image
+def _save(job: Job, result: "PILImage | InputError", arguments: argparse.Namespace) -> "PILImage":
+    """Write a result to its file, or to standard output; raise what came instead of one."""
+    from hrstyle.images import save_image, write_image
     from hrstyle.outputs import ending_of
 
-    data = io.BytesIO()
-    name = f"standard output{ending_of(arguments.format or _FORMAT)}"
-    write_image(result, data, name, quality=arguments.quality, strip=arguments.strip)
+    if isinstance(result, InputError):
+        raise result
+    _, target = job
+    how = {"quality": arguments.quality, "strip": arguments.strip}
+    if target != STANDARD:
+        save_image(result, target, **how)
+        return result
+    data = io.BytesIO()  # a result that fails is to leave no half of itself
+    write_image(result, data, f"output{ending_of(arguments.format or _FORMAT)}", **how)
     sys.stdout.buffer.write(data.getvalue())
     sys.stdout.buffer.flush()
+    return result
