@@ -6,6 +6,7 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 import io
 import logging
 import os
+import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -225,8 +226,13 @@ def write_image(
     if file_format in ("JPEG", "WEBP", "AVIF"):
         check_quality(quality)
         options["quality"] = QUALITY if quality is None else quality
+    # To a full disk, OpenJPEG would try to write for ever.
+    encoded = io.BytesIO() if file_format == "JPEG2000" else file
     try:
-        image.save(file, file_format, **options)
+        image.save(encoded, file_format, **options)
+        if encoded is not file:
+            encoded.seek(0)
+            shutil.copyfileobj(encoded, file)
     except ValueError as error:
         raise InputError(f"{name}: {error}; try a name ending in .png") from error
     except OSError as error:

@@ -120,12 +120,15 @@ def large(photo, width=1200, height=901):
     return open_image(photo).resize((width, height))
 
 
-def test_two_threads_share_one_stylizer(stylizer, photo):
-    pictures = [large(photo, 640, 480), large(photo, 700, 500), open_image(photo)] * 2
-    expected = [np.asarray(stylizer.stylize(picture)) for picture in pictures]
-    with ThreadPoolExecutor(2) as pool:
-        for result, alone in zip(pool.map(stylizer.stylize, pictures), expected, strict=True):
-            assert np.array_equal(np.asarray(result), alone)
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_twenty_threads_share_one_stylizer(weights_file, photo, engine):
+    stylizer = hrstyle.load(weights_file, device="cpu", engine=engine)
+    sizes = [(640, 480), (700, 500), (60, 40), (451, 300), (33, 90)]
+    pictures = [large(photo, *sizes[number % 5]) for number in range(20)]
+    expected = [np.asarray(stylizer.stylize(picture)) for picture in pictures[:5]]
+    with ThreadPoolExecutor(20) as pool:
+        for number, result in enumerate(pool.map(stylizer.stylize, pictures)):
+            assert np.array_equal(np.asarray(result), expected[number % 5])
 
 
 def test_no_global_state_changes(stylizer, photo):

@@ -131,9 +131,13 @@ def save_state(trainer: pl.Trainer, path: Path) -> None:
     """Write the whole state of the training; `path` is whole at any moment, the old or the new."""
     # Lightning's own temporary file may be on another disk, from where it is copied, not renamed.
     temporary = path.with_name(f".{path.name}.tmp")
-    trainer.save_checkpoint(temporary, weights_only=False)
-    if trainer.is_global_zero:
-        temporary.replace(path)
+    try:
+        trainer.save_checkpoint(temporary, weights_only=False)
+        if trainer.is_global_zero:
+            temporary.replace(path)
+    finally:
+        if trainer.is_global_zero:
+            temporary.unlink(missing_ok=True)
 
 
 class StopOnInterrupt(Callback):
