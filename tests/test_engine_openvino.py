@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -27,3 +29,17 @@ def test_openvino_takes_any_size_and_threads_may_share_it(generator):
     with ThreadPoolExecutor(4) as pool:
         for picture, result in zip(pictures, pool.map(paint, pictures), strict=True):
             assert (result - painted(generator, picture)).abs().max() * 255 < 0.5
+
+
+def test_openvino_reports_to_nobody():
+    code = """
+import sys
+def tell(event, arguments):
+    if event == "socket.getaddrinfo":
+        print("turned to", arguments, file=sys.stderr, flush=True)
+sys.addaudithook(tell)
+import hrstyle
+assert hrstyle.load("starry_night", engine="openvino").engine == "openvino"
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

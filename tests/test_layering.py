@@ -47,6 +47,10 @@ ORDER = [
     "video.writing",
     "video.repainting",
     "video",
+    "web",
+    "web.studio",
+    "web.page",
+    "web.server",
     "train.memory",
     "train.data",
     "train.module",
@@ -61,6 +65,7 @@ ORDER = [
     "cli.export",
     "cli.styles",
     "cli.video",
+    "cli.serve",
     "cli",
     "__main__",
 ]
@@ -91,7 +96,7 @@ def test_imports_point_one_way(name):
     assert imported - {""} <= before
     if name.startswith("train"):
         assert "inference" not in imported
-    if name.startswith("cli") or name == "inference":
+    if name.startswith(("cli", "web")) or name == "inference":
         assert not any(module.startswith("train") for module in imported)
 
 

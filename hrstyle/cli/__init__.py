@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from hrstyle import __version__
-from hrstyle.cli import export, optimize, styles, stylize, video
+from hrstyle.cli import export, optimize, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
@@ -25,6 +25,7 @@ examples:
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg
   hrstyle export starry_night starry_night.onnx
   hrstyle styles
+  hrstyle serve
 
 train a style of your own, then use the file it writes:
   python -m hrstyle.train style.image=my_painting.jpg
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (stylize, video, optimize, export, styles):
+    for command in (stylize, video, optimize, export, styles, serve):
         command.add(commands)
     return parser
 

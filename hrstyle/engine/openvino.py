@@ -1,5 +1,6 @@
 """A generator compiled by OpenVINO, for CPUs."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -45,10 +46,17 @@ def _openvino_core() -> Any:
     Its CPU plugin replaces the thread's stack for signal handlers. Once it had been unloaded, the
     next Ctrl-C crashed (OpenVINO 2026.4 under pytest, which has such a stack of its own).
     """
+    # As it is imported, OpenVINO reports to a web analytics service, but if this is missing.
+    reporter = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         import openvino
     except ImportError as error:
         raise InputError(
             f"openvino cannot be imported ({error}); run: pip install openvino"
         ) from error
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if reporter is not None:
+            sys.modules["openvino_telemetry"] = reporter
     return openvino.Core()

@@ -1,0 +1,52 @@
+"""`hrstyle serve`."""
+
+import argparse
+from typing import Any
+
+from hrstyle.cli.options import given
+from hrstyle.errors import InputError
+
+_EPILOG = """\
+examples:
+  hrstyle serve                               # then open http://127.0.0.1:7860
+  hrstyle serve --host 0.0.0.0 --port 8000    # for the other machines of the network, too
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    serve = commands.add_parser(
+        "serve",
+        help="open a web page that repaints photos",
+        description="Repaint photos in the browser. The page works without any connection, and"
+        " nobody but this machine reaches it unless --host says so. Photos and results are deleted"
+        " after an hour, and when the server ends. Needs: pip install 'hrstyle[web]'",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = serve.add_argument
+    add("--host", help="the address to listen on (127.0.0.1: this machine only)")
+    add("--port", metavar="N", help="the port (the first free one from 7860 on)")
+    add("--max-pixels", metavar="N", help="of a photo; a larger one is refused (50 million)")
+    serve.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until Ctrl-C."""
+    for name, most in (("port", 65535), ("max_pixels", 10**12)):
+        if getattr(arguments, name) is not None:
+            setattr(arguments, name, _whole(name, getattr(arguments, name), most))
+    from hrstyle.web.server import serve
+
+    serve(**given(arguments, "host", "port", "max_pixels"))
+
+
+def _whole(name: str, text: str, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= most:
+        option = name.replace("_", "-")
+        raise InputError(f"--{option} {text} must be a whole number from 1 to {most}")
+    return value

@@ -1,0 +1,227 @@
+"""The page itself, in Gradio's components."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import is_http_url_like
+
+from hrstyle import styles
+from hrstyle.errors import InputError
+from hrstyle.web.studio import MOST_PHOTOS, THUMBNAILS, Repaint, Studio, find
+
+EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+"""Of scikit-image's sample photos."""
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+_SHOW = """() => {
+  // Progress and result, which a phone has further down; not before they are laid out.
+  setTimeout(() => document.getElementById("slider").scrollIntoView(
+    {behavior: "smooth", block: "nearest"}), 300)
+}"""
+_CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+
+
+def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
+    """The page.
+
+    Args:
+        studio: paints the photos.
+        delete_cache: every how many seconds files are looked through, and how old they may become.
+    """
+    names = styles.names()
+    with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
+        gr.Markdown("# hrstyle\nYour photos, repainted in the style of a painting.")
+        with gr.Row(equal_height=False):
+            with gr.Column(min_width=320):
+                photos = gr.Gallery(
+                    label="Photos: drop, paste or take them",
+                    sources=["upload", "clipboard", "webcam"],
+                    file_types=["image"],
+                    height=260,
+                    object_fit="contain",
+                    fit_columns=False,
+                    buttons=[],
+                    elem_id="photos",
+                )
+                gr.Examples(
+                    [[[_sample(name)]] for name in EXAMPLES],
+                    photos,
+                    label="Or try one of",
+                    elem_id="examples",
+                )
+                style = gr.Radio(
+                    [(_title(name), name) for name in names],
+                    value="starry_night",
+                    label="Style",
+                    elem_id="styles",
+                )
+                with gr.Accordion("More", open=False):
+                    strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
+                    stroke = gr.Slider(0.5, 8, 1, step=0.5, label="Stroke size: times as large")
+                    colours = gr.Checkbox(label="Keep the photo's colours")
+                    second = gr.Dropdown(
+                        ["none", *((_title(name), name) for name in names)],
+                        value="none",
+                        label="Second style, to mix in",
+                    )
+                    share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
+                button = gr.Button("Paint", variant="primary", elem_id="paint")
+            with gr.Column(min_width=320):
+                slider = gr.ImageSlider(
+                    label="Before and after",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    max_height=640,
+                    elem_id="slider",
+                )
+                before = gr.Gallery(visible=False)
+                after = gr.Gallery(
+                    label="Which one to look at",
+                    visible=False,
+                    allow_preview=False,
+                    interactive=False,
+                    height=150,
+                    buttons=[],
+                    elem_id="results",
+                )
+                results = gr.File(
+                    label="To keep: full size, PNG",
+                    visible=False,
+                    file_count="multiple",
+                    interactive=False,
+                    elem_id="files",
+                )
+        # What scripts call takes and gives a single file.
+        photo, result = gr.File(visible=False), gr.File(visible=False, label="Result")
+        for block in (photos, photo):
+            _refuse_addresses(block)
+        settings = [style, strength, stroke, colours, second, share]
+
+        def paint(
+            files: list[tuple[str, str | None]] | None,
+            *settings: Any,
+            progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008 - Gradio's way
+        ) -> tuple[Any, ...]:
+            repaints = _paint(studio, [file for file, _ in files or ()], settings, progress)
+            befores = [str(repaint.before) for repaint in repaints]
+            afters = [str(repaint.after) for repaint in repaints]
+            return (
+                (befores[0], afters[0]),
+                befores,
+                gr.Gallery(afters, visible=len(afters) > 1),
+                gr.File([str(repaint.file) for repaint in repaints], visible=True),
+            )
+
+        def stylize(  # scripts call it by these names
+            photo: str | None,
+            style: str,
+            strength: float,
+            stroke_size: float,
+            keep_colours: bool,
+            second: str,
+            share: float,
+            progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
+        ) -> str:
+            settings = (style, strength, stroke_size, keep_colours, second, share)
+            [repaint] = _paint(studio, [photo] if photo else [], settings, progress)
+            return str(repaint.file)
+
+        one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painter"}
+        button.click(
+            paint,
+            [photos, *settings],
+            [slider, before, after, results],
+            api_visibility="private",
+            show_progress_on=slider,
+            **one_at_a_time,
+        ).success(js=_SHOW)
+        button.click(js=_SHOW)
+        gr.Button(visible=False).click(
+            stylize,
+            [photo, *settings],
+            result,
+            api_name="stylize",
+            api_description="Repaint a photo; gives back a PNG of its size.",
+            **one_at_a_time,
+        )
+        after.select(_show, [before, after], slider, queue=False, api_visibility="private")
+        gr.api(_names, api_name="styles", api_description="The names of the styles.", queue=False)
+    return page
+
+
+def css() -> str:
+    """The page's style sheet, with the thumbnails in it."""
+    rules = [_CSS]
+    for name in styles.names():
+        data = base64.b64encode((THUMBNAILS / f"{name}.jpg").read_bytes()).decode()
+        rules.append(
+            f'#styles label:has(input[value="{name}"])::before'
+            f" {{ background-image: url(data:image/jpeg;base64,{data}) }}"
+        )
+    return "\n".join(rules)
+
+
+def _paint(
+    studio: Studio, files: list[str], settings: tuple[Any, ...], progress: gr.Progress
+) -> list[Repaint]:
+    style, strength, stroke_size, keep_colours, second, share = settings
+    how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+    repaints = []
+    with _shown():
+        if not 1 <= len(files) <= MOST_PHOTOS:
+            raise InputError(
+                "choose a photo first" if not files else f"at most {MOST_PHOTOS} photos at once"
+            )
+        stylizer = find(style, None if second == "none" else second, share)
+        for number, file in enumerate(files):
+            progress((number, len(files)), desc="Painting", unit="photos")
+            try:
+                repaints.append(studio.paint(file, stylizer, **how))
+            except InputError as error:
+                if len(files) == 1 or (number == len(files) - 1 and not repaints):
+                    raise
+                gr.Warning(str(error))  # and go on with the others
+    return repaints
+
+
+def _refuse_addresses(block: gr.components.Component) -> None:
+    """Where a client names a file by its address, Gradio would fetch it, however large."""
+    move = block.async_move_resource_to_block_cache
+
+    async def checked(path: str | Path | None) -> str | None:
+        if is_http_url_like(str(path)):
+            raise gr.Error("Upload the photo itself, not its address.", print_exception=False)
+        return await move(path)
+
+    vars(block)["async_move_resource_to_block_cache"] = checked
+
+
+def _show(
+    before: list[tuple[str, Any]], after: list[tuple[str, Any]], event: gr.SelectData
+) -> tuple[str, str]:
+    return before[event.index][0], after[event.index][0]
+
+
+def _names() -> list[str]:
+    return styles.names()
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    """Bad input is told to the visitor, in one sentence."""
+    try:
+        yield
+    except InputError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _sample(name: str) -> str:
+    return str(files("skimage.data") / name)

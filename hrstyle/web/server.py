@@ -1,0 +1,157 @@
+"""The server behind the page: what it answers, and what it leaves behind, which is nothing."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Container
+from contextlib import chdir, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image
+
+from hrstyle.errors import InputError
+from hrstyle.web.studio import MAX_PIXELS, Studio
+
+HOST = "127.0.0.1"
+QUEUE = 20
+"""How many requests may wait; one more is told to try again."""
+KEEP = 3600
+"""Seconds until photos and results are deleted."""
+_BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
+# Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
+_CLOSED = ("/file=http", "/proxy=", "/process_recording", "/vibe-", "/deep_link")
+
+
+def serve(
+    *,
+    host: str = HOST,
+    port: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    keep: float = KEEP,
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        host: the address to listen on; the default is reached from this machine only.
+        port: None takes the first free one from 7860 on.
+        max_pixels: of a photo.
+        keep: seconds until a photo and its results are deleted; all are when the server ends.
+
+    Raises:
+        InputError: an address of another machine, a port in use, Gradio is not installed.
+    """
+    check_address(host, port)
+    with TemporaryDirectory(prefix="hrstyle-") as name:
+        folder, empty = Path(name, "files"), Path(name, "empty")
+        folder.mkdir()
+        empty.mkdir()
+        os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+        with chdir(empty):  # Gradio is free with what lies in the current folder
+            page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
+            Image.MAX_IMAGE_PIXELS = None  # the studio counts them
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder is removed
+            examples = set(folder.rglob("*"))
+            try:
+                print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
+                while True:
+                    time.sleep(min(60, keep))
+                    sweep(folder, keep, but=examples)
+            finally:
+                page.close(verbose=False)
+
+
+def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
+    """The running page, a `gradio.Blocks`."""
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
+    from starlette.middleware import Middleware
+
+    from hrstyle.web.page import THEME, build, css
+
+    page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
+    page.queue(max_size=QUEUE)
+    try:
+        page.launch(
+            server_name=f"[{host}]" if ":" in host else host,
+            server_port=port,
+            theme=THEME,
+            css=css(),
+            max_file_size=_BYTES_A_PIXEL * studio.max_pixels,
+            app_kwargs={"middleware": [Middleware(Gate)]},
+            footer_links=["api"],
+            share=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            run_history=False,
+            enable_monitoring=False,
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+    except OSError as error:  # taken since it was checked
+        raise InputError(f"cannot listen on {host}, port {port}: {error}") from error
+    return page
+
+
+def check_address(host: str, port: int | None) -> None:
+    """Whether this machine can listen there.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        family, kind, *_, address = socket.getaddrinfo(
+            host, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            if os.name == "posix":  # a port that has just been given up is free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "errno", None)
+        if reason == errno.EADDRINUSE:
+            raise InputError(f"port {port} is in use; take another --port") from error
+        if reason == errno.EACCES:
+            raise InputError(f"port {port} is reserved; take a --port from 1024 on") from error
+        raise InputError(
+            f"{host} is no address of this machine; take --host {HOST}, or 0.0.0.0 for all it has"
+        ) from error
+
+
+def sweep(folder: Path, keep: float, *, but: Container[Path] = ()) -> None:
+    """Delete old files and empty folders, all the way down.
+
+    Gradio's `delete_cache` does so too, but not with what it has lost sight of: uploads that broke
+    off, and results of visitors who did not wait for them.
+
+    Args:
+        folder: where.
+        keep: how old they may become, in seconds.
+        but: what stays.
+    """
+    for path in sorted(folder.rglob("*"), reverse=True):  # files before their folders
+        with suppress(OSError):  # gone meanwhile; a folder that is not empty
+            if path not in but and time.time() - path.stat().st_mtime > keep:
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+class Gate:
+    """ASGI middleware that closes the routes in `_CLOSED`."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from starlette.responses import PlainTextResponse
+
+        if any(route in scope.get("path", "") for route in _CLOSED):
+            await PlainTextResponse("Not here", status_code=403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)

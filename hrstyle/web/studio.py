@@ -1,0 +1,148 @@
+"""What visitors of the web page may ask for: checked, then painted."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hrstyle import styles
+from hrstyle.errors import InputError
+from hrstyle.images import PILImage, alpha_of, save_image, to_rgb, upright
+from hrstyle.inference import Stylizer, check_options, load
+
+MAX_PIXELS = 50_000_000
+"""Of a photo, unless told otherwise."""
+MOST_PHOTOS = 20
+"""At once."""
+PREVIEW = 1280
+"""Longer side of what the page shows, in pixels; the result itself is as large as the photo."""
+THUMBNAILS = Path(__file__).parent / "thumbnails"
+"""A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+"""What is read from strangers. Pillow knows others, one of which (EPS) runs programs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaint:
+    """Files of one repaint: the result, and photo and result as the page shows them."""
+
+    file: Path
+    before: Path
+    after: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """Paints for visitors.
+
+    Args:
+        folder: where results go, each into a folder of its own that nobody can guess.
+        max_pixels: how many a photo may have, and how many it may be painted at.
+    """
+
+    folder: Path
+    max_pixels: int = MAX_PIXELS
+
+    def paint(self, path: str | os.PathLike[str], stylizer: Stylizer, **how: Any) -> Repaint:
+        """Repaint one photo.
+
+        Args:
+            path: of the photo, as uploaded.
+            stylizer: see `find`.
+            how: see `Stylizer.stylize`.
+
+        Raises:
+            InputError: no picture, or too large a one; an impossible setting.
+        """
+        check_options(**how)
+        photo = open_photo(Path(path), self.max_pixels, how.get("stroke_size", 1))
+        result = stylizer.stylize(photo, progress=True, **how)
+        folder = self.folder / secrets.token_hex(16)
+        folder.mkdir()
+        repaint = Repaint(
+            file=folder / f"{Path(path).stem}-{stylizer.style.replace(' + ', '-')}.png",
+            before=folder / "before.webp",
+            after=folder / "after.webp",
+        )
+        save_image(result, repaint.file)
+        save_image(preview(photo), repaint.before, strip=True)
+        save_image(preview(result), repaint.after, strip=True)
+        return repaint
+
+
+def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
+    """A bundled style, or two of them mixed.
+
+    Args:
+        style: its name. Here a path is none: visitors may send any text.
+        second: name of another, or None.
+        share: how much of the second, from 0 to 1.
+
+    Raises:
+        InputError: no such style or share.
+    """
+    for name in (style,) if second is None else (style, second):
+        if name not in styles.names():
+            raise InputError(
+                f"there is no style named {str(name)[:40]!r}; the styles are"
+                f" {', '.join(styles.names())}"
+            )
+    if not (isinstance(share, int | float) and 0 <= share <= 1):
+        raise InputError(f"share={share!r} of the second style must be from 0 to 1")
+    if second in (None, style) or share == 0:
+        second, share = None, 0
+    return _load(style, second, share)
+
+
+@lru_cache(maxsize=3)  # each keeps the memory that its engine has taken
+def _load(style: str, second: str | None, share: float) -> Stylizer:
+    return load(style if second is None else {style: 1 - share, second: share})
+
+
+def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
+    """A photo from a stranger, upright. Its pixels are counted before any is decoded.
+
+    Args:
+        path: the file.
+        max_pixels: how many it may have.
+        stroke_size: below 1, the photo is enlarged by it to be painted, and that counts.
+
+    Raises:
+        InputError: too many pixels, or no picture; the message names the file without its folder.
+    """
+    Image.init()
+    try:
+        with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as photo:
+            enlarged = 1 / min(1, max(stroke_size, 0.01)) ** 2
+            if photo.width * photo.height * enlarged > max_pixels:
+                finer = " with such fine strokes" if enlarged > 1 else ""
+                raise InputError(
+                    f"{path.name} has {photo.width}x{photo.height} pixels, too many{finer}: at most"
+                    f" {int(max_pixels / enlarged):,} are painted here, so reduce it first"
+                )
+            return upright(photo)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise all sorts of types for damaged files
+        raise InputError(
+            f"{path.name} is not a picture that can be read; take a JPEG, PNG or WebP"
+        ) from error
+
+
+def preview(picture: PILImage) -> PILImage:
+    """A picture of any mode in sRGB, no longer than `PREVIEW`; transparency is kept."""
+    image, alpha = to_rgb(picture), alpha_of(picture)
+    if alpha is not None:
+        image = image.copy()  # it may be the picture itself
+        image.putalpha(alpha)
+    return image if max(image.size) <= PREVIEW else _reduced(image)
+
+
+def _reduced(image: PILImage) -> PILImage:
+    copy = image.copy()
+    copy.thumbnail((PREVIEW, PREVIEW))
+    return copy

@@ -1,0 +1,31 @@
+"""The small repaints that the web page offers the styles with: hrstyle/web/thumbnails/.
+
+    python scripts/web_thumbnails.py
+
+Chelsea's face in every bundled style; to be run again when weights change.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+import hrstyle
+from hrstyle.images import PILImage, open_image, save_image
+from hrstyle.styles import names
+from hrstyle.web.studio import THUMBNAILS
+
+BOX = (70, 10, 350, 290)  # of chelsea.png
+SIDE = 144
+
+
+def draw(style: str) -> PILImage:
+    """The picture for one style."""
+    photo = open_image(Path(str(files("skimage.data") / "chelsea.png"))).crop(BOX)
+    painted = hrstyle.load(style, engine="torch").stylize(photo)
+    return painted.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+if __name__ == "__main__":
+    for name in names():
+        save_image(draw(name), THUMBNAILS / f"{name}.jpg", quality=80, strip=True)

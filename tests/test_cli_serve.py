@@ -1,0 +1,55 @@
+import re
+import socket
+import sys
+
+import pytest
+
+from hrstyle.cli import main
+
+
+def refused(capsys, *arguments):
+    """The one sentence that the command says instead of serving."""
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", *arguments])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("hrstyle: ")
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "1.5", "many", "", "1e6"])
+def test_numbers(capsys, value):
+    assert "from 1 to 65535" in refused(capsys, "--port", value)
+    assert "--max-pixels" in refused(capsys, "--max-pixels", value)
+
+
+def test_more_than_there_are(capsys):
+    refused(capsys, "--port", "65536")
+    refused(capsys, "--max-pixels", "9" * 20)
+
+
+@pytest.mark.parametrize("host", ["nan", "-1", "192.0.2.1", "a b", "", "x" * 300, "127.0.0.1:80"])
+def test_addresses_of_other_machines(capsys, host):
+    assert "no address of this machine" in refused(capsys, "--host", host)
+
+
+def test_a_port_in_use(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        assert f"port {port} is in use" in refused(capsys, "--port", port)
+
+
+def test_without_gradio(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)  # which is how Python says: not there
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")  # to be put back afterwards
+    assert "pip install 'hrstyle[web]'" in refused(capsys)
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    text = capsys.readouterr().out
+    assert len(re.findall(r"^  hrstyle serve", text, flags=re.MULTILINE)) == 2
+    assert "hrstyle[web]" in text

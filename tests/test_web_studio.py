@@ -1,0 +1,133 @@
+"""What the web page takes from strangers, and what it gives back; without Gradio."""
+
+import importlib.util
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from hrstyle import styles
+from hrstyle.cli import main
+from hrstyle.errors import InputError
+from hrstyle.images import open_image
+from hrstyle.inference import Stylizer
+from hrstyle.web.studio import PREVIEW, THUMBNAILS, Studio, find, open_photo
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def studio(tmp_path):
+    (tmp_path / "files").mkdir()
+    return Studio(folder=tmp_path / "files", max_pixels=100_000)
+
+
+@pytest.fixture
+def tiny_style(tiny):
+    return Stylizer(tiny, style="tiny", device="cpu", engine="torch")
+
+
+def test_a_result_is_the_file_that_the_command_line_writes(studio, tmp_path):
+    photo = Image.linear_gradient("L").resize((60, 40)).convert("RGB")
+    photo.putalpha(Image.radial_gradient("L").resize((60, 40)))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Lumiere"
+    exif[ExifTags.Base.Orientation] = 6
+    photo.save(tmp_path / "photo.png", exif=exif)
+    repaint = studio.paint(tmp_path / "photo.png", find("starry_night"))
+    out = tmp_path / "cli.png"
+    main(["stylize", str(tmp_path / "photo.png"), "-o", str(out), "--style", "starry_night"])
+    assert repaint.file.name == "photo-starry_night.png"
+    assert repaint.file.read_bytes() == out.read_bytes()
+    for path in (repaint.before, repaint.after):
+        with Image.open(path) as image:
+            assert image.size == (40, 60)
+            assert image.mode == "RGBA"
+            assert not image.getexif()
+
+
+def test_previews_are_small_and_the_result_is_not(studio, tiny_style, tmp_path):
+    Image.new("RGB", (2 * PREVIEW, 30), "teal").save(tmp_path / "wide.jpg")
+    repaint = studio.paint(tmp_path / "wide.jpg", tiny_style)
+    assert open_image(repaint.file).size == (2 * PREVIEW, 30)
+    assert open_image(repaint.before).size == open_image(repaint.after).size == (PREVIEW, 15)
+    before = np.asarray(open_image(repaint.before).convert("RGB"), dtype=int)
+    assert abs(before - np.array((0, 128, 128))).max() < 6
+
+
+def test_settings_reach_the_pass(studio, tiny_style, tmp_path):
+    Image.linear_gradient("L").convert("RGB").resize((32, 32)).save(tmp_path / "photo.png")
+    how = {"strength": 0.5, "stroke_size": 2, "keep_colours": True}
+    repaint = studio.paint(tmp_path / "photo.png", tiny_style, **how)
+    expected = tiny_style.stylize(tmp_path / "photo.png", **how)
+    assert np.array_equal(np.asarray(open_image(repaint.file)), np.asarray(expected))
+
+
+def test_pixels_are_counted_before_they_are_decoded(studio, tiny_style, tmp_path):
+    path = tmp_path / "huge.png"
+    _png_without_pixels(path, 10_000, 6_000)
+    with pytest.raises(InputError, match=r"^huge.png has 10000x6000 pixels.* at most 100,000"):
+        studio.paint(path, tiny_style)
+    Image.new("RGB", (200, 200)).save(path)
+    assert open_photo(path, 100_000, stroke_size=1).size == (200, 200)
+    with pytest.raises(InputError, match=r"with such fine strokes: at most 25,000"):
+        studio.paint(path, tiny_style, stroke_size=0.5)
+
+
+def _png_without_pixels(path, width, height):
+    """A header that promises pixels; none follow, so that decoding them would fail otherwise."""
+    header = b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0])
+    data = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + header + zlib.crc32(header).to_bytes(4)
+    path.write_bytes(data + (0).to_bytes(4) + b"IDAT" + zlib.crc32(b"IDAT").to_bytes(4))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no picture", b"", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", None],
+)
+def test_what_is_no_picture(studio, tiny_style, tmp_path, content):
+    path = tmp_path / "secret-folder" / "notes.jpg"
+    path.parent.mkdir()
+    if content is None:  # cut off
+        Image.effect_noise((90, 90), 50).save(path)
+        content = path.read_bytes()[:900]
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^notes.jpg is not a picture") as caught:
+        studio.paint(path, tiny_style)
+    assert "secret-folder" not in str(caught.value)
+    assert not list(studio.folder.iterdir())
+
+
+def test_impossible_settings(studio, tiny_style, photo):
+    for how in ({"strength": float("nan")}, {"stroke_size": "2"}, {"keep_colours": []}):
+        with pytest.raises(InputError, match=next(iter(how))):
+            studio.paint(photo, tiny_style, **how)
+
+
+def test_only_names_of_styles_are_styles(weights_file):
+    for name in ("../../etc/passwd", str(weights_file), "base", "", None, ["great_wave"]):
+        with pytest.raises(InputError, match="no style named"):
+            find(name)
+    with pytest.raises(InputError, match="no style named"):
+        find("great_wave", "../../etc/passwd", 0.5)
+    for share in (-0.1, 2, float("nan"), "1"):
+        with pytest.raises(InputError, match="share"):
+            find("great_wave", "the_kiss", share)
+
+
+def test_a_second_style_is_mixed_in():
+    assert find("great_wave", "the_kiss", 0.25).style == "great_wave + the_kiss"
+    alone = find("great_wave")
+    assert find("great_wave", "the_kiss", 0.0) is find("great_wave", "great_wave", 0.5) is alone
+
+
+def test_every_style_has_a_thumbnail_of_itself():
+    assert sorted(path.stem for path in THUMBNAILS.glob("*.jpg")) == styles.names()
+    spec = importlib.util.spec_from_file_location("draw", ROOT / "scripts" / "web_thumbnails.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    drawn = np.asarray(script.draw("great_wave"), dtype=int)
+    kept = np.asarray(Image.open(THUMBNAILS / "great_wave.jpg"), dtype=int)
+    assert abs(drawn - kept).mean() < 8  # what JPEG costs; another style is off by 40
