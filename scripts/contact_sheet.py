@@ -15,32 +15,18 @@ from tqdm import tqdm
 
 import hrstyle
 from hrstyle.images import open_atomically, open_image, to_pil, to_rgb
+from hrstyle.sheets import grid, titled_row
 from hrstyle.styles import Style, gallery, names, picture_names
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
-CELL = (240, 180)
-PAINTED = 2 * CELL[0]
+CELL = (236, 176)
+PAINTED = 480
 """Longer side at which a photo is painted, so that strokes show and yet are fine in the sheet."""
-HEAD = 26
 BLOCKS = 2
 """Styles side by side."""
 QUALITY = 75
 """Of the JPEG file, which is to stay below 1 MB."""
-
-
-def block(pictures: list[Image.Image], title: str) -> Image.Image:
-    """A row of pictures under its title."""
-    width, height = CELL
-    sheet = Image.new("RGB", (width * len(pictures), height + HEAD), "white")
-    font = ImageFont.load_default(size=18)
-    ImageDraw.Draw(sheet).text((4, 2), title, fill="black", font=font)
-    for column, picture in enumerate(pictures):
-        size = (width - 4, height - 4)
-        # Rather the head than the feet.
-        fitted = ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.15))
-        sheet.paste(fitted, (width * column + 2, HEAD))
-    return sheet
 
 
 def painting(style: Style) -> Image.Image:
@@ -74,18 +60,14 @@ def main() -> None:
         photo = to_rgb(open_image(sample_path(name)))
         photos.append(ImageOps.contain(photo, (PAINTED, PAINTED), Image.Resampling.LANCZOS))
     empty = Image.new("RGB", CELL, "white")
-    blocks = [block([empty, *photos], "the photos")]
+    blocks = [titled_row([empty, *photos], "the photos", size=CELL)]
     for name in tqdm(names(), desc="styles"):
         style, stylizer = gallery()[name], hrstyle.load(name)
         painted = [stylizer.stylize(photo) for photo in photos]
-        blocks.append(block([painting(style), *painted], f"{name}    {style.credit}"))
-    width, height = blocks[0].size
-    rows = -(-len(blocks) // BLOCKS)
-    sheet = Image.new("RGB", (BLOCKS * width, rows * height), "white")
-    for number, picture in enumerate(blocks):
-        sheet.paste(picture, (number % BLOCKS * width, number // BLOCKS * height))
+        title = f"{name}    {style.credit}"
+        blocks.append(titled_row([painting(style), *painted], title, size=CELL))
     with open_atomically(arguments.output) as file:
-        sheet.save(file, "JPEG", quality=QUALITY, optimize=True)
+        grid(blocks, columns=BLOCKS).save(file, "JPEG", quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

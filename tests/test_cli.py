@@ -1,4 +1,5 @@
 import io
+import json
 import re
 import signal
 import subprocess
@@ -90,8 +91,13 @@ def test_a_folder_of_photos(weights_file, tmp_path, capsys):
         Image.new("RGB", (20, 30), "teal").save(photos / name)
     (photos / "broken.jpg").write_text("no picture")
     command = ["stylize", photos, "-r", "-o", out, "--style", weights_file, "--format", "png"]
-    assert run(*command) == 2
-    assert "broken.jpg is not a picture" in capsys.readouterr().err
+    assert run(*command, "--json") == 2
+    output = capsys.readouterr()
+    assert "broken.jpg is not a picture" in output.err
+    facts = [json.loads(line) for line in output.out.splitlines()]
+    first = {"input": str(photos / "a.jpg"), "output": str(out / "a.jpg.png")}
+    assert facts[0] == first | {"width": 20, "height": 30}
+    assert ["error" in fact for fact in facts] == [False, False, True, False]
     names = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
     assert names == {"a.jpg.png", "a.png", "deep/b.png"}
 
@@ -166,6 +172,7 @@ def test_standard_input_into_a_file(photo, weights_file, tmp_path, monkeypatch, 
         (["x.png", "y.png", "-o", "-"], "holds a single result"),
         ([".", "-o", "-"], "holds a single result"),
         (["-", "--format", "docx"], "take png, jpeg"),
+        (["-", "--json"], "--json needs standard output"),
     ],
 )
 def test_bad_use_of_standard_input_and_output(
@@ -227,6 +234,11 @@ def test_export(weights_file, tmp_path, capsys):
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
     assert (tmp_path / "tiny.onnx").stat().st_size > 0
     assert "of 255 from PyTorch (64x64, 131x83, 190x250 px)" in capsys.readouterr().out
+    assert run("export", weights_file, tmp_path / "tiny.onnx") == 2
+    assert "is there already" in capsys.readouterr().err
+    main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--overwrite", "--json"])
+    described = json.loads(capsys.readouterr().out)
+    assert 0 < described["largest_difference_of_255"] < 1
     assert run("export", weights_file, tmp_path / "tiny.pt") == 2
     assert ".onnx" in capsys.readouterr().err
 
@@ -265,8 +277,52 @@ def test_styles(capsys):
     main(["styles"])
     lines = capsys.readouterr().out.splitlines()
     night = next(line for line in lines if line.startswith("starry_night"))
-    assert night.endswith("The Starry Night, Vincent van Gogh, 1889")
+    assert re.split(" {2,}", night) == [
+        *("starry_night", "The Starry Night", "Vincent van Gogh", "1889")
+    ]
     assert not any(line.startswith("base") for line in lines)
+    assert len({len(line) for line in lines}) == 1  # the years are below each other
+    main(["styles", "--json"])
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(objects) == len(lines)
+    assert {"name": "starry_night", "title": "The Starry Night",
+            "artist": "Vincent van Gogh", "year": 1889} in objects  # fmt: skip
+
+
+def test_a_sheet_of_styles(photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("hrstyle.styles.names", lambda: ["great_wave", "starry_night"])
+    out = tmp_path / "sheet.png"
+    command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
+    main([str(a) for a in command])
+    described = json.loads(capsys.readouterr().out)
+    assert described["styles"] == ["great_wave", "starry_night"]
+    sheet = open_image(out)
+    assert sheet.size == (described["width"], described["height"]) == (128, 140)
+    small = open_image(photo).resize((60, 40), Image.Resampling.LANCZOS)
+    assert np.array_equal(sheet.crop((2, 26, 62, 66)), small)
+    painted = hrstyle.load("starry_night").stylize(small)
+    assert np.array_equal(sheet.crop((2, 96, 62, 136)), painted)
+    assert run(*command) == 2
+    assert "sheet.png is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "x.png"], "add --sheet PHOTO"),
+        (["--size", "7"], "add --sheet PHOTO"),
+        (["--sheet", "gone.jpg"], "-o OUT"),
+        (["--sheet", "gone.jpg", "-o", "x.png"], "gone.jpg"),
+        (["--sheet", "gone.jpg", "-o", "x.docx"], ".docx"),
+        *((["--sheet", "gone.jpg", "-o", "x.png", "--size", n], "size") for n in ("-1", "nan")),
+    ],
+)
+def test_bad_sheets(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    assert run("styles", *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_help_does_not_wait_for_torch():

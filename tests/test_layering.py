@@ -19,6 +19,7 @@ ORDER = [
     "blending",
     "pipeline",
     "outputs",
+    "sheets",
     "generator",
     "paper",
     "vgg",

@@ -1,9 +1,19 @@
 """`hrstyle export`."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import STYLE, given, parse_style
+from hrstyle.cli.options import STYLE, add_existing, add_json, given, parse_style, report
+from hrstyle.errors import InputError
+
+_EPILOG = """\
+examples:
+  hrstyle export starry_night starry_night.onnx
+  hrstyle export starry_night:0.5,great_wave:0.5 mixture.onnx --dtype float16
+
+The file takes RGB pictures from 0 to 1 of any size, NCHW. It needs: pip install 'hrstyle[export]'
+"""
 
 
 def add(commands: Any) -> None:
@@ -12,11 +22,15 @@ def add(commands: Any) -> None:
         "export",
         help="write a style as an ONNX file",
         description="Write a style as an ONNX file for other programs and the browser, and compare"
-        " it with PyTorch. It takes pictures of any size.",
+        " it with PyTorch.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     export.add_argument("style", metavar="NAME|FILE", help=STYLE)
     export.add_argument("output", metavar="OUT.onnx", help="the file to write")
     export.add_argument("--dtype", help="float32 (without it), or float16 for half the size")
+    add_existing(export)
+    add_json(export)
     export.set_defaults(run=run)
 
 
@@ -24,6 +38,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the file, once it agrees with PyTorch."""
     from hrstyle.export import CHECK_SIZES, export
 
+    if Path(arguments.output).exists() and not arguments.overwrite:
+        raise InputError(
+            f"{arguments.output} is there already; add --overwrite, or choose another name"
+        )
     error = export(parse_style(arguments.style), arguments.output, **given(arguments, "dtype"))
     sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
-    print(f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)")
+    line = f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)"
+    described = {"style": arguments.style, "output": arguments.output}
+    report(arguments, line, **described, largest_difference_of_255=error)

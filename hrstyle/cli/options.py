@@ -1,6 +1,7 @@
 """What the commands have in common: options, and how they are read."""
 
 import argparse
+import json
 from typing import Any
 
 from hrstyle.errors import InputError
@@ -57,3 +58,21 @@ def existing(arguments: argparse.Namespace) -> str:
     if arguments.overwrite:
         return "overwrite"
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add the option that makes `report` write JSON."""
+    command.add_argument(
+        "--json", action="store_true", help="say what was done as JSON, an object a line"
+    )
+
+
+def report(arguments: argparse.Namespace, line: str, **fields: Any) -> None:
+    """Print a line about what was done, or, with `--json`, an object of its facts.
+
+    A progress bar stays below.
+    """
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        print(json.dumps(fields) if arguments.json else line, flush=True)

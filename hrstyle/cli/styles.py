@@ -1,19 +1,84 @@
 """`hrstyle styles`."""
 
 import argparse
+import math
+import sys
 from typing import Any
+
+from hrstyle.cli.options import add_existing, add_json, existing, report
+from hrstyle.errors import InputError
+
+_EPILOG = """\
+examples:
+  hrstyle styles
+  hrstyle styles --sheet photo.jpg -o sheet.png
+"""
+SIZE = 480
+"""Longer side of a picture on the sheet, at which it is painted, too; in pixels."""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
-    styles = commands.add_parser("styles", help="list the styles that come along")
+    styles = commands.add_parser(
+        "styles",
+        help="list the styles that come along, or try all of them on a photo",
+        description="List the styles that come along: name, title, artist, year. Or paint a photo"
+        " in all of them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = styles.add_argument
+    add("--sheet", metavar="PHOTO", help="paint this photo in every style, on one labelled sheet")
+    add("-o", "--output", metavar="OUT", help="the sheet to write (.png, .jpg, .webp …)")
+    add("--size", type=int, metavar="PX",
+        help=f"longer side of each picture on the sheet ({SIZE})")  # fmt: skip
+    add_existing(styles)
+    add_json(styles)
     styles.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a line a style."""
-    from hrstyle.checkpoint import load_generator
-    from hrstyle.styles import names, weights_path
+    """Print a line a style, or paint the sheet."""
+    if arguments.sheet is not None:
+        _write_sheet(arguments)
+        return
+    if arguments.output is not None or arguments.size is not None:
+        raise InputError("-o and --size are for a sheet; add --sheet PHOTO")
+    from hrstyle.styles import gallery, names
 
-    for name in names():
-        print(f"{name:16}{load_generator(weights_path(name)).credit}".rstrip())
+    fields = ("title", "artist", "year")
+    rows = [{"name": name} | {f: getattr(gallery()[name], f) for f in fields} for name in names()]
+    widths = {field: max(len(str(row[field])) for row in rows) for field in rows[0]}
+    for row in rows:
+        line = "  ".join(str(row[field] or "").ljust(widths[field]) for field in row)
+        report(arguments, line.rstrip(), **row)
+
+
+def _write_sheet(arguments: argparse.Namespace) -> None:
+    from PIL import Image, ImageOps
+    from tqdm import tqdm
+
+    from hrstyle.images import open_image, save_image, to_rgb
+    from hrstyle.inference import check_options, load
+    from hrstyle.outputs import plan_outputs
+    from hrstyle.sheets import grid, titled_row
+    from hrstyle.styles import names
+
+    Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
+    if arguments.output is None:
+        raise InputError("name the sheet to write with -o OUT")
+    size = SIZE if arguments.size is None else arguments.size
+    check_options(size=size)
+    [(source, target)] = plan_outputs(
+        [arguments.sheet], arguments.output, existing=existing(arguments)
+    )
+    photo = ImageOps.contain(to_rgb(open_image(source)), (size, size), Image.Resampling.LANCZOS)
+    tiles = [titled_row([photo], "the photo", size=photo.size)]
+    for name in tqdm(names(), unit="style", disable=not sys.stderr.isatty(), leave=False):
+        painted = load(name).stylize(photo)
+        tiles.append(titled_row([painted], name, size=photo.size))
+    sheet = grid(tiles, columns=math.ceil(math.sqrt(len(tiles))))
+    save_image(sheet, target)
+    described = {"input": str(source), "output": str(target)}
+    line = f"{target}: {sheet.width}x{sheet.height}, {len(names())} styles"
+    report(arguments, line, **described, width=sheet.width, height=sheet.height, styles=names())

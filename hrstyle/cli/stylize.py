@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrstyle.cli.options import STYLE, add_existing, existing, given, parse_style
+from hrstyle.cli.options import (
+    STYLE,
+    add_existing,
+    add_json,
+    existing,
+    given,
+    parse_style,
+    report,
+)
 from hrstyle.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +82,7 @@ def add(commands: Any) -> None:
     add("--quality", type=int, metavar="1...100", help="of JPEG, WebP and AVIF (95)")
     add("--strip", action="store_true",
         help="leave out what the photo's file says: camera, place, colour profile")  # fmt: skip
+    add_json(stylize)
     add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
     add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
         " has them, a few of 255 off")  # fmt: skip
@@ -119,14 +128,18 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             result = future.result()
         except InputError as error:
+            if arguments.json:
+                report(arguments, "", input=str(source), error=str(error))
             if len(pairs) == 1:
                 raise
             failed += 1
             named = error if str(source) in str(error) else f"{source}: {error}"
             tqdm.write(f"hrstyle: {named}", file=sys.stderr)
-        else:
-            if target != STANDARD:
-                tqdm.write(f"{target}: {result.width}x{result.height}", file=sys.stdout)
+            continue
+        if target != STANDARD:
+            line = f"{target}: {result.width}x{result.height}"
+            facts = {"output": str(target), "width": result.width, "height": result.height}
+            report(arguments, line, input=str(source), **facts)
     if failed:
         raise InputError(f"{failed} of {len(pairs)} photos could not be repainted, see above")
 
@@ -146,6 +159,8 @@ def _plan(arguments: argparse.Namespace) -> Sequence[Job]:
         ending_of(arguments.format or _FORMAT)
         if several or Path(arguments.input[0]).is_dir():
             raise InputError("standard output holds a single result; name a folder with -o OUT")
+        if arguments.json:
+            raise InputError("--json needs standard output; name the result with -o OUT")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal; name the result with -o OUT")
         return [(arguments.input[0], STANDARD)]
