@@ -11,6 +11,7 @@ Reading either never executes code from the file, and takes no more memory than 
 whatever it claims: files come from strangers.
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -127,7 +128,7 @@ def save_weights(
     write_atomically(path, save(_rounded(generator), metadata))
 
 
-def load_source(source: str | os.PathLike[str]) -> Trained:
+def load_source(source: str | os.PathLike[str], like: Generator | None = None) -> Trained:
     """`load_generator` of a bundled style's name, or of a path.
 
     Raises:
@@ -141,14 +142,19 @@ def load_source(source: str | os.PathLike[str]) -> Trained:
     except (RuntimeError, OSError, TypeError) as error:  # no such user; a name too long; no path
         raise InputError(f"no weights at {source}: {error}") from error
     if found:
-        return load_generator(path)
+        return load_generator(path, like)
     if isinstance(source, str) and not path.suffix and path.name == source:
         return load_generator(weights_path(source))
     raise InputError(f"no weights at {source}; check the path")
 
 
-def load_generator(path: str | os.PathLike[str]) -> Trained:
+def load_generator(path: str | os.PathLike[str], like: Generator | None = None) -> Trained:
     """Read a trained generator from either kind of file.
+
+    Args:
+        path: the file.
+        like: of a class of your own, which no file may name: where its `config` is the file's, a
+            copy of it takes the weights.
 
     Raises:
         InputError: the file is missing, damaged, or not one of these.
@@ -161,8 +167,11 @@ def load_generator(path: str | os.PathLike[str]) -> Trained:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
     described, state = (_read_checkpoint if is_checkpoint else _read_weights)(path)
     try:
-        with torch.device("meta"):  # where weights have shapes but take no memory
-            generator = from_config(described["generator"])
+        if like is not None and like.config == described["generator"]:
+            generator = copy.deepcopy(like)
+        else:
+            with torch.device("meta"):  # where weights have shapes but take no memory
+                generator = from_config(described["generator"])
         known = {key: described[key] for key in ("style", "credit", "base") if key in described}
         if not all(isinstance(text, str) for text in known.values()):
             raise InputError("its style, credit and base must be text")

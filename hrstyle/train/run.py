@@ -61,7 +61,7 @@ def find_checkpoint(
             f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
             " run_dir=ANOTHER_FOLDER starts a new one beside it"
         )
-    if path and load_generator(path).generator.config != generator.config:
+    if path and load_generator(path, generator).generator.config != generator.config:
         raise InputError(
             f"{path} was trained with another generator than {generator.config}; give the same"
             " generator settings again"
@@ -87,7 +87,7 @@ def start_from(generator: Generator, init: str | Path) -> str:
     """
     if init == "scratch":
         return ""
-    start = load_source(init)
+    start = load_source(init, generator)
     if start.generator.config != generator.config:
         raise InputError(
             f"init={init} holds the weights of {start.generator.config}, which do not fit"
@@ -97,9 +97,9 @@ def start_from(generator: Generator, init: str | Path) -> str:
     return start.base or fingerprint(start.generator)
 
 
-def paint(weights: Path, photo: Path, device: torch.device) -> PILImage:
-    """A photo, repainted in its own size by what a file holds."""
-    generator = load_generator(weights).generator
+def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
+    """A photo, repainted in its own size by what a file holds, a generator like that one."""
+    generator = load_generator(weights, like).generator
     picture = open_image(photo)
     pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
@@ -160,7 +160,9 @@ def train(
         raise InputError(TOGETHER)
     resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
-    base = load_generator(resume_from).base if resume_from else start_from(generator, init)
+    base = (
+        load_generator(resume_from, generator).base if resume_from else start_from(generator, init)
+    )
     known: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
     first = style.parts[0].load()
     if isinstance(style, StyleSet):
@@ -208,7 +210,8 @@ def train(
         save_weights(path, generator, **known)
         for photo in data.repaint_paths:
             repaint = run_dir / f"{photo.stem}-{style.name}.png"
-            save_image(paint(path, photo, engine.strategy.root_device), repaint)
+            painted = paint(path, photo, like=generator, device=engine.strategy.root_device)
+            save_image(painted, repaint)
             rank_zero_info(f"Repainted {photo}: {repaint}")
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
     return path

@@ -8,6 +8,7 @@ step sees one style, in rounds that are shuffled anew each time.
 All of it is a thing of training: a style leaves as the weights of an ordinary generator.
 """
 
+import copy
 import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hrstyle.checkpoint import fingerprint, from_config, save_weights
+from hrstyle.checkpoint import fingerprint, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_rgb, to_tensor
@@ -87,7 +88,7 @@ class SharedGenerator(nn.Module):
         return dict(zip(self.own, self.styles[style].parameters(), strict=True))
 
     def _alone(self, values: Mapping[str, Tensor]) -> Generator:
-        alone = from_config(self.generator.config)
+        alone = copy.deepcopy(self.generator)
         alone.load_state_dict({**self.generator.state_dict(), **values})
         return alone.requires_grad_(False).eval()
 

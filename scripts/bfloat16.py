@@ -1,0 +1,66 @@
+"""How far bfloat16 is from float32, for every bundled style.
+
+    python scripts/bfloat16.py
+
+Mean and largest difference, of 255, on photos of scikit-image at 256 px, on flat pictures, on noise and
+on a smooth gradient. PyTorch computes both, so that it runs where the hardware has no bfloat16, too.
+"""
+
+import argparse
+
+import torch
+from machine import machine
+from torch import Tensor
+from tqdm import tqdm
+
+import hrstyle
+from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.styles import names
+from hrstyle.train.data import sample_path
+
+PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "page.png", "camera.png")
+SIZE = 256
+
+
+def photo(name: str) -> Tensor:
+    """A sample photo at `SIZE`."""
+    image = to_rgb(open_image(sample_path(name)))
+    image.thumbnail((SIZE, SIZE))
+    return to_tensor(image)
+
+
+def pictures() -> dict[str, list[Tensor]]:
+    """What is painted, by kind."""
+    shape = (1, 3, SIZE // 2, SIZE)
+    return {
+        "photos": [photo(name) for name in PHOTOS],
+        "flat": [torch.full(shape, value) for value in (0.0, 0.5, 1.0)],
+        "noise": [torch.rand(shape, generator=torch.Generator().manual_seed(0))],
+        "gradient": [torch.linspace(0, 1, SIZE).expand(shape).contiguous()],
+    }
+
+
+def main() -> None:
+    """Print a row a style."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    kinds = pictures()
+    print(f"Machine: {machine(torch.device('cpu'))}\n")
+    print(f"| mean / largest, of 255 | {' | '.join(kinds)} |")
+    print("|-|" + "-|" * len(kinds))
+    for name in tqdm(names(), desc="styles", leave=False):
+        exact, short = (
+            hrstyle.load(name, device="cpu", engine="torch", dtype=dtype)
+            for dtype in ("float32", "bfloat16")
+        )
+        cells = []
+        for group in kinds.values():
+            off = [255 * (exact.stylize(x) - short.stylize(x)).abs() for x in group]
+            mean, largest = max(x.mean().item() for x in off), max(x.max().item() for x in off)
+            cells.append(f"{mean:.2f} / {largest:.0f}")
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

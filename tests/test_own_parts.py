@@ -1,0 +1,71 @@
+"""A network and a loss from outside the package, as the training guide has them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import ImageChops
+
+from hrstyle.checkpoint import load_generator
+from hrstyle.engine.onnx import onnx_bytes
+from hrstyle.errors import InputError
+from hrstyle.images import open_image
+from hrstyle.inference import Stylizer
+
+GUIDE = (Path(__file__).parent.parent / "hrstyle" / "train" / "README.md").read_text()
+SECTION = GUIDE.split("## A network and a loss of your own")[1].split("\n## ")[0]
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", SECTION, flags=re.DOTALL)
+
+
+def train(folder, *settings):
+    (command,) = blocks("sh")
+    arguments = command.replace("\\\n", " ").split()
+    assert arguments[:3] == ["python", "-m", "hrstyle.train"]
+    small = ["style.size=64", "data.size=32", "data.num_workers=0", "trainer.accelerator=cpu"]
+    result = subprocess.run(
+        [sys.executable, *arguments[1:], *small, *settings],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch):
+    definition, _ = blocks("python")
+    (tmp_path / "mine.py").write_text(definition)
+    train(tmp_path, "trainer.max_steps=2")
+    train(tmp_path, "trainer.max_steps=4", "ckpt_path=last")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    from mine import BrightnessLoss, Small
+
+    path = tmp_path / "runs" / "starry_night" / "starry_night.safetensors"
+    with pytest.raises(InputError, match="unknown generator"):
+        load_generator(path)
+    generator = load_generator(path, like=Small(width=24)).generator
+    assert generator.down.out_channels == 24
+    picture = open_image(photo)
+    whole, streamed = (
+        Stylizer(generator, style="mine", device="cpu", engine="torch").stylize(picture, **how)
+        for how in ({}, {"max_memory": 1})
+    )
+    extrema = ImageChops.difference(whole, streamed).getextrema()
+    assert max(high for _, high in extrema) <= 1
+    assert onnx_bytes(generator, style="mine")
+
+    loss = BrightnessLoss(brightness_weight=2.0)
+    loss.set_style()
+    dark, light = torch.full((1, 3, 32, 32), 0.25), torch.full((1, 3, 32, 32), 0.75)
+    terms = loss(light, dark)
+    assert terms["brightness"].item() == pytest.approx(0.25)
+    plain = super(BrightnessLoss, loss).forward(light, dark)["loss"]
+    assert terms["loss"].item() == pytest.approx(plain.item() + 0.5)
