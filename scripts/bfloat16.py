@@ -2,8 +2,9 @@
 
     python scripts/bfloat16.py
 
-Mean and largest difference, of 255, on photos of scikit-image at 256 px, on flat pictures, on noise and
-on a smooth gradient. PyTorch computes both, so that it runs where the hardware has no bfloat16, too.
+Mean and largest difference, of 255, on photos of scikit-image at 256 px, on flat pictures, on noise
+and on a smooth gradient. PyTorch computes both, so that it runs where the hardware has no bfloat16,
+too.
 """
 
 import argparse
