@@ -31,5 +31,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
+        globals()[name] = value = getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
+        return value
     raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")

@@ -166,3 +166,12 @@ def test_weights_grid_complains_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["weights_grid.py", str(tmp_path / "gone" / "grid.jpg")])
     with pytest.raises(InputError, match="no folder"):
         weights_grid.main()
+
+
+@pytest.mark.slow
+def test_the_reference_is_built_without_complaints(tmp_path):
+    subprocess.run([sys.executable, SCRIPTS / "reference.py", tmp_path], check=True, timeout=300)
+    page = (tmp_path / "hrstyle" / "inference.html").read_text()
+    assert "stroke_size" in page
+    assert "Raises" in page
+    assert (tmp_path / "hrstyle" / "engine" / "streaming.html").is_file()
