@@ -22,6 +22,16 @@ _SHOW = """() => {
   setTimeout(() => document.getElementById("slider").scrollIntoView(
     {behavior: "smooth", block: "nearest"}), 300)
 }"""
+PASTE = """() => addEventListener("paste", event => {
+  // Into the page anywhere; Gradio alone would have its button pressed.
+  const field = document.querySelector("#photos input[type=file]")
+  if (field && event.clipboardData.files.length) {
+    field.files = event.clipboardData.files
+    field.dispatchEvent(new Event("change", {bubbles: true}))
+  }
+})"""
+_NONE = "none"
+_PROGRESS = gr.Progress(track_tqdm=True)
 _CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -32,104 +42,57 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         studio: paints the photos.
         delete_cache: every how many seconds files are looked through, and how old they may become.
     """
-    names = styles.names()
+
+    def paint(
+        photos: list[tuple[str, str | None]] | None,
+        style: str,
+        strength: float,
+        stroke_size: float,
+        keep_colours: bool,
+        second: str,
+        share: float,
+        progress: gr.Progress = _PROGRESS,
+    ) -> tuple[Any, ...]:
+        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        files = [file for file, _ in photos or ()]
+        repaints = _paint(studio, files, (style, second, share), how, progress)
+        before = [str(repaint.before) for repaint in repaints]
+        after = [str(repaint.after) for repaint in repaints]
+        return (
+            (before[0], after[0]),
+            before,
+            gr.Gallery(after, visible=len(after) > 1),
+            gr.File([str(repaint.file) for repaint in repaints], visible=True),
+        )
+
+    def stylize(  # scripts call it by these names
+        photo: str | None,
+        style: str,
+        strength: float,
+        stroke_size: float,
+        keep_colours: bool,
+        second: str,
+        share: float,
+        progress: gr.Progress = _PROGRESS,
+    ) -> str:
+        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        files = [photo] if photo else []
+        [repaint] = _paint(studio, files, (style, second, share), how, progress)
+        return str(repaint.file)
+
     with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
         gr.Markdown("# hrstyle\nYour photos, repainted in the style of a painting.")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
-                photos = gr.Gallery(
-                    label="Photos: drop, paste or take them",
-                    sources=["upload", "clipboard", "webcam"],
-                    file_types=["image"],
-                    height=260,
-                    object_fit="contain",
-                    fit_columns=False,
-                    buttons=[],
-                    elem_id="photos",
-                )
-                gr.Examples(
-                    [[[_sample(name)]] for name in EXAMPLES],
-                    photos,
-                    label="Or try one of",
-                    elem_id="examples",
-                )
-                style = gr.Radio(
-                    [(_title(name), name) for name in names],
-                    value="starry_night",
-                    label="Style",
-                    elem_id="styles",
-                )
-                with gr.Accordion("More", open=False):
-                    strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
-                    stroke = gr.Slider(0.5, 8, 1, step=0.5, label="Stroke size: times as large")
-                    colours = gr.Checkbox(label="Keep the photo's colours")
-                    second = gr.Dropdown(
-                        ["none", *((_title(name), name) for name in names)],
-                        value="none",
-                        label="Second style, to mix in",
-                    )
-                    share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
+                photos = _photos()
+                settings = _settings()
                 button = gr.Button("Paint", variant="primary", elem_id="paint")
             with gr.Column(min_width=320):
-                slider = gr.ImageSlider(
-                    label="Before and after",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    max_height=640,
-                    elem_id="slider",
-                )
-                before = gr.Gallery(visible=False)
-                after = gr.Gallery(
-                    label="Which one to look at",
-                    visible=False,
-                    allow_preview=False,
-                    interactive=False,
-                    height=150,
-                    buttons=[],
-                    elem_id="results",
-                )
-                results = gr.File(
-                    label="To keep: full size, PNG",
-                    visible=False,
-                    file_count="multiple",
-                    interactive=False,
-                    elem_id="files",
-                )
+                slider, before, after, results = _results()
         # What scripts call takes and gives a single file.
         photo, result = gr.File(visible=False), gr.File(visible=False, label="Result")
         for block in (photos, photo):
             _refuse_addresses(block)
-        settings = [style, strength, stroke, colours, second, share]
-
-        def paint(
-            files: list[tuple[str, str | None]] | None,
-            *settings: Any,
-            progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008 - Gradio's way
-        ) -> tuple[Any, ...]:
-            repaints = _paint(studio, [file for file, _ in files or ()], settings, progress)
-            befores = [str(repaint.before) for repaint in repaints]
-            afters = [str(repaint.after) for repaint in repaints]
-            return (
-                (befores[0], afters[0]),
-                befores,
-                gr.Gallery(afters, visible=len(afters) > 1),
-                gr.File([str(repaint.file) for repaint in repaints], visible=True),
-            )
-
-        def stylize(  # scripts call it by these names
-            photo: str | None,
-            style: str,
-            strength: float,
-            stroke_size: float,
-            keep_colours: bool,
-            second: str,
-            share: float,
-            progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
-        ) -> str:
-            settings = (style, strength, stroke_size, keep_colours, second, share)
-            [repaint] = _paint(studio, [photo] if photo else [], settings, progress)
-            return str(repaint.file)
-
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painter"}
         button.click(
             paint,
@@ -140,6 +103,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             **one_at_a_time,
         ).success(js=_SHOW)
         button.click(js=_SHOW)
+        after.select(_show, [before, after], slider, queue=False, api_visibility="private")
         gr.Button(visible=False).click(
             stylize,
             [photo, *settings],
@@ -148,9 +112,65 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             api_description="Repaint a photo; gives back a PNG of its size.",
             **one_at_a_time,
         )
-        after.select(_show, [before, after], slider, queue=False, api_visibility="private")
         gr.api(_names, api_name="styles", api_description="The names of the styles.", queue=False)
     return page
+
+
+def _photos() -> gr.Gallery:
+    photos = gr.Gallery(
+        label="Photos: drop, paste or take them",
+        sources=["upload", "clipboard", "webcam"],
+        file_types=["image"],
+        height=260,
+        object_fit="contain",
+        fit_columns=False,
+        buttons=[],
+        elem_id="photos",
+    )
+    samples = [[[str(files("skimage.data") / name)]] for name in EXAMPLES]
+    gr.Examples(samples, photos, label="Or try one of", elem_id="examples")
+    return photos
+
+
+def _settings() -> list[gr.components.Component]:
+    """In the order in which they are handed over."""
+    names = [(name.replace("_", " ").capitalize(), name) for name in styles.names()]
+    style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
+    with gr.Accordion("More", open=False):
+        strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
+        stroke_size = gr.Slider(0.5, 8, 1, step=0.5, label="Stroke size: times as large")
+        keep_colours = gr.Checkbox(label="Keep the photo's colours")
+        second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
+        share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
+    return [style, strength, stroke_size, keep_colours, second, share]
+
+
+def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
+    slider = gr.ImageSlider(
+        label="Before and after",
+        interactive=False,
+        buttons=["fullscreen"],
+        max_height=640,
+        elem_id="slider",
+    )
+    before = gr.Gallery(visible=False)
+    after = gr.Gallery(
+        label="Which one to look at",
+        visible=False,
+        allow_preview=False,
+        interactive=False,
+        height=150,
+        buttons=[],
+        elem_id="results",
+    )
+    results = gr.File(
+        label="To keep: full size, PNG",
+        visible=False,
+        file_count="multiple",
+        interactive=False,
+        elem_id="files",
+    )
+    return slider, before, after, results
 
 
 def css() -> str:
@@ -166,23 +186,27 @@ def css() -> str:
 
 
 def _paint(
-    studio: Studio, files: list[str], settings: tuple[Any, ...], progress: gr.Progress
+    studio: Studio,
+    files: list[str],
+    style: tuple[str, str, float],
+    how: dict[str, Any],
+    progress: gr.Progress,
 ) -> list[Repaint]:
-    style, strength, stroke_size, keep_colours, second, share = settings
-    how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+    """Repaint the files in a style and a share of a second one, and tell how far it is."""
+    first, second, share = style
     repaints = []
     with _shown():
         if not 1 <= len(files) <= MOST_PHOTOS:
             raise InputError(
                 "choose a photo first" if not files else f"at most {MOST_PHOTOS} photos at once"
             )
-        stylizer = find(style, None if second == "none" else second, share)
+        stylizer = find(first, None if second == _NONE else second, share)
         for number, file in enumerate(files):
             progress((number, len(files)), desc="Painting", unit="photos")
             try:
                 repaints.append(studio.paint(file, stylizer, **how))
             except InputError as error:
-                if len(files) == 1 or (number == len(files) - 1 and not repaints):
+                if number == len(files) - 1 and not repaints:
                     raise
                 gr.Warning(str(error))  # and go on with the others
     return repaints
@@ -217,11 +241,3 @@ def _shown() -> Iterator[None]:
         yield
     except InputError as error:
         raise gr.Error(str(error), print_exception=False) from error
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _sample(name: str) -> str:
-    return str(files("skimage.data") / name)

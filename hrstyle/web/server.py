@@ -73,7 +73,7 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
         raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
     from starlette.middleware import Middleware
 
-    from hrstyle.web.page import THEME, build, css
+    from hrstyle.web.page import PASTE, THEME, build, css
 
     page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
     page.queue(max_size=QUEUE)
@@ -83,6 +83,7 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
             server_port=port,
             theme=THEME,
             css=css(),
+            js=PASTE,
             max_file_size=_BYTES_A_PIXEL * studio.max_pixels,
             app_kwargs={"middleware": [Middleware(Gate)]},
             footer_links=["api"],

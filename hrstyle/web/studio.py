@@ -20,6 +20,8 @@ MOST_PHOTOS = 20
 """At once."""
 PREVIEW = 1280
 """Longer side of what the page shows, in pixels; the result itself is as large as the photo."""
+MEMORY = "1GB"
+"""For a pass: a photo of some megapixels is streamed, which takes less, and shows its progress."""
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 """A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -60,7 +62,7 @@ class Studio:
         """
         check_options(**how)
         photo = open_photo(Path(path), self.max_pixels, how.get("stroke_size", 1))
-        result = stylizer.stylize(photo, progress=True, **how)
+        result = stylizer.stylize(photo, max_memory=MEMORY, progress=True, **how)
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
         repaint = Repaint(
@@ -98,7 +100,7 @@ def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
     return _load(style, second, share)
 
 
-@lru_cache(maxsize=3)  # each keeps the memory that its engine has taken
+@lru_cache(maxsize=2)  # each keeps the memory that its engine has taken
 def _load(style: str, second: str | None, share: float) -> Stylizer:
     return load(style if second is None else {style: 1 - share, second: share})
 
