@@ -70,8 +70,8 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
-def image_of(source: str | os.PathLike[str] | PILImage | NDArray[Any]) -> PILImage:
-    """What people have, as an upright Pillow image of any mode: a path, an image, an array.
+def image_of(source: str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]) -> PILImage:
+    """What people have, as an upright Pillow image of any mode: a file, an image, an array.
 
     Raises:
         InputError: see `open_image`, `upright` and `from_array`.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
-from typing import Any, overload
+from typing import IO, Any, overload
 
 import torch
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
 from hrstyle.pipeline import in_order
 
-Picture = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
+Picture = str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any] | Tensor
 """What people have a picture as; see `Stylizer.stylize`."""
 
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
@@ -142,7 +142,7 @@ class Stylizer:
     @overload
     def stylize(
         self,
-        image: str | os.PathLike[str] | PILImage | NDArray[Any],
+        image: str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any],
         *,
         strength: float = ...,
         stroke_size: float = ...,
@@ -172,8 +172,8 @@ class Stylizer:
         Args:
             image: one of
 
-                - a path, or a Pillow image of any mode. EXIF orientation is applied, an embedded
-                  colour profile is converted to sRGB, transparency is kept;
+                - a path, an open file, or a Pillow image of any mode. EXIF orientation is applied,
+                  a colour profile is converted to sRGB, transparency is kept;
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.

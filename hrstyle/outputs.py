@@ -2,17 +2,19 @@
 
 A folder stands for the pictures in it, whose results lie in the output folder as the photos do. A
 result keeps its photo's name. Its ending changes where that type cannot be written or another one
-is asked for, as in `dot.gif` -> `dot.png`; where that would give two results one name, the whole
-old name is kept: `dot.gif` and `dot.png` become `dot.gif.png` and `dot.png`.
+is asked for, as in `dot.gif` -> `dot.png` (an animated GIF stays one); where that would give two
+results one name, the whole old name is kept: `dot.gif` and `dot.png` become `dot.gif.png` and
+`dot.png`.
 """
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from hrstyle.animation import animation_format, is_animated
 from hrstyle.errors import InputError
 from hrstyle.images import output_format
 
@@ -49,16 +51,19 @@ def plan_outputs(
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
     photos = list(_photos(inputs, out, recursive))
+    formats = [animation_format if is_animated(photo) else output_format for photo, _ in photos]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
     if len(inputs) == 1 and not is_folder and not Path(inputs[0]).is_dir():
-        own = output_format(out)
-        if ending and own != output_format(f"x{ending}"):
+        own = formats[0](out)
+        if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
+        output_format(out.with_suffix(".png"))  # whether its folder is there
         targets = [out]
     else:
         if out.suffix.lower() in Image.registered_extensions() and not is_folder:
             raise InputError(f"several photos need a folder, not the single file {out}")
-        targets = [out / name for name in _names([place for _, place in photos], ending)]
+        places = [place for _, place in photos]
+        targets = [out / name for name in _names(places, formats, ending)]
     pairs = [(photo, target) for (photo, _), target in zip(photos, targets, strict=True)]
     _check(pairs, keep)
     there = [target for target in targets if target.exists()]
@@ -83,12 +88,13 @@ def ending_of(file_format: str) -> str:
         InputError: none of these.
     """
     ending = f".{file_format.lower()}"
-    try:
-        output_format(f"x{ending}")
-    except InputError as error:
-        raise InputError(
-            f"format {file_format!r} cannot be written; take png, jpeg, webp, avif or tiff"
-        ) from error
+    if Image.registered_extensions().get(ending) != "GIF":  # which animations may be
+        try:
+            output_format(f"x{ending}")
+        except InputError as error:
+            raise InputError(
+                f"format {file_format!r} cannot be written; take png, jpeg, webp, avif or tiff"
+            ) from error
     return ending
 
 
@@ -120,9 +126,11 @@ def _walk(folder: Path, recursive: bool, out: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _names(photos: Sequence[Path], ending: str | None) -> list[Path]:
+def _names(
+    photos: Sequence[Path], formats: Sequence[Callable[[str], str]], ending: str | None
+) -> list[Path]:
     """The results' names, each with the folder that it is in."""
-    names = [_name(photo, ending) for photo in photos]
+    names = [_name(*each, ending) for each in zip(photos, formats, strict=True)]
     counts = _counts(names)
     return [
         photo.with_name(photo.name + name.suffix)
@@ -132,15 +140,14 @@ def _names(photos: Sequence[Path], ending: str | None) -> list[Path]:
     ]
 
 
-def _name(photo: Path, ending: str | None) -> Path:
+def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> Path:
     """The photo's name, with another ending where its own type is not the one to write."""
+    wanted = None if ending is None else format_of(f"{photo.stem}{ending}")
     try:
-        if ending is None or output_format(photo.name) == output_format(f"x{ending}"):
-            output_format(photo.name)
-            return photo
+        own = format_of(photo.name)
     except InputError:
-        ending = ending or ".png"
-    return photo.with_suffix(ending)
+        return photo.with_suffix(ending or ".png")
+    return photo if wanted in (None, own) else photo.with_suffix(str(ending))
 
 
 def _check(pairs: Sequence[tuple[Path, Path]], keep: Sequence[str]) -> None:

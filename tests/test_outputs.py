@@ -117,6 +117,34 @@ def test_a_format_for_the_results(photos, tmp_path):
     assert target == tmp_path / "out" / "x.webp"
     with pytest.raises(InputError, match="no webp file; end its name in .webp"):
         plan_outputs([str(photos[0])], str(tmp_path / "x.jpg"), file_format="webp")
-    for name in ("gif", "docx", "", "."):
+    with pytest.raises(InputError, match="x.gif: no such picture type"):
+        plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="gif")
+    for name in ("docx", "", "."):
         with pytest.raises(InputError, match="cannot be written; take png"):
             plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format=name)
+
+
+def test_what_is_animated_stays_animated(tmp_path):
+    still = Image.new("RGB", (5, 5))
+    animation = {"save_all": True, "append_images": [Image.new("RGB", (5, 5), "red")]}
+    still.save(tmp_path / "moves.gif", **animation)
+    still.save(tmp_path / "moves.png", **animation)
+    still.save(tmp_path / "pages.tif", **animation)  # of one document
+    still.save(tmp_path / "still.gif")
+    (tmp_path / "broken.gif").touch()
+
+    def names(**options):
+        pairs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), **options)
+        return [target.name for _, target in pairs]
+
+    assert names() == ["broken.png", "moves.gif", "moves.png", "pages.tif", "still.png"]
+    assert names(file_format="webp") == [
+        *("broken.webp", "moves.gif.webp", "moves.png.webp", "pages.webp", "still.webp")
+    ]
+    with pytest.raises(InputError, match="moves.jpeg cannot hold an animation; end its name in"):
+        names(file_format="jpeg")
+    moves = str(tmp_path / "moves.gif")
+    assert plan_outputs([moves], str(tmp_path / "new.webp"))[0][1] == tmp_path / "new.webp"
+    for output, message in [("x.jpg", "cannot hold an animation"), ("no/x.gif", "no folder")]:
+        with pytest.raises(InputError, match=message):
+            plan_outputs([moves], str(tmp_path / output))

@@ -19,12 +19,10 @@ from hrstyle.cli.options import (
 from hrstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from hrstyle.images import PILImage
+    from hrstyle.batch import Job
 
 STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
-Job = tuple[str | Path, str | Path]
-"""A photo and its result's file."""
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
 
@@ -34,7 +32,8 @@ examples:
   hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
 
 A result keeps its photo's name; in painted/ it lies where the photo does in holiday/. Where two
-would have one name, as those of dot.gif and dot.png, the old ending is kept: dot.gif.png.
+would have one name, as those of dot.gif and dot.png, the old ending is kept: dot.gif.png. What is
+animated, a GIF, WebP or APNG, stays animated.
 
   curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
 """
@@ -101,9 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from hrstyle.images import check_quality, open_image
+    from hrstyle.batch import repaint_files
+    from hrstyle.images import check_quality
     from hrstyle.inference import check_options, load
-    from hrstyle.pipeline import in_order
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
@@ -112,82 +111,70 @@ def run(arguments: argparse.Namespace) -> None:
     options |= given(arguments, "max_memory")
     check_options(**options)  # complain before the work, not after it
     check_quality(arguments.quality)
-    pairs = _plan(arguments)
-    if not pairs:
+    jobs = _plan(arguments)
+    if not jobs:
         print("all results are there already", file=sys.stderr)
         return
     stylizer = load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine"))
+    to = sys.stdout.buffer if arguments.output == STANDARD else None
+    options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
-    options["progress"] = seen and len(pairs) == 1
-    photos = (open_image(sys.stdin.buffer) if name == STANDARD else name for name, _ in pairs)
-    results = stylizer.stylize_many(photos, return_exceptions=True, **options)
-    saved = in_order(lambda work: _save(*work, arguments), zip(pairs, results, strict=True))
-    bar = tqdm(pairs, unit="photo", disable=len(pairs) == 1 or not seen, leave=False)
+    outcomes = repaint_files(stylizer, jobs, progress=seen and len(jobs) == 1, **options)
+    bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not seen}
     failed = 0
-    for (source, target), future in zip(bar, saved, strict=True):
-        try:
-            result = future.result()
-        except InputError as error:
+    for outcome in tqdm(outcomes, leave=False, **bar):
+        source = STANDARD if isinstance(outcome.source, io.BytesIO) else str(outcome.source)
+        if outcome.error:
             if arguments.json:
-                report(arguments, "", input=str(source), error=str(error))
-            if len(pairs) == 1:
-                raise
+                report(arguments, "", input=source, error=str(outcome.error))
+            if len(jobs) == 1:
+                raise outcome.error
             failed += 1
-            named = error if str(source) in str(error) else f"{source}: {error}"
-            tqdm.write(f"hrstyle: {named}", file=sys.stderr)
-            continue
-        if target != STANDARD:
-            line = f"{target}: {result.width}x{result.height}"
-            facts = {"output": str(target), "width": result.width, "height": result.height}
-            report(arguments, line, input=str(source), **facts)
+            sentence = str(outcome.error)
+            if source not in sentence:
+                sentence = f"{source}: {sentence}"
+            tqdm.write(f"hrstyle: {sentence}", file=sys.stderr)
+        elif not to:
+            width, height = outcome.size
+            line = f"{outcome.target}: {width}x{height}"
+            line += f", {outcome.frames} frames" if outcome.frames > 1 else ""
+            facts = {"output": str(outcome.target), "width": width, "height": height}
+            report(arguments, line, input=source, **facts, frames=outcome.frames)
     if failed:
-        raise InputError(f"{failed} of {len(pairs)} photos could not be repainted, see above")
+        raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
 
-def _plan(arguments: argparse.Namespace) -> Sequence[Job]:
-    """Which photo goes where; either may be `STANDARD`."""
+def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
+    """Which photo goes where; standard input is read, and named by none."""
     from hrstyle.outputs import ending_of, plan_outputs
 
-    several = len(arguments.input) > 1
-    if arguments.output is None and arguments.input != [STANDARD]:
-        raise InputError("name the result, or a folder for the results, with -o OUT")
-    if STANDARD in arguments.input and several:
+    inputs = arguments.input
+    is_piped = inputs == [STANDARD]
+    if arguments.output is None:
+        if not is_piped:
+            raise InputError("name the result, or a folder for the results, with -o OUT")
+        arguments.output = STANDARD
+    if STANDARD in inputs and not is_piped:
         raise InputError("- is a single photo on standard input; name no other with it")
-    if arguments.input == [STANDARD] and sys.stdin.isatty():
+    if is_piped and sys.stdin.isatty():
         raise InputError("standard input is a terminal; give a picture with < FILE")
-    if arguments.output in (None, STANDARD):
-        ending_of(arguments.format or _FORMAT)
-        if several or Path(arguments.input[0]).is_dir():
+    if arguments.output == STANDARD:
+        target = Path(f"output{ending_of(arguments.format or _FORMAT)}")
+        if len(inputs) > 1 or Path(inputs[0]).is_dir():
             raise InputError("standard output holds a single result; name a folder with -o OUT")
         if arguments.json:
             raise InputError("--json needs standard output; name the result with -o OUT")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal; name the result with -o OUT")
-        return [(arguments.input[0], STANDARD)]
-    pairs = plan_outputs(
-        arguments.input,
-        arguments.output,
-        recursive=arguments.recursive,
-        file_format=arguments.format,
-        existing=existing(arguments),
-    )
-    return [(STANDARD, pairs[0][1])] if pairs and arguments.input == [STANDARD] else pairs
-
-
-def _save(job: Job, result: "PILImage | InputError", arguments: argparse.Namespace) -> "PILImage":
-    """Write a result to its file, or to standard output; raise what came instead of one."""
-    from hrstyle.images import save_image, write_image
-    from hrstyle.outputs import ending_of
-
-    if isinstance(result, InputError):
-        raise result
-    _, target = job
-    how = {"quality": arguments.quality, "strip": arguments.strip}
-    if target != STANDARD:
-        save_image(result, target, **how)
-        return result
-    data = io.BytesIO()  # a result that fails is to leave no half of itself
-    write_image(result, data, f"output{ending_of(arguments.format or _FORMAT)}", **how)
-    sys.stdout.buffer.write(data.getvalue())
-    sys.stdout.buffer.flush()
-    return result
+        jobs = [(Path(inputs[0]), target)]
+    else:
+        jobs = plan_outputs(
+            inputs,
+            arguments.output,
+            recursive=arguments.recursive,
+            file_format=arguments.format,
+            existing=existing(arguments),
+        )
+    if is_piped:
+        return [(io.BytesIO(sys.stdin.buffer.read()), target) for _, target in jobs]
+    return jobs
