@@ -48,6 +48,7 @@ ORDER = [
     "generation",
     "video.reading",
     "video.writing",
+    "video.steady",
     "video.repainting",
     "video",
     "web",

@@ -104,7 +104,7 @@ def test_times_and_sound_are_kept(stylizer, tmp_path, ending):
 
 def test_the_pictures_are_painted(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", **REGULAR)
-    repaint_video(clip, tmp_path / "out.mp4", stylizer, crf=1)
+    repaint_video(clip, tmp_path / "out.mp4", stylizer, crf=1, steady=0)
     for before, after in zip(pictures_of(clip), pictures_of(tmp_path / "out.mp4"), strict=True):
         expected = np.asarray(stylizer.stylize(before)).astype(float)
         assert np.abs(after - expected).mean() < 12  # what YUV 4:2:0 leaves of random colours
@@ -114,8 +114,9 @@ def test_the_pictures_are_painted(stylizer, tmp_path):
 def test_colours_pass_through_unchanged(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     for ending in (".mp4", ".webm", ".gif"):
-        repaint_video(clip, tmp_path / f"out{ending}", stylizer, strength=0.0)
-        for number, picture in enumerate(pictures_of(tmp_path / f"out{ending}")[:2]):
+        out = tmp_path / f"out{ending}"
+        repaint_video(clip, out, stylizer, strength=0.0, steady=0)
+        for number, picture in enumerate(pictures_of(out)[:2]):
             difference = picture.astype(float) - scene(number)
             assert np.abs(difference.mean((0, 1))).max() < 4
             assert np.abs(difference).mean() < 5
@@ -138,7 +139,7 @@ def test_a_part(stylizer, tmp_path, container, codec):
     clip = write_clip(tmp_path / f"clip.{container}", codec=codec, **REGULAR)
     out = tmp_path / "out.mp4"
     part = {"start": 0.13, "end": 0.29}
-    result = repaint_video(clip, out, stylizer, strength=0.0, crf=1, **part)
+    result = repaint_video(clip, out, stylizer, strength=0.0, crf=1, steady=0, **part)
     assert numbers_of(out) == [3, 4, 5, 6, 7]  # the fourth is still shown at the start
     expected = [0, 0.03, 0.07, 0.11, 0.15]
     assert [float(time) for time in times_of(out)] == pytest.approx(expected, abs=1e-3)
@@ -263,6 +264,8 @@ def test_the_command(weights_file, tmp_path, capsys):
         (["--size", "60000"], "60000x45000"),
         (["--size", "big"], "big"),
         (["--strength", "inf"], "strength=inf"),
+        (["--steady", "nan"], "steady=nan"),
+        (["--steady", "2"], "steady=2"),
         (["--stroke-size", "nan"], "stroke_size=nan"),
         (["out.xyz"], ".xyz"),
         (["out.webm"], ".mkv"),
@@ -302,7 +305,7 @@ def test_no_clip(stylizer, tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
-@pytest.mark.parametrize("package", ["av"])
+@pytest.mark.parametrize("package", ["av", "cv2"])
 def test_without_the_extra(tmp_path, monkeypatch, capsys, package):
     save_weights(tmp_path / "tiny.safetensors", pyramid((4, 8, 8), (1, 1)), style="tiny", base="0")
     for name in [name for name in sys.modules if name.startswith("hrstyle.video")]:

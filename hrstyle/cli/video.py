@@ -15,7 +15,7 @@ examples:
 The result has the clip's times and its sound, as they are. It is .mp4, .m4v, .mov or .mkv (H.264),
 .webm (VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
 """
-_OPTIONS = ("size", "start", "end", "crf", "strength", "stroke_size", "keep_colours")
+_OPTIONS = ("size", "start", "end", "crf", "steady", "strength", "stroke_size", "keep_colours")
 
 
 def add(commands: Any) -> None:
@@ -43,6 +43,9 @@ def add(commands: Any) -> None:
         help="the clip's colours; only the brightness is painted")  # fmt: skip
     add("--crf", type=float, metavar="0...51",
         help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
+    add("--steady", type=float, metavar="0...1",
+        help="how far strokes move along with the scene (1); 0: each picture anew")  # fmt: skip
+    add("--no-steady", dest="steady", action="store_const", const=0.0, help="the same as 0")
     add_existing(video)
     add("--json", action="store_true", help="say what was written as a JSON object")
     add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")

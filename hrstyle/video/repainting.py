@@ -13,6 +13,7 @@ from hrstyle.errors import InputError
 from hrstyle.images import open_atomically
 from hrstyle.inference import Stylizer, check_options
 from hrstyle.video.reading import Clip, Picture, to_pixels
+from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
 
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
@@ -49,6 +50,7 @@ def repaint_video(
     start: float = 0.0,
     end: float | None = None,
     crf: float | None = None,
+    steady: float = 1.0,
     overwrite: bool = False,
     progress: bool = False,
     **options: Any,
@@ -67,6 +69,8 @@ def repaint_video(
         start, end: the part to repaint, in seconds from where the clip begins; `end` None: to its
             end. The sound is cut where its packets allow it, to some hundredths of a second.
         crf: constant rate factor of the encoder, from 0 (best) to 51 (63 for `.webm`); None: 20.
+        steady: how far strokes move along with the scene instead of being painted anew in each
+            picture, from 0 to 1; see `hrstyle.video.steady`.
         overwrite: whether a file that is there already may be replaced.
         progress: show a progress bar.
         options: further keywords of `Stylizer.stylize`.
@@ -78,6 +82,7 @@ def repaint_video(
     source, target = Path(source), Path(target)
     check_options(size=size, **options)
     check_ending(target, crf)
+    steadied = Steady(steady)
     if target.exists():
         if source.exists() and target.samefile(source):
             raise InputError(f"{target} is what is to be painted from; choose another name")
@@ -112,8 +117,9 @@ def repaint_video(
                     bar.update()
                     if not writer.takes(part.pts):
                         continue
-                    painted = stylizer.stylize(to_pixels(part.frame, shape), **options)
-                    writer.add_picture(np.asarray(painted), part.pts, part.duration)
+                    pixels = to_pixels(part.frame, shape)
+                    painted = np.asarray(stylizer.stylize(pixels, **options))
+                    writer.add_picture(steadied(pixels, painted), part.pts, part.duration)
                     seconds = part.pts + part.duration
                     pictures += 1
                 elif sound:
