@@ -70,6 +70,7 @@ ORDER = [
     "cli.styles",
     "cli.video",
     "cli.serve",
+    "cli.completion",
     "cli",
     "__main__",
 ]

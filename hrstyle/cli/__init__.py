@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from hrstyle import __version__
-from hrstyle.cli import export, optimize, serve, styles, stylize, video
+from hrstyle.cli import completion, export, optimize, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
 examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style runs/my_painting/my_painting.safetensors
-  hrstyle stylize holiday/*.jpg -o painted/ --style starry_night
+  hrstyle stylize holiday/ -r -o painted/ --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
   hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
   hrstyle video clip.mp4 painted.mp4 --style starry_night
@@ -49,9 +49,10 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(parser=parser)  # which completion describes
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (stylize, video, optimize, export, styles, serve):
+    for command in (stylize, video, optimize, export, styles, serve, completion):
         command.add(commands)
     return parser
 

@@ -1,0 +1,87 @@
+"""`hrstyle completion`.
+
+shtab writes a script once, so that the Tab key need not wait for Python. argcomplete, the other
+library, starts the program at each Tab.
+"""
+
+import argparse
+from typing import Any
+
+from hrstyle.errors import InputError
+
+SHELLS = ("bash", "zsh", "fish")
+_EPILOG = """\
+examples:
+  hrstyle completion bash > ~/.local/share/bash-completion/completions/hrstyle
+  hrstyle completion fish > ~/.config/fish/completions/hrstyle.fish
+
+zsh reads it from any folder in its $fpath:
+  hrstyle completion zsh > ~/.zfunc/_hrstyle     # with fpath+=~/.zfunc before compinit in .zshrc
+
+It needs: pip install 'hrstyle[completion]'
+"""
+_FILES = ("input", "output", "mask", "sheet")
+_WORDS = {
+    "engine": "auto torch openvino",
+    "dtype": "float32 bfloat16 float16",
+    "format": "png jpeg webp avif tiff gif",
+    "method": "lbfgs adam",
+    "pooling": "max avg",
+    "start": "content noise",
+}
+"""What may stand after options that take a few words, or after which these are likely."""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    completion = commands.add_parser(
+        "completion",
+        help="write what makes the Tab key complete commands, options and styles",
+        description="Write the script with which a shell completes hrstyle's commands, options and"
+        " styles.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    completion.add_argument("shell", metavar="|".join(SHELLS), help="the shell")
+    completion.set_defaults(run=run, commands=commands)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the script."""
+    if arguments.shell not in SHELLS:
+        raise InputError(f"shell {arguments.shell!r} must be one of {', '.join(SHELLS)}")
+    try:
+        import shtab
+    except ImportError as error:
+        raise InputError(
+            f'shtab cannot be imported ({error}); run: pip install "hrstyle[completion]"'
+        ) from error
+    for command in arguments.commands.choices.values():
+        for action in command._actions:
+            if action.dest == "style":
+                action.complete = _styles()
+            elif action.dest == "shell":
+                action.complete = shtab.cmd(f"echo {' '.join(SHELLS)}")
+            elif action.dest in _WORDS:
+                action.complete = shtab.cmd(f"echo {_WORDS[action.dest]}")
+            elif action.dest in _FILES:
+                action.complete = shtab.FILE
+    print(shtab.complete(arguments.parser, arguments.shell))
+
+
+def _styles() -> dict[str, Any]:
+    """Names of styles, and files of one's own, as shtab takes it."""
+    from hrstyle.styles import names
+
+    words = " ".join(names())
+    return {
+        "bash": "_hrstyle_styles",
+        "zsh": "_hrstyle_styles",
+        "fish": "(_hrstyle_styles)",
+        "preamble": {
+            "bash": f'_hrstyle_styles() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}',
+            "zsh": f"_hrstyle_styles() {{ compadd {words}; _files; }}",
+            "fish": f"function _hrstyle_styles; string split ' ' '{words}';"
+            " __fish_complete_path (commandline -ct); end",
+        },
+    }
