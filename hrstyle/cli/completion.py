@@ -31,6 +31,8 @@ _WORDS = {
 }
 """What may stand after options that take a few words, or after which these are likely."""
 
+_LINES = r"printf '%s\n' "  # a word a line, for fish
+
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
@@ -61,9 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
             if action.dest == "style":
                 action.complete = _styles()
             elif action.dest == "shell":
-                action.complete = shtab.cmd(f"echo {' '.join(SHELLS)}")
+                action.complete = shtab.cmd(_LINES + " ".join(SHELLS))
             elif action.dest in _WORDS:
-                action.complete = shtab.cmd(f"echo {_WORDS[action.dest]}")
+                action.complete = shtab.cmd(_LINES + _WORDS[action.dest])
             elif action.dest in _FILES:
                 action.complete = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
