@@ -63,6 +63,17 @@ def test_help_teaches(capsys):
     assert run("stylize") == 2
 
 
+@pytest.mark.parametrize(
+    "command", ["stylize", "video", "optimize", "export", "styles", "serve", "completion"]
+)
+def test_every_commands_help_teaches_with_two_examples(capsys, command):
+    assert run(command, "--help") == 0
+    text = capsys.readouterr().out
+    examples = text[text.index("examples:") :]
+    assert len(re.findall(rf"^  hrstyle {command}\b", examples, flags=re.MULTILINE)) >= 2
+    assert max(map(len, text.splitlines())) <= 110
+
+
 def test_several_photos_go_into_a_folder(photo, weights_file, tmp_path, capsys):
     other = tmp_path / "dot.gif"
     Image.new("RGB", (20, 30), "teal").save(other)

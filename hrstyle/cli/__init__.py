@@ -7,8 +7,9 @@ commands import what they need when they run.
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hrstyle import __version__
 from hrstyle.cli import completion, export, optimize, serve, styles, stylize, video
@@ -35,6 +36,10 @@ train a style of your own, then use the file it writes:
 
 class _Parser(argparse.ArgumentParser):
     """One that complains in one sentence; so do its commands."""
+
+    def __init__(self, *, description: str, **settings: Any):
+        # The formatter that keeps the lines of the examples does not break these.
+        super().__init__(description=textwrap.fill(description, 80), **settings)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"hrstyle: {message}; see {self.prog} --help\n")
