@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -175,3 +177,23 @@ def test_the_reference_is_built_without_complaints(tmp_path):
     assert "stroke_size" in page
     assert "Raises" in page
     assert (tmp_path / "hrstyle" / "engine" / "streaming.html").is_file()
+
+
+def test_flicker_is_measured_along_the_motion():
+    import video_flicker
+
+    random = np.random.RandomState(0)
+    scene = cv2.GaussianBlur(random.uniform(0, 255, (96, 200, 3)), (0, 0), 3)
+    scene = np.clip((scene - 127) * 6 + 127, 0, 255)
+    clip = [scene[:, 2 * t : 2 * t + 128].astype(np.uint8) for t in range(4)]
+    flows = video_flicker.motions(clip)
+    assert all(sure.mean() > 0.5 for _, sure in flows)
+    assert all(abs(np.median(flow[..., 0]) - 2) < 0.1 for flow, _ in flows)
+    still = video_flicker.warping_error(clip, flows)
+    assert still < 1e-3
+    assert video_flicker.warping_error([clip[0]] * 4, flows) > 20 * still
+    # Two pictures of a still clip with noise of its own each: three channels, twice the variance.
+    dark = [np.full((96, 128, 3), 100.0) + random.normal(0, 10, (96, 128, 3)) for _ in range(4)]
+    unmoved = [(np.zeros((96, 128, 2), np.float32), np.ones((96, 128), bool))] * 3
+    expected = 3 * 2 * (10 / 255) ** 2
+    assert video_flicker.warping_error(dark, unmoved) == pytest.approx(expected, rel=0.03)

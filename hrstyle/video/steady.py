@@ -21,7 +21,7 @@ from hrstyle.errors import InputError
 
 cv2: Any = opencv  # its type stubs know few of the arrays it takes
 
-KEPT = 0.8
+KEPT = 0.9
 """Share of the carried picture in the blend, where it fits."""
 _FLOW_SIDE = 640
 """Longer side of the pictures between which motion is sought; larger ones are reduced."""
@@ -35,8 +35,11 @@ _DETAIL = 1.5
 """Standard deviation in pixels of the blur that tells detail from the rest."""
 _AREA = 31
 """Side in pixels of the square in which contrast is measured."""
+_EXTRA = 0.12
+"""How much more energy than the new painting's the detail gets where all is carried: a blend loses
+what is finer still as well, which raising the detail cannot bring back."""
 _MOST = 2.0
-"""The most that contrast is raised."""
+"""The most that detail is raised."""
 _LEAST = 32
 """Pixels of the shorter side from which motion can be sought; OpenCV crashes on narrower ones."""
 _NOWHERE = (-1000.0, -1000.0, -1000.0)
@@ -104,7 +107,7 @@ class Steady:
         carried = cv2.remap(carried, places, None, cv2.INTER_LANCZOS4, None, cv2.BORDER_REFLECT_101)
         result = _blend(new, carried, weight)
         self._last = grey, blended, result
-        return _with_contrast_of(new, result)
+        return _with_contrast_of(new, result, weight)
 
 
 def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -125,7 +128,8 @@ def _grid(height: int, width: int) -> _Floats:
 
 def _difference(a: _Floats, b: _Floats) -> _Floats:
     """The largest of a pixel's channels, averaged over its neighbours: `(H, W)`."""
-    return cv2.blur(cv2.absdiff(a, b).max(axis=2), (3, 3))
+    red, green, blue = cv2.split(cv2.absdiff(a, b))
+    return cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3))
 
 
 def _fades(values: _Floats, span: tuple[float, float]) -> _Floats:
@@ -138,13 +142,14 @@ def _blend(new: _Floats, carried: _Floats, weight: _Floats) -> _Floats:
     return new + (carried - new) * weight[..., None]
 
 
-def _with_contrast_of(painted: _Floats, result: _Floats) -> NDArray[np.uint8]:
+def _with_contrast_of(painted: _Floats, result: _Floats, weight: _Floats) -> NDArray[np.uint8]:
     """The result with its details as strong as the painting's nearby."""
     smooth = cv2.GaussianBlur(result, (0, 0), _DETAIL)
     detail = result - smooth
     have, want = _energy(detail), _energy(painted - cv2.GaussianBlur(painted, (0, 0), _DETAIL))
-    gain = np.clip(np.sqrt(want / (have + 1)), 1, np.float32(_MOST))
-    return np.clip(smooth + detail * gain[..., None] + 0.5, 0, 255).astype(np.uint8)
+    gain = np.sqrt(want * (1 + np.float32(_EXTRA) * weight) / (have + 1))
+    sharp = smooth + detail * np.clip(gain, 1, np.float32(_MOST))[..., None]
+    return np.clip(sharp + 0.5, 0, 255).astype(np.uint8)
 
 
 def _energy(detail: _Floats) -> _Floats:
