@@ -22,12 +22,12 @@ from hrstyle.web.server import QUEUE
 pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'hrstyle[web]'")
 gradio_client = pytest.importorskip("gradio_client")
 httpx = pytest.importorskip("httpx")
+pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MAX_PIXELS = 50_000_000
 FORGET = 2  # seconds, on a server of its own
 # Writes down every address that the server turns to.
-SERVER = """
+WATCH = """
 import sys
 def watch(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
@@ -35,15 +35,21 @@ def watch(event, arguments):
         if isinstance(address, tuple):
             print("turned to", address[0], file=sys.stderr, flush=True)
 sys.addaudithook(watch)
+"""
+COMMAND = """
+from hrstyle.cli import main
+main(["serve", "--port", sys.argv[1]])
+"""
+FORGETFUL = f"""
 from hrstyle.web.server import serve
-serve(port=int(sys.argv[1]), max_pixels=int(sys.argv[2]), keep=int(sys.argv[3]))
+serve(port=int(sys.argv[1]), keep={FORGET})
 """
 
 
 class Server:
     """A page in a process of its own, with a folder for temporary files of its own."""
 
-    def __init__(self, folder, keep):
+    def __init__(self, folder, code):
         self.folder = folder
         self.folder.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -52,7 +58,7 @@ class Server:
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(port), str(MAX_PIXELS), str(keep)],
+                [sys.executable, "-c", WATCH + code, str(port)],
                 env=os.environ | {"TMPDIR": str(folder)},
                 stdout=log,
                 stderr=log,
@@ -69,8 +75,8 @@ class Server:
     def files(self):
         return [path for path in self.folder.rglob("*") if path.is_file()]
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, how):
+        self.process.send_signal(how)
         assert self.process.wait(timeout=30) == 0
         assert not list(self.folder.iterdir())
 
@@ -78,10 +84,11 @@ class Server:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("servers")
-    both = [Server(folder / "usual", keep=3600), Server(folder / "forgetful", keep=FORGET)]
+    both = [Server(folder / "usual", COMMAND), Server(folder / "forgetful", FORGETFUL)]
     yield both
     for server in both:
-        server.stop()
+        if server.process.poll() is None:
+            server.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +108,7 @@ def browser(tmp_path_factory):
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     sync = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=5"]
     with sync.sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             str(tmp_path_factory.mktemp("chromium")),
@@ -109,7 +116,7 @@ def browser(tmp_path_factory):
             args=[*FLAGS, *camera],
             viewport={"width": 1280, "height": 900},
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)
         yield context
         context.close()
 
@@ -362,3 +369,11 @@ def test_the_server_turns_to_nobody(server):
     hosts = re.findall(r"^turned to (.*)$", server.log.read_text(), flags=re.MULTILINE)
     assert hosts  # itself, as Gradio starts
     assert {*hosts} <= {"127.0.0.1", "localhost"}
+
+
+def test_ctrl_c_in_the_middle(server, tmp_path):
+    Image.effect_noise((1500, 1500), 50).save(tmp_path / "long.png")
+    assert ask(server, upload(server, tmp_path / "long.png")).status_code == 200
+    time.sleep(0.5)
+    server.stop(signal.SIGINT)
+    assert "terminate" not in server.log.read_text()  # as C++ says

@@ -1,6 +1,8 @@
 """`hrstyle serve`."""
 
 import argparse
+import os
+import sys
 from typing import Any
 
 from hrstyle.cli.options import given
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.web.server import serve
 
     serve(**given(arguments, "host", "port", "max_pixels"))
+    sys.stdout.flush()
+    os._exit(0)  # where a photo is still being painted, OpenVINO would crash instead
 
 
 def _whole(name: str, text: str, most: int) -> int:

@@ -54,8 +54,8 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
         how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
-        files = [file for file, _ in photos or ()]
-        repaints = _paint(studio, files, (style, second, share), how, progress)
+        paths = [path for path, _ in photos or ()]
+        repaints = _paint(studio, paths, (style, second, share), how, progress)
         before = [str(repaint.before) for repaint in repaints]
         after = [str(repaint.after) for repaint in repaints]
         return (
@@ -76,8 +76,8 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         progress: gr.Progress = _PROGRESS,
     ) -> str:
         how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
-        files = [photo] if photo else []
-        [repaint] = _paint(studio, files, (style, second, share), how, progress)
+        paths = [photo] if photo else []
+        [repaint] = _paint(studio, paths, (style, second, share), how, progress)
         return str(repaint.file)
 
     with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
@@ -187,26 +187,26 @@ def css() -> str:
 
 def _paint(
     studio: Studio,
-    files: list[str],
+    paths: list[str],
     style: tuple[str, str, float],
     how: dict[str, Any],
     progress: gr.Progress,
 ) -> list[Repaint]:
-    """Repaint the files in a style and a share of a second one, and tell how far it is."""
+    """Repaint photos in a style and a share of a second one, and tell how far it is."""
     first, second, share = style
     repaints = []
     with _shown():
-        if not 1 <= len(files) <= MOST_PHOTOS:
+        if not 1 <= len(paths) <= MOST_PHOTOS:
             raise InputError(
-                "choose a photo first" if not files else f"at most {MOST_PHOTOS} photos at once"
+                "choose a photo first" if not paths else f"at most {MOST_PHOTOS} photos at once"
             )
         stylizer = find(first, None if second == _NONE else second, share)
-        for number, file in enumerate(files):
-            progress((number, len(files)), desc="Painting", unit="photos")
+        for number, path in enumerate(paths):
+            progress((number, len(paths)), desc="Painting", unit="photos")
             try:
-                repaints.append(studio.paint(file, stylizer, **how))
+                repaints.append(studio.paint(path, stylizer, **how))
             except InputError as error:
-                if number == len(files) - 1 and not repaints:
+                if number == len(paths) - 1 and not repaints:
                     raise
                 gr.Warning(str(error))  # and go on with the others
     return repaints

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Container
 from contextlib import chdir, suppress
@@ -54,13 +53,15 @@ def serve(
         with chdir(empty):  # Gradio is free with what lies in the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
             Image.MAX_IMAGE_PIXELS = None  # the studio counts them
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder is removed
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as if by Ctrl-C
             examples = set(folder.rglob("*"))
             try:
                 print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
                 while True:
                     time.sleep(min(60, keep))
                     sweep(folder, keep, but=examples)
+            except KeyboardInterrupt:
+                pass
             finally:
                 page.close(verbose=False)
 
