@@ -6,7 +6,6 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 import io
 import logging
 import os
-import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -226,19 +225,13 @@ def write_image(
     if file_format in ("JPEG", "WEBP", "AVIF"):
         check_quality(quality)
         options["quality"] = QUALITY if quality is None else quality
-    # To a full disk, OpenJPEG would try to write for ever.
-    encoded = io.BytesIO() if file_format == "JPEG2000" else file
+    # In memory first: on a full disk Pillow takes what fitted for all, or tries for ever.
+    encoded = io.BytesIO()
     try:
         image.save(encoded, file_format, **options)
-        if encoded is not file:
-            encoded.seek(0)
-            shutil.copyfileobj(encoded, file)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputError(f"{name}: {error}; try a name ending in .png") from error
-    except OSError as error:
-        if error.errno is not None:  # the disk's complaint, not the format's
-            raise
-        raise InputError(f"{name}: {error}; try a name ending in .png") from error
+    file.write(encoded.getbuffer())
 
 
 @contextmanager

@@ -34,7 +34,11 @@ def wheel(tmp_path_factory):
 @pytest.mark.slow
 def test_wheel_holds_configs_weights_and_pictures_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for path in [*ROOT.glob("configs/**/*.yaml"), *ROOT.glob("hrstyle/**/*.py")]:
+    for path in [
+        *ROOT.glob("configs/**/*.yaml"),
+        *ROOT.glob("hrstyle/**/*.py"),
+        *ROOT.glob("hrstyle/**/*.yaml"),
+    ]:
         relative = path.relative_to(ROOT).as_posix()
         assert (relative if relative.startswith("hrstyle") else f"hrstyle/{relative}") in names
     for name in ("weights/starry_night.safetensors", "pictures/starry_night.jpg", "py.typed"):

@@ -212,7 +212,9 @@ def main(monkeypatch, tmp_path):
     monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "1"))
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hrstyle.train", *arguments])
+        # Hydra would shut all log handlers, and pytest's files with them.
+        quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+        monkeypatch.setattr(sys, "argv", ["hrstyle.train", *arguments, *quiet])
         with pytest.raises(SystemExit) as stop:
             main()
         return stop.value.code

@@ -1,0 +1,109 @@
+"""What `python -m hrstyle.train` and `python -m hrstyle.repaint` have in common: Hydra, errors.
+
+Every default has its home in the signature of the Python class or function that takes it: `offer`
+makes these known to Hydra as config nodes, on which the YAML files build.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra_zen import builds
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from hrstyle.errors import InputError, NonFiniteError
+
+
+def offer(group: str, target: Callable[..., Any], **options: Any) -> None:
+    """Make a constructor's keywords and defaults known to Hydra.
+
+    In the config group that builds on them, as `signature/<the constructor's name>`.
+
+    Args:
+        group: the group.
+        target: the constructor.
+        options: of hydra-zen's `builds`.
+    """
+    node = builds(target, populate_full_signature=True, **options)
+    name = f"{group}/signature".removeprefix("/")
+    ConfigStore.instance().store(group=name, name=target.__name__, node=node)
+
+
+def offer_trainer(group: str, *without: str) -> None:
+    """`offer` Lightning's Trainer, without some of its keywords."""
+    offer(group, pl.Trainer, zen_partial=True, zen_exclude=without)
+
+
+def require_all(config: DictConfig) -> None:
+    """Raise InputError if a setting that has no default was not given."""
+    missing = OmegaConf.missing_keys(config)
+    if missing:
+        raise InputError(f"{', '.join(sorted(missing))} must be given, as KEY=VALUE")
+
+
+def quieten(program: str) -> None:
+    """Show warnings as plain sentences, without those that are wrong here or nobody can mend."""
+    warnings.formatwarning = lambda message, *where: f"{program}: {message}\n"
+    for message in (
+        r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning 2.6 on a recent torch
+        r"The '?\w+_dataloader'? does not have many workers",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    # An advertisement for a paid service at the start of every run.
+    advice = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    advice.addFilter(lambda record: "litlogger" not in record.getMessage())
+
+
+def explain(error: Exception, program: str) -> str:
+    """What went wrong, as one sentence for the person at the command line."""
+    cause = error.__cause__
+    if isinstance(error, InstantiationException) and isinstance(cause, Exception):
+        constructor = str(error).splitlines()[0].removesuffix(":")
+        return (
+            explain(cause, program) if isinstance(cause, InputError) else f"{constructor}: {cause}"
+        )
+    if isinstance(error, OverrideParseException):
+        return (
+            f"cannot read {error.override}; put quotes around a value with special characters, and"
+            " others around it all: 'style.image=\"my painting (1).jpg\"'"
+        )
+    if isinstance(error, OmegaConfBaseException | HydraException):
+        # What Hydra adds is about its folders, or how to add a key that nothing here would take.
+        sentence = str(error).split("Config search path")[0].split("To append to your config")[0]
+        if sentence.startswith("Error merging") and cause is not None:
+            sentence += f": {str(cause).splitlines()[0]}"
+        sentence = " ".join(sentence.split()).strip(" .")
+        return f"{sentence}; `python -m {program} --cfg job` shows every key, `--help` the usual"
+    # An error in a process that reads photos comes with that process's traceback.
+    return str(error).rsplit("InputError: ", 1)[-1].removesuffix("\\n").strip()
+
+
+@contextmanager
+def bad_input_exits(
+    program: str, explain: Callable[[Exception, str], str] = explain
+) -> Iterator[None]:
+    """Turn what the user can mend into one sentence on stderr and exit code 2."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)  # as after any Ctrl-C
+    except NonFiniteError as error:
+        sys.exit(f"{program}: {error}")  # exit code 1: the input was fine
+    except (
+        InputError,
+        HydraException,
+        OmegaConfBaseException,
+        MisconfigurationException,
+        OSError,  # a folder that is not writable, a disk that is full
+    ) as error:
+        print(f"{program}: {explain(error, program)}", file=sys.stderr)
+        sys.exit(2)

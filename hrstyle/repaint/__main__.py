@@ -1,0 +1,51 @@
+"""`python -m hrstyle.repaint`: Hydra composes a config from the command line, and it is done."""
+
+import os
+from pathlib import Path
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig
+
+from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
+from hrstyle.images import save_image
+from hrstyle.inference import Stylizer, load
+from hrstyle.repaint.photos import Photos
+from hrstyle.repaint.run import repaint
+
+PROGRAM = "hrstyle.repaint"
+
+
+def register_signatures() -> None:
+    """Make each function's keywords and defaults known to Hydra, see `hrstyle.entry.offer`."""
+    offer("", Photos, zen_partial=True, zen_exclude=("output",), root=MISSING)
+    offer("", load, zen_partial=True, zen_exclude=("source", "device"))
+    offer("", Stylizer.stylize, zen_partial=True, zen_exclude=("self", "image", "progress"))
+    offer("", save_image, zen_partial=True, zen_exclude=("image", "path"))
+    decided = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
+    offer_trainer("", "callbacks", *decided)
+
+
+@bad_input_exits(PROGRAM)  # here as well as in main, because Hydra prints what leaves a job
+def run(config: DictConfig) -> None:
+    """One job."""
+    require_all(config)
+    parts = instantiate(config, _convert_="all")
+    for name in ("load", "stylize", "save"):
+        parts[name] = parts[name].keywords
+    parts["data"] = parts["data"](output=parts.pop("output"))
+    repaint(**parts)
+
+
+@bad_input_exits(PROGRAM)
+def main() -> None:
+    """Compose the config from the command line and run its job."""
+    register_signatures()
+    quieten(PROGRAM)
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
+    folder = str(Path(__file__).parent)
+    hydra.main(version_base="1.3", config_path=folder, config_name="config")(run)()
+
+
+if __name__ == "__main__":
+    main()

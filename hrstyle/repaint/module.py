@@ -1,0 +1,100 @@
+"""What each process does with its photos."""
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from hrstyle.errors import InputError
+from hrstyle.images import PILImage, save_image
+from hrstyle.inference import Stylizer
+from hrstyle.pipeline import WORKERS
+from hrstyle.repaint.photos import Photo
+
+OUTCOMES = ("repainted", "skipped", "failed")
+
+
+class Repainter(pl.LightningModule):
+    """Repaints and writes each photo; one that cannot be is named in a file and stops nothing.
+
+    Args:
+        stylizer: the style, on this process's device.
+        failures: gets a line of JSON for each photo that failed, at once.
+        stylize: keywords of `Stylizer.stylize`.
+        save: keywords of `hrstyle.images.save_image`.
+
+    Raises:
+        InputError: while predicting, when results cannot be written.
+    """
+
+    def __init__(
+        self,
+        stylizer: Stylizer,
+        *,
+        failures: Path,
+        stylize: Mapping[str, Any],
+        save: Mapping[str, Any],
+    ):
+        super().__init__()
+        self.stylizer = stylizer
+        self.failures = failures
+        self.stylize = stylize
+        self.save = save
+        self.counts: Counter[str] = Counter()
+        """How many photos had which of the `OUTCOMES`; in the end, of all processes."""
+
+    def on_predict_start(self) -> None:
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self._writing: deque[tuple[Photo, Future[None]]] = deque()
+
+    def predict_step(self, photo: Photo, batch_idx: int) -> str:
+        self._finish_writing(WORKERS - 1)
+        try:
+            picture = photo.reading.result()
+            if picture is None:
+                self.counts["skipped"] += 1
+            else:
+                result = self.stylizer.stylize(picture, **self.stylize)
+                self._writing.append((photo, self._pool.submit(self._write, result, photo.target)))
+        except (InputError, MemoryError, RuntimeError) as error:  # of a device's memory, too
+            self._fail(photo, error)
+        return str(photo.target)
+
+    def _write(self, result: PILImage, target: Path) -> None:
+        save_image(result, target, **self.save)
+
+    def _finish_writing(self, allowed: int) -> None:
+        """Wait until at most so many results are still being written."""
+        while len(self._writing) > allowed:
+            photo, writing = self._writing.popleft()
+            try:
+                writing.result()
+                self.counts["repainted"] += 1
+            except InputError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+                    self._pool.shutdown(cancel_futures=True)
+                    raise  # a full disk would fail them all
+                self._fail(photo, error)
+
+    def _fail(self, photo: Photo, error: Exception) -> None:
+        self.counts["failed"] += 1
+        line = json.dumps({"photo": str(photo.source), "error": str(error)}) + "\n"
+        # In one write at the end of the file, so that processes do not write over each other.
+        file = os.open(self.failures, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
+
+    def on_predict_end(self) -> None:
+        self._finish_writing(0)
+        self._pool.shutdown()
+        mine = torch.tensor([self.counts[x] for x in OUTCOMES], device=self.stylizer.device)
+        total = self.trainer.strategy.reduce(mine, reduce_op="sum")
+        self.counts = Counter(dict(zip(OUTCOMES, total.tolist(), strict=True)))

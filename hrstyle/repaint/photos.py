@@ -1,0 +1,78 @@
+"""The photos of a folder, dealt out to the processes that repaint them."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+
+from hrstyle.errors import InputError
+from hrstyle.images import PILImage, open_image
+from hrstyle.outputs import plan_outputs
+from hrstyle.pipeline import in_order
+
+
+class Photo(NamedTuple):
+    """A photo's file, the file of its result, and what reading gives unless the result is there."""
+
+    source: Path
+    target: Path
+    reading: "Future[PILImage | None]"
+
+
+class Photos(pl.LightningDataModule):
+    """All pictures below a folder. Their paths are the data; a picture is read as its turn comes.
+
+    Process r of n takes every n-th photo from the r-th on. All processes must see the same photos,
+    so nothing may be added while they start.
+
+    Args:
+        root: the folder.
+        output: where the results go, in folders like those below `root`; it may lie below it.
+        file_format: of the results, such as `"png"`; None: each photo's own, where it can be
+            written.
+
+    Raises:
+        InputError: no such folder, no pictures in it, or two results of one name.
+    """
+
+    def __init__(self, root: str, output: str, file_format: str | None = None):
+        super().__init__()
+        folder, self.output = Path(root).expanduser(), Path(output).expanduser()
+        if not folder.is_dir():
+            raise InputError(f"data.root={root} is not a folder; give one that holds photos")
+        self.pairs = plan_outputs(
+            [str(folder)],
+            f"{self.output}/",
+            recursive=True,
+            file_format=file_format,
+            # Not "skip": what is there changes while the processes start, and all must count alike.
+            existing="overwrite",
+        )
+
+    def predict_dataloader(self) -> "_Share":
+        rank, count = (
+            (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        )
+        return _Share(self.pairs[rank::count])
+
+
+class _Share:
+    """One process's photos: threads read the next ones while it paints."""
+
+    def __init__(self, pairs: list[tuple[Path, Path]]):
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Photo]:
+        readings = in_order(_read, self.pairs)
+        for (source, target), reading in zip(self.pairs, readings, strict=True):
+            yield Photo(source, target, reading)
+
+
+def _read(pair: tuple[Path, Path]) -> PILImage | None:
+    source, target = pair
+    return None if target.exists() else open_image(source)

@@ -1,0 +1,291 @@
+"""`python -m hrstyle.repaint`: a folder in, a folder out."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+from hydra.core.config_store import ConfigStore
+from PIL import Image
+
+import hrstyle
+from hrstyle.checkpoint import save_weights
+from hrstyle.errors import InputError
+from hrstyle.generator import pyramid
+from hrstyle.images import open_image, save_image
+from hrstyle.repaint import repaint
+from hrstyle.repaint.photos import Photos
+
+QUIET = partial(pl.Trainer, accelerator="cpu", enable_progress_bar=False)
+
+
+@pytest.fixture(scope="module")
+def style(tmp_path_factory):
+    path = tmp_path_factory.mktemp("style") / "tiny.safetensors"
+    save_weights(path, pyramid(channels=(2, 2), blocks=(0,)), style="tiny")
+    return str(path)
+
+
+def photo_of(number, size=(24, 16)):
+    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(noise)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with everything that folders have; two of its files cannot be read."""
+    folder = tmp_path / "photos"
+    for number, name in enumerate(
+        ["a.jpg", "a.png", "a.gif", "b.PNG", "deep/er/a.png", "deep/c d.png", "ü.webp"]
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo_of(number).save(path)
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:500])
+    (folder / "deep" / "text.jpg").write_text("no picture")
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+RESULTS = ["a.gif.png", "a.jpg", "a.png", "b.PNG", "deep/c d.png", "deep/er/a.png", "ü.webp"]
+
+
+def files_in(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return {name: data for name, data in names.items() if name[0] not in ".f"}
+
+
+def failures_in(folder):
+    lines = (folder / "failed.jsonl").read_text().splitlines()
+    return {entry["photo"]: entry["error"] for entry in map(json.loads, lines)}
+
+
+def call(style, photos, output, **settings):
+    data = Photos(str(photos), str(output))
+    return repaint(style=style, data=data, trainer=QUIET, **settings)
+
+
+def test_every_photo_has_its_result_and_failures_are_named(style, photos, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"2 of 9 photos could not be .*out/failed\.jsonl names"):
+        call(style, photos, out)
+    assert sorted(files_in(out)) == RESULTS
+    failures = failures_in(out)
+    assert sorted(failures) == [str(photos / "cut.png"), str(photos / "deep" / "text.jpg")]
+    assert all(name in error for name, error in failures.items())
+    alone = hrstyle.load(style, device="cpu")
+    for name in RESULTS:
+        source = photos / name.removesuffix(".png") if name == "a.gif.png" else photos / name
+        save_image(alone.stylize(open_image(source)), tmp_path / f"x{out.joinpath(name).suffix}")
+        assert (tmp_path / f"x{out.joinpath(name).suffix}").read_bytes() == files_in(out)[name]
+
+
+def test_a_second_start_does_the_rest(style, photos, tmp_path):
+    out = tmp_path / "out"
+    for name in ("cut.png", "deep/text.jpg"):
+        (photos / name).unlink()
+    assert call(style, photos, out) == {"repainted": 7, "skipped": 0, "failed": 0}
+    before = files_in(out)
+    (out / "a.png").unlink()
+    (out / "a.jpg").write_bytes(b"looked at, not made again")
+    assert call(style, photos, out) == {"repainted": 1, "skipped": 6, "failed": 0}
+    assert files_in(out) == before | {"a.jpg": b"looked at, not made again"}
+    assert not (out / "failed.jsonl").exists()
+
+
+def test_results_of_two_settings_do_not_mix(style, photos, tmp_path):
+    out = tmp_path / "out"
+    (photos / "cut.png").unlink()
+    (photos / "deep" / "text.jpg").unlink()
+    call(style, photos, out, save={"quality": 90})
+    with pytest.raises(
+        InputError, match=r'other settings .*"quality": 90.*delete .*\.hrstyle\.json'
+    ):
+        call(style, photos, out, save={"quality": 80})
+
+
+def test_the_output_may_lie_in_the_folder(style, photos):
+    (photos / "cut.png").unlink()
+    (photos / "deep" / "text.jpg").unlink()
+    out = photos / "painted"
+    for expected in ({"repainted": 7, "skipped": 0}, {"repainted": 0, "skipped": 7}):
+        assert call(style, photos, out) == expected | {"failed": 0}
+    assert sorted(files_in(out)) == RESULTS
+
+
+def test_settings_reach_the_functions_they_name(style, photos, tmp_path):
+    out = tmp_path / "out"
+    data = Photos(str(photos), str(out), file_format="png")
+    with pytest.raises(InputError, match="2 of 9"):
+        repaint(style=style, data=data, trainer=QUIET, stylize={"size": 12, "strength": 0})
+    assert sorted(files_in(out))[:3] == ["a.gif.png", "a.jpg.png", "a.png"]
+    assert open_image(out / "b.PNG").size == (12, 8)
+
+
+def test_a_disk_that_is_full_stops_it(style, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for number in range(20):
+        photo_of(number, (300, 200)).save(photos / f"{number:02}.png")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))  # more than what tests print
+    try:
+        with pytest.raises(InputError, match="cannot write .*png"):
+            call(style, photos, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not files_in(out)
+    assert call(style, photos, out) == {"repainted": 20, "skipped": 0, "failed": 0}
+
+
+def test_memory_stays_flat(style, tmp_path):
+    (tmp_path / "photos").mkdir()
+    first = tmp_path / "photos" / "0.ppm"
+    photo_of(0, (8, 8)).save(first)
+    for number in range(1, 1000):
+        (first.parent / f"{number}.ppm").hardlink_to(first)
+
+    class Peak(pl.Callback):
+        def on_predict_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            if batch_idx in (200, 999):
+                peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+    peaks = []
+    data = Photos(str(first.parent), str(tmp_path / "out"))
+    trainer = partial(QUIET, callbacks=[Peak()])
+    assert repaint(style=style, data=data, trainer=trainer)["repainted"] == 1000
+    assert peaks[1] - peaks[0] < 10_000 * (1 if sys.platform == "linux" else 1024)  # KB: 10 MB
+
+
+def command(style, photos, output, *settings):
+    return [
+        *(sys.executable, "-m", "hrstyle.repaint", f"style={style}", f"data.root={photos}"),
+        *(f"output={output}", "trainer.accelerator=cpu", *settings),
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_write_what_one_writes(style, photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one, two = tmp_path / "one", tmp_path / "two"
+    with pytest.raises(InputError, match="2 of 9"):
+        call(style, photos, one)
+    result = subprocess.run(
+        command(style, photos, two, "trainer.devices=2"), capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "distributed_backend=gloo" in result.stderr
+    assert "7 repainted, 0 skipped, 2 failed" in result.stderr  # so none was done twice
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("hrstyle.repaint: 2 of 9 photos could not be repainted")
+    assert files_in(two) == files_in(one)
+    assert failures_in(two) == failures_in(one)
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(style, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for number in range(40):
+        photo_of(number, (900, 600)).save(photos / f"{number}.png", compress_level=0)
+    with subprocess.Popen(
+        command(style, photos, out), stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("*.png"))) < 3:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    done = {path: path.read_bytes() for path in out.glob("*.png")}
+    assert 3 <= len(done) < 40
+    assert all(open_image(path).size == (900, 600) for path in done)
+    counts = call(style, photos, out, stylize=defaults(), load=LOAD, save=SAVE)
+    assert counts == {"repainted": 40 - len(done), "skipped": len(done), "failed": 0}
+    assert all(path.read_bytes() == data for path, data in done.items())
+
+
+LOAD = {"dtype": "float32", "engine": "auto"}
+SAVE = {"quality": None, "strip": False}
+
+
+def defaults():
+    """What the command line gives where nothing is said."""
+    return {
+        "strength": 1.0, "stroke_size": 1.0, "keep_colours": False, "mask": None, "size": None,
+        "max_memory": None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def main(monkeypatch, tmp_path):
+    """The entry point in this process, for arguments that it turns down."""
+    from hrstyle.repaint.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # main sets its own
+    monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "1"))
+    # In a process of its own there would be nothing of hrstyle.train's.
+    store = ConfigStore.instance()
+    own = {key: value for key, value in store.repo.items() if key[0] == "_" or "hydra" in key}
+    monkeypatch.setattr(store, "repo", own)
+
+    def call(*arguments):
+        # Hydra would shut all log handlers, and pytest's files with them.
+        quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+        monkeypatch.setattr(sys, "argv", ["hrstyle.repaint", *arguments, *quiet])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "data.root, output, style must be given, as KEY=VALUE"),
+        (["style=guernica"], "no style or file named 'guernica'"),
+        (["data.root=gone"], "data.root=gone is not a folder"),
+        (["data.root=empty"], "empty holds no pictures"),
+        (["stylize.strength=2"], "strength=2"),
+        (["stylise.strength=1"], "stylise.strength"),
+        (["load.engine=steam"], "engine must be one of"),
+        (["data.file_format=doc"], "format 'doc' cannot be written"),
+        (["output=file/out"], "cannot make the folder file/out"),
+        (["trainer.devices=-7"], "devices"),
+        (["trainer.accelerator=abacus"], "abacus"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    main, capsys, photos, tmp_path, arguments, message
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    given = {key for key, _, _ in (argument.partition("=") for argument in arguments)}
+    usual = {"style": "starry_night", "data.root": str(photos), "output": "out"}
+    extra = [f"{key}={value}" for key, value in usual.items() if arguments and key not in given]
+    assert main(*arguments, *extra) == 2
+    last_line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last_line.startswith("hrstyle.repaint: ")
+    assert message in last_line
+    assert not list(tmp_path.glob("out/*.*"))
+
+
+@pytest.mark.slow
+def test_help_teaches(tmp_path):
+    asked = [sys.executable, "-m", "hrstyle.repaint", "--help"]
+    text = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):
+        assert example in text
