@@ -16,8 +16,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from hrstyle.errors import InputError
-from hrstyle.images import QUALITY, check_quality
 from hrstyle.metadata import save_options
+from hrstyle.saving import QUALITY, check_quality
 
 PILImage = Image.Image
 FORMATS = ("GIF", "WEBP", "PNG")
@@ -120,7 +120,7 @@ def write_animation(
         like: tells the durations, and how often to play.
         file: where to, open.
         name: its ending says the format.
-        quality, strip: see `hrstyle.images.save_image`.
+        quality, strip: see `hrstyle.saving.save_image`.
 
     Returns:
         Width and height.

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from hrstyle.animation import Animation, is_animated, write_animation
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, open_atomically, write_image
+from hrstyle.images import PILImage
 from hrstyle.inference import Stylizer
 from hrstyle.pipeline import in_order
+from hrstyle.saving import open_atomically, write_image
 
 Source = Path | IO[bytes]
 """A picture's file, or what is open."""
@@ -56,7 +57,7 @@ def repaint_files(
         jobs: see `hrstyle.outputs.plan_outputs`. An animated GIF, WebP or APNG stays animated;
             these come last.
         to: write here instead of into a file, whose name says the format.
-        quality, strip: see `hrstyle.images.save_image`.
+        quality, strip: see `hrstyle.saving.save_image`.
         progress: show a progress bar while a picture is streamed, or for an animation's frames.
         options: of `Stylizer.stylize`.
 

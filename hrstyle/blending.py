@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from hrstyle.images import PILImage, alpha_of, from_bytes, image_of, recolour, to_bytes, to_rgb
+from hrstyle.images import (
+    PILImage,
+    alpha_of,
+    from_bytes,
+    image_of,
+    to_bytes,
+    to_rgb,
+)
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
@@ -86,3 +93,14 @@ def blend(
         else:
             painted[..., rows, :] = new.to(painted)
     return painted
+
+
+def recolour(picture: Tensor, photo: Tensor) -> Tensor:
+    """The brightness of one picture with the colours of another.
+
+    Both are `(N, 3, H, W)` in [0, 1], and so is the result. Brightness is luma by ITU-R BT.601; the
+    differences between the channels and it are the photo's, but where that leaves the range.
+    """
+    weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    change = ((picture - photo) * weights).sum(1, keepdim=True)
+    return (photo + change).clamp(0, 1)

@@ -31,8 +31,8 @@ from torch import Tensor
 
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator, pyramid
-from hrstyle.images import write_atomically
 from hrstyle.paper import paper
+from hrstyle.saving import write_atomically
 from hrstyle.styles import BASE, check_name, weights_path
 
 _FORMAT = "hrstyle 1"

@@ -10,7 +10,7 @@ import pooch
 from tqdm import tqdm
 
 from hrstyle.errors import InputError
-from hrstyle.images import write_atomically
+from hrstyle.saving import write_atomically
 
 LIMIT = 50_000_000
 """Bytes that a file may have at most; no painting has more."""

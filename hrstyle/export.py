@@ -12,8 +12,8 @@ import torch
 
 from hrstyle.engine.onnx import DTYPES, onnx_bytes
 from hrstyle.errors import InputError
-from hrstyle.images import write_atomically
 from hrstyle.mixing import load_style
+from hrstyle.saving import write_atomically
 
 CHECK_SIZES = ((64, 64), (83, 131), (250, 190))
 TOLERANCE = {"float32": 1.0, "float16": 16.0}

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import alpha_of, open_image, save_image, to_rgb
+from hrstyle.images import alpha_of, open_image, to_rgb
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
+from hrstyle.saving import save_image
 from hrstyle.styles import find, names
 
 METHODS = ("auto", "feedforward", "optimize")

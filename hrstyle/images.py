@@ -6,11 +6,7 @@ Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]
 import io
 import logging
 import os
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -21,11 +17,9 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hrstyle.errors import InputError
-from hrstyle.metadata import exif_of, save_options
+from hrstyle.metadata import exif_of
 
 PILImage = Image.Image
-QUALITY = 95
-"""Of JPEG, WebP and AVIF, unless told otherwise."""
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -147,123 +141,6 @@ def _check_range(low: float, high: float) -> None:
         )
 
 
-def check_quality(quality: int | None) -> None:
-    """Raise InputError unless `save_image` takes it."""
-    if not (quality is None or (isinstance(quality, int) and 1 <= quality <= 100)):
-        raise InputError(f"quality={quality!r} must be a whole number from 1 to 100")
-
-
-# Formats that keep the picture's size and colours; others that Pillow writes shrink it to an icon
-# or to a few colours.
-_OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
-
-
-def output_format(path: str | os.PathLike[str]) -> str:
-    """Pillow's name of the format that a file name's ending stands for.
-
-    Raises:
-        InputError: an ending that cannot be written, or a folder that does not exist.
-    """
-    path = Path(path)
-    file_format = Image.registered_extensions().get(path.suffix.lower(), "")
-    if file_format not in _OUTPUT_FORMATS or file_format not in Image.SAVE:
-        raise InputError(f"{path}: no such picture type as {path.suffix!r}; use .png or .jpg")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-    return file_format
-
-
-def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
-    """The `output_format` of a name that such a picture can be saved as.
-
-    Raises:
-        InputError: see `output_format`; or transparency in a JPEG.
-    """
-    file_format, alpha = output_format(path), alpha_of(image)
-    if file_format == "JPEG" and alpha and alpha.getextrema() != (255, 255):
-        raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
-    return file_format
-
-
-def save_image(
-    image: PILImage,
-    path: str | os.PathLike[str],
-    *,
-    quality: int | None = None,
-    strip: bool = False,
-) -> None:
-    """Write an sRGB picture; its format follows the name's ending. Nothing half-written is left.
-
-    Args:
-        image: its `info` may hold EXIF, as that of a repaint does.
-        path: the file.
-        quality: of JPEG, WebP and AVIF, from 1 to 100; the other types lose nothing.
-        strip: leave EXIF and the profile of sRGB out.
-
-    Raises:
-        InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
-            is not writable.
-    """
-    check_output(image, path)
-    with open_atomically(path) as file:
-        write_image(image, file, path, quality=quality, strip=strip)
-
-
-def write_image(
-    image: PILImage,
-    file: IO[bytes],
-    name: str | os.PathLike[str],
-    *,
-    quality: int | None = None,
-    strip: bool = False,
-) -> None:
-    """`save_image` to an open file; `name` says the format by its ending."""
-    file_format = check_output(image, name)
-    if file_format == "JPEG" and image.mode == "RGBA":
-        image = image.convert("RGB")
-    options = save_options(image, file_format, strip=strip)
-    if file_format in ("JPEG", "WEBP", "AVIF"):
-        check_quality(quality)
-        options["quality"] = QUALITY if quality is None else quality
-    # In memory first: on a full disk Pillow takes what fitted for all, or tries for ever.
-    encoded = io.BytesIO()
-    try:
-        image.save(encoded, file_format, **options)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{name}: {error}; try a name ending in .png") from error
-    file.write(encoded.getbuffer())
-
-
-@contextmanager
-def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write to, under a temporary name beside `path`, renamed once all went well.
-
-    So the file is whole or it is not there.
-
-    Raises:
-        InputError: the folder is missing or not writable, or the disk is full.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        try:
-            with temporary.open("w+b") as file:
-                yield file
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; check the folder"
-        ) from error
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file, or nothing; see `open_atomically`."""
-    with open_atomically(path) as file:
-        file.write(data)
-
-
 def to_rgb(image: PILImage) -> PILImage:
     """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
 
@@ -345,14 +222,3 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     if picture.dtype == torch.uint8:
         return F.interpolate(picture.permute(2, 0, 1)[None], **how)[0].permute(1, 2, 0).contiguous()
     return F.interpolate(picture.float(), **how).clamp_(0, 1).to(picture.dtype)
-
-
-def recolour(picture: Tensor, photo: Tensor) -> Tensor:
-    """The brightness of one picture with the colours of another.
-
-    Both are `(N, 3, H, W)` in [0, 1], and so is the result. Brightness is luma by ITU-R BT.601; the
-    differences between the channels and it are the photo's, but where that leaves the range.
-    """
-    weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    change = ((picture - photo) * weights).sum(1, keepdim=True)
-    return (photo + change).clamp(0, 1)

@@ -14,7 +14,15 @@ from hrstyle.blending import Mask, blend, mask_image, soft_mask
 from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import PILImage, alpha_of, check_tensor, image_of, resize, to_array, to_rgb
+from hrstyle.images import (
+    PILImage,
+    alpha_of,
+    check_tensor,
+    image_of,
+    resize,
+    to_array,
+    to_rgb,
+)
 from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
 from hrstyle.pipeline import in_order
@@ -197,7 +205,7 @@ class Stylizer:
 
         Returns:
             A Pillow image, RGB, or RGBA where there was transparency; its `info` holds the photo's
-            EXIF, which `hrstyle.images.save_image` writes, and the profile of sRGB. For a tensor, a
+            EXIF, which `hrstyle.saving.save_image` writes, and the profile of sRGB. For a tensor, a
             tensor of as many dimensions, the same dtype and device, clamped to [0, 1].
 
         Raises:

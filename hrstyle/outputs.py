@@ -16,7 +16,7 @@ from PIL import Image
 
 from hrstyle.animation import animation_format, is_animated
 from hrstyle.errors import InputError
-from hrstyle.images import output_format
+from hrstyle.saving import output_format
 
 # What Pillow knows by its ending, but is no picture, or only with another program's help.
 _NO_PICTURES = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")

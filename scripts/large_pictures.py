@@ -22,7 +22,8 @@ from machine import machine, peak_memory
 from PIL import Image
 
 import hrstyle
-from hrstyle.images import open_image, save_image, to_bytes, to_tensor
+from hrstyle.images import open_image, to_bytes, to_tensor
+from hrstyle.saving import save_image
 
 STYLE = "starry_night"
 

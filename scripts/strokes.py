@@ -11,7 +11,8 @@ from gallery import bad_input_exits
 from PIL import Image, ImageOps
 
 import hrstyle
-from hrstyle.images import open_atomically, open_image, to_rgb
+from hrstyle.images import open_image, to_rgb
+from hrstyle.saving import open_atomically
 
 WIDTH, HEIGHT = 700, 420
 

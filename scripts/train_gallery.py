@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
-from hrstyle.images import write_atomically
+from hrstyle.saving import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery
 
 TOGETHER = 100_000

@@ -1,11 +1,15 @@
 """What several test files use: real sample photos, a small generator and a trained file."""
 
+import os
 import socket
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+
+# Before torch is loaded: the tests run in as many processes as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pooch
 import pytest

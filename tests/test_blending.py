@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hrstyle.blending import blend, mask_image, soft_mask
+from hrstyle.blending import blend, mask_image, recolour, soft_mask
 from hrstyle.errors import InputError
-from hrstyle.images import recolour, to_bytes
+from hrstyle.images import to_bytes
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from PIL import Image
 
 from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, save_image, write_atomically
+from hrstyle.images import open_image
+from hrstyle.saving import save_image, write_atomically
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 ENDINGS = ["png", "jpg", "webp", "tif", "bmp", "ppm", "jp2"]
@@ -100,7 +101,7 @@ WRITER = """
 import sys
 import numpy as np
 from PIL import Image
-from hrstyle.images import save_image
+from hrstyle.saving import save_image
 noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (3000, 4000, 3), dtype=np.uint8))
 try:
     save_image(noise, sys.argv[1])

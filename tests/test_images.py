@@ -7,25 +7,22 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+from hrstyle.blending import recolour
 from hrstyle.errors import InputError
 from hrstyle.images import (
     alpha_of,
-    check_output,
     check_tensor,
     from_array,
     image_of,
     open_image,
-    output_format,
-    recolour,
     resize,
-    save_image,
     to_array,
     to_pil,
     to_rgb,
     to_tensor,
     upright,
-    write_atomically,
 )
+from hrstyle.saving import check_output, output_format, save_image, write_atomically
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 

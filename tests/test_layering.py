@@ -15,6 +15,7 @@ ORDER = [
     "errors",
     "metadata",
     "images",
+    "saving",
     "download",
     "blending",
     "pipeline",

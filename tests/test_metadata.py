@@ -3,8 +3,9 @@ import io
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from hrstyle.images import open_image, save_image
+from hrstyle.images import open_image
 from hrstyle.metadata import exif_of, kept_info, save_options, srgb_profile
+from hrstyle.saving import save_image
 
 DETAILS = {
     ExifTags.Base.DateTimeOriginal: "2020:02:03 04:05:06",

@@ -58,9 +58,10 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from PIL import Image, ImageOps
     from tqdm import tqdm
 
-    from hrstyle.images import open_image, save_image, to_rgb
+    from hrstyle.images import open_image, to_rgb
     from hrstyle.inference import check_options, load
     from hrstyle.outputs import plan_outputs
+    from hrstyle.saving import save_image
     from hrstyle.sheets import grid, titled_row
     from hrstyle.styles import names
 

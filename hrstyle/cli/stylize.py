@@ -101,8 +101,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.batch import repaint_files
-    from hrstyle.images import check_quality
     from hrstyle.inference import check_options, load
+    from hrstyle.saving import check_quality
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from hrstyle.blending import recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images import (
@@ -29,7 +30,6 @@ from hrstyle.images import (
     alpha_of,
     check_tensor,
     image_of,
-    recolour,
     resize,
     to_pil,
     to_tensor,

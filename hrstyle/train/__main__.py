@@ -19,8 +19,8 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from hrstyle import entry, generator, paper
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
 from hrstyle.errors import InputError
-from hrstyle.images import write_atomically
 from hrstyle.losses import PerceptualLoss
+from hrstyle.saving import write_atomically
 from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory

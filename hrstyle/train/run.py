@@ -17,8 +17,9 @@ from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_we
 from hrstyle.engine import Painter, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import PILImage, alpha_of, open_image, save_image, to_array
+from hrstyle.images import PILImage, alpha_of, open_image, to_array
 from hrstyle.losses import PerceptualLoss
+from hrstyle.saving import save_image
 from hrstyle.styles import Style, StyleSet
 from hrstyle.train.callbacks import (
     Preview,
