@@ -1,4 +1,5 @@
 import re
+import signal
 import socket
 import sys
 
@@ -44,7 +45,11 @@ def test_without_gradio(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)  # which is how Python says: not there
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, "")  # to be put back afterwards
-    assert "pip install 'hrstyle[web]'" in refused(capsys)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert "pip install 'hrstyle[web]'" in refused(capsys)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_help_teaches(capsys):

@@ -45,6 +45,7 @@ def serve(
         InputError: an address of another machine, a port in use, Gradio is not installed.
     """
     check_address(host, port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as if by Ctrl-C: to clear up
     with TemporaryDirectory(prefix="hrstyle-") as name:
         folder, empty = Path(name, "files"), Path(name, "empty")
         folder.mkdir()
@@ -53,7 +54,6 @@ def serve(
         with chdir(empty):  # Gradio is free with what lies in the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
             Image.MAX_IMAGE_PIXELS = None  # the studio counts them
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as if by Ctrl-C
             examples = set(folder.rglob("*"))
             try:
                 print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
