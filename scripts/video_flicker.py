@@ -23,7 +23,7 @@ from machine import machine
 from PIL import Image
 
 import hrstyle
-from hrstyle.video.reading import Clip, Picture, to_pixels
+from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 
 Pictures = list[np.ndarray]
@@ -37,7 +37,7 @@ def read(path: Path, size: int, seconds: float, start: float) -> Pictures:
     """A clip's pictures, the longer side `size`."""
     with Clip(path, start=start, end=start + seconds) as clip:
         shape = tuple(round(side * size / max(clip.size)) for side in clip.size)
-        return [to_pixels(part.frame, shape) for part in clip if isinstance(part, Picture)]
+        return [clip.pixels(part, shape) for part in clip if isinstance(part, Picture)]
 
 
 def grey(picture: np.ndarray) -> np.ndarray:

@@ -1,3 +1,4 @@
+import gc
 import sys
 import tracemalloc
 from fractions import Fraction
@@ -14,6 +15,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.inference import Stylizer
 from hrstyle.video import repaint_video
+from hrstyle.video.reading import Clip
 
 TIMES = [0, 20, 50, 60, 100, 110, 150, 180, 190, 230]
 UNIT = Fraction(1, 600)
@@ -197,6 +199,20 @@ def test_a_clip_that_was_cut_off(weights_file, tmp_path, capsys, ending):
     assert output.err.count("\n") == 1
     assert f"clip{ending} is damaged or was cut off" in output.err
     assert 0 < len(pictures_of(tmp_path / "out.mp4")) < 10
+
+
+def test_pictures_are_freed_at_once(tmp_path):
+    clip = write_clip(tmp_path / "clip.mkv", times=range(30), unit=Fraction(1, 25))
+    gc.collect()
+    gc.disable()
+    try:
+        with Clip(clip, end=None) as opened:
+            for part in opened:
+                opened.pixels(part, (32, 24))
+            alive = [thing for thing in gc.get_objects() if type(thing) is av.VideoFrame]
+    finally:
+        gc.enable()
+    assert len(alive) < 6
 
 
 def test_memory_does_not_grow_with_length(stylizer, tmp_path):

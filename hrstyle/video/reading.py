@@ -133,7 +133,8 @@ class Clip:
         aspect = stream.sample_aspect_ratio
         if aspect is not None and aspect > 0:
             width = max(1, round(width * aspect))
-        self.size = (height, width) if _turns(part.frame)[0] else (width, height)
+        self._turns = _turns(part.frame)
+        self.size = (height, width) if self._turns[0] else (width, height)
 
     def __enter__(self) -> "Clip":
         return self
@@ -148,6 +149,25 @@ class Clip:
 
     def __iter__(self) -> Iterator[Picture | Sound]:
         return self._parts
+
+    def pixels(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """A picture, upright and scaled to a width and height -> `(height, width, 3)`, sRGB."""
+        frame, (transposed, *mirrored) = picture.frame, self._turns
+        width, height = reversed(size) if transposed else size
+        guess = "ITU709" if frame.height >= _HD else "ITU601"
+        pixels = frame.reformat(
+            width,
+            height,
+            format="rgb24",
+            src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
+            interpolation="BICUBIC" if width * height >= frame.width * frame.height else "AREA",
+        ).to_ndarray()
+        if transposed:
+            pixels = pixels.transpose(1, 0, 2)
+        for axis in (0, 1):
+            if mirrored[axis]:
+                pixels = np.flip(pixels, axis)
+        return np.ascontiguousarray(pixels)
 
     def _read(self) -> Iterator[Picture | Sound]:
         tracks = {stream.index: track for track, stream in enumerate(self.sound)}
@@ -229,28 +249,9 @@ def _shown_until(end: int, picture: Picture) -> Picture:
     return Picture(picture.frame, begin, end - begin)
 
 
-def to_pixels(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A decoded picture, upright and scaled to a width and height -> `(height, width, 3)` sRGB."""
-    transposed, *mirrored = _turns(frame)
-    width, height = reversed(size) if transposed else size
-    guess = "ITU709" if frame.height >= _HD else "ITU601"
-    pixels = frame.reformat(
-        width,
-        height,
-        format="rgb24",
-        src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
-        interpolation="BICUBIC" if width * height >= frame.width * frame.height else "AREA",
-    ).to_ndarray()
-    if transposed:
-        pixels = pixels.transpose(1, 0, 2)
-    for axis in (0, 1):
-        if mirrored[axis]:
-            pixels = np.flip(pixels, axis)
-    return np.ascontiguousarray(pixels)
-
-
 def _turns(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """What makes a picture upright: whether to transpose it, then to mirror rows, then columns."""
+    # Asked of one picture only: it makes a cycle, which keeps the picture until Python collects it.
     side_data: Any = frame.side_data
     data = side_data.get(Type.DISPLAYMATRIX)
     if data is None:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from hrstyle.errors import InputError
 from hrstyle.inference import Stylizer, check_options
 from hrstyle.saving import open_atomically
-from hrstyle.video.reading import Clip, Picture, to_pixels
+from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
 
@@ -117,7 +117,7 @@ def repaint_video(
                     bar.update()
                     if not writer.takes(part.pts):
                         continue
-                    pixels = to_pixels(part.frame, shape)
+                    pixels = clip.pixels(part, shape)
                     painted = np.asarray(stylizer.stylize(pixels, **options))
                     writer.add_picture(steadied(pixels, painted), part.pts, part.duration)
                     seconds = part.pts + part.duration
