@@ -20,6 +20,13 @@ from hrstyle.generator import Generator, pyramid
 from hrstyle.train.data import sample_path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no CUDA"))
+
+
 @pytest.fixture
 def photo() -> Path:
     return sample_path("chelsea.png")
