@@ -152,12 +152,12 @@ def test_an_interrupt_at_every_point_of_a_small_write(tmp_path):
 
 @contextlib.contextmanager
 def interrupt_after(lines):
-    """KeyboardInterrupt at a certain line of hrstyle.images, as a signal would raise it."""
+    """KeyboardInterrupt at a certain line of hrstyle.saving, as a signal would raise it."""
     left = lines
 
     def trace(frame, event, argument):
         nonlocal left
-        if frame.f_code.co_filename.endswith("images.py") and event == "line":
+        if frame.f_code.co_filename.endswith("saving.py") and event == "line":
             left -= 1
             if left < 0:
                 sys.settrace(None)

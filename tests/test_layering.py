@@ -30,6 +30,7 @@ ORDER = [
     "checkpoint",
     "mixing",
     "engine.devices",
+    "engine.threads",
     "engine.layers",
     "engine.sweeps",
     "engine.row_buffers",
