@@ -39,6 +39,7 @@ ORDER = [
     "engine.onnx",
     "engine.openvino",
     "engine.memory",
+    "engine.threads",
     "engine.painter",
     "engine",
     "export",
