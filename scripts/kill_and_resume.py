@@ -98,8 +98,6 @@ def main() -> None:
             same(state(peace)[part], state(killed)[part])
             for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
         )
-        weights = "starry_night.safetensors"
-        equal = equal and (peace / weights).read_bytes() == (killed / weights).read_bytes()
     print("the same to the bit" if equal else "NOT the same")
     sys.exit(not equal)
 
