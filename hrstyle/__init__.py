@@ -8,6 +8,7 @@ Training lives in `hrstyle.train`; importing this package loads neither it nor L
 and torch only once something is used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from hrstyle.generation import generate
     from hrstyle.inference import Stylizer, load
     from hrstyle.optimization import Progress, optimize
+
+# Read when torch is loaded; where that was before, see hrstyle.engine.threads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "Progress", "Stylizer", "generate", "load", "optimize"]

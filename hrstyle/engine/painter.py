@@ -13,6 +13,7 @@ from hrstyle.engine.layers import read_layers
 from hrstyle.engine.openvino import openvino_model
 from hrstyle.engine.streaming import Stream
 from hrstyle.engine.sweeps import memory_of_plain_pass
+from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import from_bytes, to_bytes
@@ -50,6 +51,8 @@ class Painter:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
         self.device = find_device("cpu" if device is None and engine == "openvino" else device)
         generator.eval().to(self.device)
+        if self.device.type == "cpu":
+            stop_spinning()
         if engine == "openvino" and (self.device.type != "cpu" or name == "float16"):
             raise InputError(
                 f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"

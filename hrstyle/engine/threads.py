@@ -13,9 +13,10 @@ def stop_spinning() -> None:
     GNU OpenMP, which PyTorch's wheels for Linux bring, lets a waiting thread spin for milliseconds.
     That is fastest on an idle machine. Beside a busy process the spinning thread takes the very
     processor that the awaited one needs, and a pass takes many times as long. The environment's
-    OMP_WAIT_POLICY=PASSIVE forbids it, but is read when torch is loaded, which may be long past.
+    OMP_WAIT_POLICY=PASSIVE, which `import hrstyle` sets, forbids it, but is read when torch is
+    loaded, and that may have been before.
 
-    But where there are more OpenMP threads than processors, GNU OpenMP spins for a hundredth of
+    Where there are more OpenMP threads than processors, GNU OpenMP spins for a hundredth of
     that time. So one idle team of threads, which sleeps for ever, is enough, and costs nothing.
     """
     ready = threading.Event()

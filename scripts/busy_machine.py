@@ -1,0 +1,89 @@
+"""What a busy neighbour costs: the same passes alone, beside one, and beside one that goes first.
+
+    python scripts/busy_machine.py
+
+Seconds a pass, the median of several, each row in a process of its own, and times as long as alone.
+A higher priority (nice -10) needs root; without, that column is left out.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from machine import machine
+
+PATIENCE = 120
+"""Seconds after which a row is given up."""
+CASES = {
+    "512x512 px": (512, 512, {}),
+    "12 megapixels": (3000, 4000, {}),
+    "12 megapixels, streamed in 1 GB": (3000, 4000, {"max_memory": "1GB"}),
+}
+ORDERS = {"hrstyle imported first": "import hrstyle, torch", "torch first": "import torch, hrstyle"}
+PASSES = """
+{imports}
+import time
+style = hrstyle.load("starry_night", device="cpu")
+picture = torch.zeros(1, 3, {height}, {width})
+style.stylize(picture[..., :64, :64])
+for _ in range({passes}):
+    start = time.perf_counter()
+    style.stylize(picture, **{options})
+    print(time.perf_counter() - start, flush=True)
+"""
+
+
+def seconds(imports: str, height: int, width: int, options: dict[str, str], passes: int) -> float:
+    """The median of the passes, or infinity where they do not end."""
+    code = PASSES.format(
+        imports=imports, height=height, width=width, options=options, passes=passes
+    )
+    command = [sys.executable, "-c", code]
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return float("inf")
+    return statistics.median(map(float, result.stdout.split()))
+
+
+def main() -> None:
+    """Print a row for each case and order of imports."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    arguments = parser.parse_args()
+    busy = [sys.executable, "-c", "while True: pass"]
+    neighbours = {"alone": None, "beside a busy process": busy}
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        neighbours["beside one of higher priority"] = ["nice", "-n", "-10", *busy]
+    print(f"Machine: {machine(torch.device('cpu'))}\n")
+    print(f"| seconds | {' | '.join(neighbours)} |\n|-|{'-|' * len(neighbours)}", flush=True)
+    for case in arguments.only:
+        height, width, options = CASES[case]
+        passes = 3 if height > 1000 else 9
+        for order, imports in ORDERS.items():
+            cells: list[str] = []
+            alone = 0.0
+            for command in neighbours.values():
+                neighbour = subprocess.Popen(command) if command else None
+                try:
+                    time.sleep(1)
+                    took = seconds(imports, height, width, options, passes)
+                finally:
+                    if neighbour:
+                        neighbour.kill()
+                        neighbour.wait()
+                alone = alone or took
+                cells.append(f"{took:.2f}" + (f" ({took / alone:.1f}×)" if neighbour else ""))
+            print(f"| {case}, {order} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
