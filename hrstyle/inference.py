@@ -280,8 +280,8 @@ class Stylizer:
         if after["mask"] is not None:
             after = after | {"mask": soft_mask(after["mask"], (height, width))}
         elif after["strength"] == 1 and not after["keep_colours"]:
-            return brush(self.painter, photo, **how)
-        return blend(brush(self.painter, photo.clone(), **how), photo, **after)
+            return self.painter.paint_strokes(photo, **how)
+        return blend(self.painter.paint_strokes(photo.clone(), **how), photo, **after)
 
 
 def _read(image: Picture) -> PILImage | Tensor:
@@ -295,14 +295,3 @@ def _read(image: Picture) -> PILImage | Tensor:
     # Not its profile: the colours are sRGB's now.
     result.info = {key: value for key, value in kept_info(picture).items() if key != "icc_profile"}
     return result
-
-
-def brush(painter: Painter, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
-    """`painter.paint` with strokes of another size than trained; see `Stylizer.stylize`."""
-    if stroke_size == 1:
-        return painter.paint(picture, **how)
-    height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
-    other = (max(1, round(height / stroke_size)), max(1, round(width / stroke_size)))
-    painted = resize(painter.paint(resize(picture, other), **how), (height, width))
-    # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
-    return painter.paint(painted, **how) if stroke_size > 1 else painted

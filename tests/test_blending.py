@@ -5,7 +5,7 @@ from PIL import Image
 
 from hrstyle.blending import blend, mask_image, recolour, soft_mask
 from hrstyle.errors import InputError
-from hrstyle.images import to_bytes
+from hrstyle.images import to_bytes, to_pil
 
 
 @pytest.fixture
@@ -78,3 +78,16 @@ def test_bad_masks(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             mask_image(mask)
+
+
+def test_recolour_takes_brightness_from_one_and_colours_from_the_other():
+    generator = torch.Generator().manual_seed(0)
+    photo = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
+    painted = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
+    mixed = recolour(painted, photo)
+    # Pillow's YCbCr is that of JPEG, with the same luma.
+    y, cb, cr = np.asarray(to_pil(mixed).convert("YCbCr"), int).transpose(2, 0, 1)
+    assert np.abs(y - np.asarray(to_pil(painted).convert("YCbCr"), int)[..., 0]).max() <= 2
+    assert np.abs(cb - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 1]).max() <= 2
+    assert np.abs(cr - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 2]).max() <= 2
+    assert recolour(torch.ones_like(photo), photo).max() == 1

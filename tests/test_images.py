@@ -1,5 +1,4 @@
 import io
-import stat
 import warnings
 
 import numpy as np
@@ -7,7 +6,6 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from hrstyle.blending import recolour
 from hrstyle.errors import InputError
 from hrstyle.images import (
     alpha_of,
@@ -22,7 +20,6 @@ from hrstyle.images import (
     to_tensor,
     upright,
 )
-from hrstyle.saving import check_output, output_format, save_image, write_atomically
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -224,53 +221,6 @@ def test_a_message_is_one_line_whatever_the_file_is_called(tmp_path):
     assert r"two\nlines\x1b[31m.jpg" in str(refused.value)
 
 
-def test_save_image(tmp_path):
-    image = Image.fromarray(GRADIENT).convert("RGB")
-    save_image(image, tmp_path / "a.png")
-    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(image))
-    save_image(image.convert("RGBA"), tmp_path / "a.jpg")  # opaque: nothing is lost
-    assert open_image(tmp_path / "a.jpg").mode == "RGB"
-    with pytest.raises(InputError, match="transparency"):
-        save_image(Image.new("RGBA", (2, 2)), tmp_path / "b.jpg")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "a.png"]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("a", "picture type"),
-        ("a.xyz", "picture type"),
-        ("a.ico", "picture type"),
-        ("nowhere/a.png", "no folder"),
-    ],
-)
-def test_impossible_output_names(tmp_path, name, message):
-    with pytest.raises(InputError, match=message):
-        output_format(tmp_path / name)
-
-
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp", "ppm"])
-def test_every_output_keeps_the_size(tmp_path, ending):
-    save_image(Image.new("RGB", (300, 200)), tmp_path / f"a.{ending}")
-    assert open_image(tmp_path / f"a.{ending}").size == (300, 200)
-
-
-def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
-    path, usual = tmp_path / "file", tmp_path / "usual"
-    path.write_text("old")
-    usual.write_text("")
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
-    assert len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(InputError, match="cannot write"):
-        write_atomically(tmp_path / "nowhere" / "file", b"")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="cannot write"):
-        write_atomically(tmp_path / "folder", b"")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
-
-
 def test_pillow_reads_what_was_saved_as_webp():
     buffer = io.BytesIO()
     Image.new("RGBA", (3, 3), (1, 2, 3, 4)).save(buffer, "WEBP", lossless=True)
@@ -291,34 +241,6 @@ def test_resize_is_pillows(photo, size):
     difference = picture[0].permute(1, 2, 0).numpy() * 255 - expected
     assert np.abs(difference).mean() < 0.5  # Pillow rounds and clips between the two directions
     assert resize(to_tensor(image).half(), size).dtype == torch.float16
-
-
-def test_recolour_takes_brightness_from_one_and_colours_from_the_other():
-    generator = torch.Generator().manual_seed(0)
-    photo = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
-    painted = 0.4 + 0.2 * torch.rand(1, 3, 5, 6, generator=generator)
-    mixed = recolour(painted, photo)
-    # Pillow's YCbCr is that of JPEG, with the same luma.
-    y, cb, cr = np.asarray(to_pil(mixed).convert("YCbCr"), int).transpose(2, 0, 1)
-    assert np.abs(y - np.asarray(to_pil(painted).convert("YCbCr"), int)[..., 0]).max() <= 2
-    assert np.abs(cb - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 1]).max() <= 2
-    assert np.abs(cr - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 2]).max() <= 2
-    assert recolour(torch.ones_like(photo), photo).max() == 1
-
-
-def test_check_output_knows_what_saving_would_say(tmp_path):
-    clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
-    check_output(clear, tmp_path / "a.png")
-    check_output(opaque, tmp_path / "a.jpg")
-    for image, name, message in [
-        (clear, "a.jpg", "transparency"),
-        (opaque, "a.xyz", "xyz"),
-        (opaque, "gone/a.png", "no folder"),
-    ]:
-        for check in (check_output, save_image):
-            with pytest.raises(InputError, match=message):
-                check(image, tmp_path / name)
-    assert not list(tmp_path.iterdir())
 
 
 def test_image_of_takes_what_people_have(photo):

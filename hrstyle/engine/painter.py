@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from hrstyle.engine.sweeps import memory_of_plain_pass
 from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import from_bytes, to_bytes
+from hrstyle.images import from_bytes, resize, to_bytes
 
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**18
@@ -97,6 +98,22 @@ class Painter:
             return self._paint_tensor(picture, budget, progress)
         self._paint_bytes(picture, budget, progress)
         return picture
+
+    def paint_strokes(self, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
+        """`paint` with strokes of another size than trained.
+
+        Args:
+            picture: see `paint`.
+            stroke_size: times as large as trained.
+            how: the other keywords of `paint`.
+        """
+        if stroke_size == 1:
+            return self.paint(picture, **how)
+        height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
+        other = (max(1, round(height / stroke_size)), max(1, round(width / stroke_size)))
+        painted = resize(self.paint(resize(picture, other), **how), (height, width))
+        # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
+        return self.paint(painted, **how) if stroke_size > 1 else painted
 
     def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
         height, width, _ = pixels.shape

@@ -1,0 +1,73 @@
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hrstyle.errors import InputError
+from hrstyle.images import open_image
+from hrstyle.saving import check_output, output_format, save_image, write_atomically
+
+GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def test_save_image(tmp_path):
+    image = Image.fromarray(GRADIENT).convert("RGB")
+    save_image(image, tmp_path / "a.png")
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(image))
+    save_image(image.convert("RGBA"), tmp_path / "a.jpg")  # opaque: nothing is lost
+    assert open_image(tmp_path / "a.jpg").mode == "RGB"
+    with pytest.raises(InputError, match="transparency"):
+        save_image(Image.new("RGBA", (2, 2)), tmp_path / "b.jpg")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a", "picture type"),
+        ("a.xyz", "picture type"),
+        ("a.ico", "picture type"),
+        ("nowhere/a.png", "no folder"),
+    ],
+)
+def test_impossible_output_names(tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
+        output_format(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp", "ppm"])
+def test_every_output_keeps_the_size(tmp_path, ending):
+    save_image(Image.new("RGB", (300, 200)), tmp_path / f"a.{ending}")
+    assert open_image(tmp_path / f"a.{ending}").size == (300, 200)
+
+
+def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
+    path, usual = tmp_path / "file", tmp_path / "usual"
+    path.write_text("old")
+    usual.write_text("")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(InputError, match="cannot write"):
+        write_atomically(tmp_path / "nowhere" / "file", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        write_atomically(tmp_path / "folder", b"")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
+
+
+def test_check_output_knows_what_saving_would_say(tmp_path):
+    clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
+    check_output(clear, tmp_path / "a.png")
+    check_output(opaque, tmp_path / "a.jpg")
+    for image, name, message in [
+        (clear, "a.jpg", "transparency"),
+        (opaque, "a.xyz", "xyz"),
+        (opaque, "gone/a.png", "no folder"),
+    ]:
+        for check in (check_output, save_image):
+            with pytest.raises(InputError, match=message):
+                check(image, tmp_path / name)
+    assert not list(tmp_path.iterdir())
