@@ -13,9 +13,7 @@ WORKERS = min(8, os.cpu_count() or 1)
 """Threads, and how many items are taken ahead at most."""
 
 
-def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator["Future[Result]"]:
+def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Future[Result]]:
     """`function` of each item, computed in threads; in the items' order.
 
     Items are taken in the caller's thread, one ahead of the result that is given, or, where the

@@ -109,12 +109,13 @@ class VGG19(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
-        network = make_layers(cfgs["E"], batch_norm=False)
+        with torch.device("meta"):  # no random weights, only for others to replace them
+            network = make_layers(cfgs["E"], batch_norm=False)
         _load(network, weights)
         if preprocessing == "caffe":
             for module in network:
                 if isinstance(module, nn.Conv2d) and module.bias is not None:
-                    module.bias.data /= CAFFE_UNIT
+                    module.bias.data = module.bias.data / CAFFE_UNIT
         depth = 1 + max(LAYERS.index(name) for name in layers)
         self.features = nn.Sequential()
         for name, module in zip(LAYERS[:depth], network, strict=False):
@@ -179,7 +180,8 @@ def _load(network: nn.Sequential, weights: str) -> None:
     state = {key.removeprefix("features."): value for key, value in state.items()}
     try:
         # A whole VGG19 also brings the classifier, which no tap needs.
-        network.load_state_dict({key: state[key] for key in network.state_dict()})
+        wanted = {key: state[key].float() for key in network.state_dict()}
+        network.load_state_dict(wanted, assign=True)
     except (KeyError, RuntimeError) as error:
         raise InputError(
             f"{weights} does not hold a VGG19 with torchvision's key names (features.0.weight …):"

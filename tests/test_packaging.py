@@ -3,10 +3,12 @@
 Building and installing it are the only tests that ask the package index for anything.
 """
 
+import ast
 import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -50,7 +52,14 @@ def test_wheel_holds_configs_weights_and_pictures_and_no_tests(wheel):
 def test_fresh_environment(wheel, tmp_path):
     call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    call(scripts / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    install = ("-m", "pip", "install", "--quiet", "--no-deps", wheel)
+    call(scripts / "python", *install, cwd=tmp_path)
+    # What it depends on is taken from here: to install it again would take minutes.
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    own = call(scripts / "python", "-c", code, cwd=tmp_path).stdout.strip()
+    Path(own, "dependencies.pth").write_text(
+        "\n".join(path for path in sys.path if path.endswith("site-packages"))
+    )
 
     painted = tmp_path / "painted.png"
     # Where the README's first line finds its photo.
@@ -75,3 +84,34 @@ def test_fresh_environment(wheel, tmp_path):
         scripts / "python", "-m", "hrstyle", "stylize", photo, "-o", painted, "--style", weights,
         "--overwrite", cwd=tmp_path,
     )  # fmt: skip
+
+
+# Packages whose import has another name.
+IMPORTED_AS = {
+    "hydra-core": "hydra", "pillow": "PIL", "pyyaml": "yaml", "scikit-image": "skimage",
+    "av": "av", "opencv-python-headless": "cv2",
+}  # fmt: skip
+# What these bring along and re-export.
+BROUGHT = ("lightning_fabric", "omegaconf", "gradio_client", "starlette")
+EXTRAS = {"video": "video", "web": "web", "cli/completion.py": "completion", "export.py": "export"}
+
+
+def names_of(requirements):
+    names = [re.match(r"[\w-]+", requirement)[0] for requirement in requirements]
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+
+
+def test_what_is_imported_is_a_declared_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    always = names_of(project["dependencies"]) | {"hrstyle"} | set(BROUGHT)
+    for path in (ROOT / "hrstyle").rglob("*.py"):
+        place = path.relative_to(ROOT / "hrstyle").as_posix()
+        extra = [name for start, name in EXTRAS.items() if place.startswith(start)]
+        allowed = always | names_of(project["optional-dependencies"][extra[0]] if extra else [])
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            else:
+                modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            tops = {module.split(".")[0] for module in modules}
+            assert tops - allowed - set(sys.stdlib_module_names) == set(), place

@@ -149,3 +149,10 @@ def test_a_picture_is_cropped_but_not_reduced(tmp_path):
     Image.new("RGB", (100, 80)).save(tmp_path / "mine.png")
     style = Style(image=str(tmp_path / "mine.png"), name="mine", crop=(0.1, 0, 1, 0.5), size=32)
     assert style.picture().size == (90, 40)
+
+
+@pytest.mark.parametrize("name", sorted(set(picture_names())))
+def test_a_painting_that_comes_along_needs_no_network(name, offline):
+    picture = find(name).load()
+    assert picture.shape[:2] == (1, 3)
+    assert min(picture.shape[-2:]) > 200

