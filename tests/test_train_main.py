@@ -60,12 +60,12 @@ def start(folder, *arguments):
 
 @pytest.mark.slow
 def test_train_from_any_folder_kill_and_resume(tmp_path):
-    arguments = ["style=starry_night", *TINY, "data.num_workers=2", "trainer.max_steps=200"]
+    arguments = ["style=starry_night", *TINY, "data.num_workers=2", "trainer.max_steps=80"]
     process = start(tmp_path, *arguments)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     last = tmp_path / "runs" / "starry_night" / "last.ckpt"
-    assert 2 <= global_step(last) < 200
+    assert 2 <= global_step(last) < 80
 
     refused = run(tmp_path, *arguments, code=2)
     assert "ckpt_path=last" in refused.stderr
