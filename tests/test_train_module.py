@@ -29,6 +29,14 @@ def test_learning_rate_warms_up_and_follows_a_cosine(module):
     assert module.learning_rate_factor(500, 104) == pytest.approx(0.03)
 
 
+def test_cosine_over_the_last_steps_alone(tiny, loss):
+    module = StyleTransfer(tiny, loss, style="tiny", warmup_steps=4, cosine_steps=50)
+    factors = [module.learning_rate_factor(step, 104) for step in range(105)]
+    assert set(factors[4:55]) == {1}
+    assert factors[79] == pytest.approx((1 + 0.03) / 2)
+    assert factors[104] == pytest.approx(0.03)
+
+
 def test_learning_rate_decays_by_steps_as_in_the_paper(tiny, loss):
     settings = {"learning_rate": 0.005, "warmup_steps": 0, "decay_every_n_steps": 200}
     module = StyleTransfer(tiny, loss, style="tiny", **settings)
@@ -69,6 +77,7 @@ def test_weights_that_are_not_finite_are_not_saved(module):
         {"learning_rate": 0},
         {"warmup_steps": -1},
         {"final_learning_rate": 2},
+        {"cosine_steps": 0},
         {"decay_every_n_steps": 0},
         {"decay": 1.5},
     ],

@@ -25,6 +25,8 @@ class StyleTransfer(pl.LightningModule):
         learning_rate: Adam's, at its height.
         warmup_steps: steps over which it rises to that.
         final_learning_rate: share of it that a cosine brings it down to by the last step.
+        cosine_steps: over how many of the last steps; None: over all of them. With few, training
+            for longer goes on where it was, and can be ended at any time.
         decay_every_n_steps: instead of the cosine, multiply it by `decay` every so many steps.
         decay: see there.
 
@@ -44,6 +46,7 @@ class StyleTransfer(pl.LightningModule):
         learning_rate: float = 6e-3,
         warmup_steps: int = 20,
         final_learning_rate: float = 0.03,
+        cosine_steps: int | None = None,
         decay_every_n_steps: int | None = None,
         decay: float = 0.9,
     ):
@@ -53,6 +56,8 @@ class StyleTransfer(pl.LightningModule):
                 f"learning_rate={learning_rate} must be positive, warmup_steps={warmup_steps} not"
                 f" negative and final_learning_rate={final_learning_rate} between 0 and 1"
             )
+        if cosine_steps is not None and cosine_steps < 1:
+            raise InputError(f"cosine_steps={cosine_steps} must be at least 1, or null for all")
         if (decay_every_n_steps is not None and decay_every_n_steps < 1) or not 0 < decay <= 1:
             raise InputError(
                 f"decay_every_n_steps={decay_every_n_steps} must be at least 1, and decay={decay}"
@@ -63,6 +68,7 @@ class StyleTransfer(pl.LightningModule):
         self.learning_rate = learning_rate
         self.warmup_steps = warmup_steps
         self.final_learning_rate = final_learning_rate
+        self.cosine_steps = cosine_steps
         self.decay_every_n_steps = decay_every_n_steps
         self.decay = decay
         # Plain values only, so that torch.load(weights_only=True) reads the checkpoint.
@@ -75,6 +81,7 @@ class StyleTransfer(pl.LightningModule):
                 "learning_rate": learning_rate,
                 "warmup_steps": warmup_steps,
                 "final_learning_rate": final_learning_rate,
+                "cosine_steps": cosine_steps,
                 "decay_every_n_steps": decay_every_n_steps,
                 "decay": decay,
                 "content_weight": loss.content_weight,
@@ -140,7 +147,8 @@ class StyleTransfer(pl.LightningModule):
             return (step + 1) / self.warmup_steps
         if self.decay_every_n_steps is not None:
             return self.decay ** (step // self.decay_every_n_steps)
-        progress = min(1.0, (step - self.warmup_steps) / max(1, total - self.warmup_steps))
+        length = max(1, min(total - self.warmup_steps, self.cosine_steps or total))
+        progress = min(1.0, max(0.0, 1 - (total - step) / length))
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
 
