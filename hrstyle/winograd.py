@@ -2,11 +2,9 @@
 
 After Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), F(4x4, 3x3): a
 tile of 6x6 input values is transformed, multiplied by the transformed weights value by value, and
-transformed back to a tile of 4x4 results. That takes 36 products where the definition takes 144, and
-the products of all tiles are 36 matrix products, which every BLAS does well. In float32 the result
-is off by some 1e-5 of its size.
-
-The library under torch's own convolution does the same on some processors and not on others.
+transformed back to a tile of 4x4 results. That takes 36 products where the definition takes 144;
+those of all tiles are 36 matrix products, which every BLAS does well. In float32 the result is off
+by some 1e-5 of its size. torch's own convolution on CPUs goes by the definition.
 """
 
 import math

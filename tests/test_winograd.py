@@ -43,7 +43,9 @@ def test_only_where_it_pays(layers):
     frozen, plain = layers
     x = torch.randn(1, 128, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(frozen(x), plain(x)) and frozen(x).dtype == torch.bfloat16
+        result = frozen(x)
+        assert result.dtype == torch.bfloat16
+        assert torch.equal(result, plain(x))
     for dtype in (torch.float64, torch.bfloat16):
         assert torch.equal(frozen.to(dtype)(x.to(dtype)), plain.to(dtype)(x.to(dtype)))
     assert not frozen._transformed
