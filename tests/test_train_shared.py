@@ -77,6 +77,20 @@ def test_the_mean_lies_in_the_middle(shared):
         assert torch.allclose(value, sum(state[name] for state in states) / 3, atol=1e-6)
 
 
+def test_what_was_trained_alone_is_a_start():
+    starts = {}
+    for seed, style in enumerate(STYLES[:2]):
+        torch.manual_seed(seed)
+        starts[style] = pyramid(channels=(4, 8, 8), blocks=(1, 1))
+    shared = SharedGenerator(small(), STYLES, starts=starts)
+    states = {style: start.state_dict() for style, start in starts.items()}
+    for style in STYLES:
+        for name, value in shared.take(style).state_dict().items():
+            mean = sum(state[name] for state in states.values()) / 2
+            own = name in shared.own and style in states
+            assert torch.allclose(value, states[style][name] if own else mean, atol=1e-6)
+
+
 def test_a_step_changes_what_is_common_and_its_own_style(shared):
     shared.train()(torch.rand(1, 3, 32, 32), "irises").square().mean().backward()
     assert all(p.grad is not None for p in shared.styles["irises"].parameters())
@@ -114,23 +128,32 @@ def test_loss_looks_at_the_style_of_the_step():
     assert module.terms(photo)["loss"].item() == pytest.approx(expected["loss"].item(), rel=1e-5)
 
 
-def run(run_dir, steps, *, ckpt_path=None, module=SharedStyleTransfer, **settings):
+def run(
+    run_dir,
+    steps,
+    *,
+    ckpt_path=None,
+    module=SharedStyleTransfer,
+    generator=small,
+    init="scratch",
+    **settings,
+):
     pl.seed_everything(0, verbose=False)
     pictures = {name: Style(image=name, name=name, size=64) for name in STYLES}
     return train(
         style=StyleSet(name="base", pictures=pictures),
         data=data.samples(size=32, num_workers=0, repeat=2),
-        generator=small(),
+        generator=generator(),
         loss=PerceptualLoss(),
         trainer=partial(
             pl.Trainer, max_steps=steps, accelerator="cpu", enable_progress_bar=False,
             enable_model_summary=False, log_every_n_steps=1,
         ),
-        module=partial(module, learning_rate=0.003, final_learning_rate=1, **settings),
+        module=partial(module, **{"learning_rate": 3e-3, "final_learning_rate": 1} | settings),
         run_dir=run_dir,
         preview_every_n_steps=4,
         checkpoint_every_n_steps=2,
-        init="scratch",
+        init=init,
         ckpt_path=ckpt_path,
     )  # fmt: skip
 
@@ -169,3 +192,24 @@ def test_resumed_training_equals_an_undisturbed_one(tmp_path):
 def test_several_styles_need_the_shared_module(tmp_path):
     with pytest.raises(InputError, match="experiment=together"):
         run(tmp_path, 1, module=StyleTransfer)
+
+
+def test_bundled_styles_are_a_start_for_all_together(tmp_path):
+    still = {"generator": pyramid, "init": "bundled", "learning_rate": 1e-12, "average": 0.0}
+    run(tmp_path, 1, **still)
+    trained = load_generator(tmp_path / "wheat_field.safetensors").generator.state_dict()
+    expected = hrstyle.load("wheat_field").generator.state_dict()
+    own = own_parameters(pyramid())
+    assert all(torch.allclose(trained[name], expected[name], atol=1e-6) for name in own)
+    with pytest.raises(InputError, match="do not fit.*init=scratch"):
+        run(tmp_path / "small", 1, init="bundled")
+    with pytest.raises(InputError, match="name of one style"):
+        train(
+            style=Style(image="irises", name="irises"),
+            data=data.samples(size=32),
+            generator=pyramid(),
+            loss=PerceptualLoss(),
+            run_dir=tmp_path / "alone",
+            trainer=partial(pl.Trainer, max_steps=1),
+            init="bundled",
+        )

@@ -13,14 +13,14 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info
 
-from hrstyle.checkpoint import fingerprint, load_generator, load_source, save_weights
+from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source, save_weights
 from hrstyle.engine import Painter, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import PILImage, alpha_of, open_image, to_array
 from hrstyle.losses import PerceptualLoss
 from hrstyle.saving import save_image
-from hrstyle.styles import Style, StyleSet
+from hrstyle.styles import Style, StyleSet, names
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,
@@ -33,6 +33,7 @@ from hrstyle.train.module import StyleTransfer
 from hrstyle.train.shared import Curve, SharedStyleTransfer
 
 LAST = "last.ckpt"
+BUNDLED = "bundled"
 TOGETHER = (
     "a set of styles and the module that trains them together go with each other; give"
     " experiment=together data.root=PHOTOS"
@@ -78,7 +79,8 @@ def start_from(generator: Generator, init: str | Path) -> str:
     Args:
         generator: takes them over.
         init: `"scratch"` leaves it as it is; `"base"` is the network that the bundled styles were
-            grown from; or the name of a style, or a file of trained weights.
+            grown from; or the name of a style, or a file of trained weights. `"bundled"`, which is
+            for several styles at once, leaves it as it is too: see `SharedGenerator`.
 
     Returns:
         The base that the result has in common with others, see `hrstyle.checkpoint.Trained`.
@@ -86,16 +88,21 @@ def start_from(generator: Generator, init: str | Path) -> str:
     Raises:
         InputError: no such weights, or those of another generator.
     """
-    if init == "scratch":
+    if init in ("scratch", BUNDLED):
         return ""
+    start = _fitting(init, generator)
+    generator.load_state_dict(start.generator.state_dict())
+    return start.base or fingerprint(start.generator)
+
+
+def _fitting(init: str | Path, generator: Generator) -> Trained:
     start = load_source(init, generator)
     if start.generator.config != generator.config:
         raise InputError(
             f"init={init} holds the weights of {start.generator.config}, which do not fit"
             f" {generator.config}; add init=scratch to start this one from nothing"
         )
-    generator.load_state_dict(start.generator.state_dict())
-    return start.base or fingerprint(start.generator)
+    return start
 
 
 def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
@@ -159,6 +166,8 @@ def train(
     together = isinstance(module, partial) and module.func is SharedStyleTransfer
     if together is not isinstance(style, StyleSet):
         raise InputError(TOGETHER)
+    if init == BUNDLED and not together:
+        raise InputError("init=bundled starts several styles together; give the name of one style")
     resume_from = find_checkpoint(run_dir, ckpt_path, generator)
     run_dir.mkdir(parents=True, exist_ok=True)
     base = (
@@ -168,6 +177,12 @@ def train(
     first = style.parts[0].load()
     if isinstance(style, StyleSet):
         known["pictures"] = style.parts
+        if init == BUNDLED and not resume_from:
+            known["starts"] = {
+                part.name: _fitting(part.name, generator).generator
+                for part in style.parts
+                if part.name in names()
+            }
     else:
         loss.set_style(first)
     model = module(generator, loss, **known)

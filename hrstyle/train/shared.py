@@ -65,18 +65,30 @@ class SharedGenerator(nn.Module):
         generator: the network; its own values of these are where every style starts.
         styles: their names.
         own: see `own_parameters`.
+        starts: generators of some of the styles, grown from one base. What is common starts as
+            their mean, which is a good network where all come from one base (Wortsman et al.,
+            "Model soups", ICML 2022), and each of these styles with its own values; the others
+            with the mean of those.
     """
 
-    def __init__(self, generator: Generator, styles: Sequence[str], own: str = "all"):
+    def __init__(
+        self,
+        generator: Generator,
+        styles: Sequence[str],
+        own: str = "all",
+        starts: Mapping[str, Generator] | None = None,
+    ):
         super().__init__()
         self.generator = generator
         self.own = own_parameters(generator, own)
+        if starts:
+            generator.load_state_dict(_mean([start.state_dict() for start in starts.values()]))
         self.styles = nn.ModuleDict(
             {
                 style: nn.ParameterList(
-                    generator.get_parameter(name).detach().clone() for name in self.own
+                    start.get_parameter(name).detach().clone() for name in self.own
                 )
-                for style in styles
+                for style, start in ((name, (starts or {}).get(name, generator)) for name in styles)
             }
         )
 
@@ -100,10 +112,12 @@ class SharedGenerator(nn.Module):
     @torch.no_grad()
     def mean(self) -> Generator:
         """The generator in the middle of all styles: where a new one starts."""
-        sets = [self._values(style) for style in self.styles]
-        return self._alone(
-            {name: torch.stack([x[name] for x in sets]).mean(0) for name in self.own}
-        )
+        return self._alone(_mean([self._values(style) for style in self.styles]))
+
+
+@torch.no_grad()
+def _mean(sets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([values[name] for values in sets]).mean(0) for name in sets[0]}
 
 
 class SharedStyleTransfer(StyleTransfer):
@@ -113,7 +127,7 @@ class SharedStyleTransfer(StyleTransfer):
         generator, loss: see `StyleTransfer`; the loss's style and style weight change with the
             styles.
         pictures: the styles.
-        own: see `own_parameters`.
+        own, starts: see `SharedGenerator`.
         average: how much of the running average each step keeps.
         settings: further keywords of `StyleTransfer`.
     """
@@ -125,12 +139,13 @@ class SharedStyleTransfer(StyleTransfer):
         *,
         pictures: Sequence[Style],
         own: str = "all",
+        starts: Mapping[str, Generator] | None = None,
         average: float = 0.999,
         **settings: Any,
     ):
         super().__init__(generator, loss, **settings)
         self.pictures = {picture.name: picture for picture in pictures}
-        self.shared = SharedGenerator(generator, list(self.pictures), own)
+        self.shared = SharedGenerator(generator, list(self.pictures), own, starts)
         self.average = AveragedModel(self.shared, multi_avg_fn=get_ema_multi_avg_fn(average))
         self.average.requires_grad_(False)
         self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
