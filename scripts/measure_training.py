@@ -1,19 +1,23 @@
 """Measure the time of a training step, on the best device.
 
     python scripts/measure_training.py
-    python scripts/measure_training.py --give-back    without keep_freed_memory
+    python scripts/measure_training.py --precisions float32    where bfloat16 is only emulated
+    python scripts/measure_training.py --give-back             without keep_freed_memory
 
 Prints Markdown. Times are medians; the precisions and sizes take turns, so that a slow spell of the
 machine hits all of them.
 """
 
 import argparse
+import copy
 import statistics
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 import torch
 from machine import machine
+from torch import nn
 
 from hrstyle.engine import best_device
 from hrstyle.generator import Generator, pyramid
@@ -21,6 +25,7 @@ from hrstyle.losses import PerceptualLoss
 from hrstyle.paper import paper
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
+from hrstyle.winograd import FrozenConv2d
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -38,32 +43,45 @@ def medians(tasks: dict[Hashable, Callable[[], object]], device: torch.device, r
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def measure_steps(device: torch.device, rounds: int) -> None:
+def by_definition(loss: PerceptualLoss) -> PerceptualLoss:
+    """The same with torch's own convolutions throughout."""
+    loss = copy.deepcopy(loss)
+    for module in loss.modules():
+        if isinstance(module, FrozenConv2d):
+            module.__class__ = nn.Conv2d
+    return loss
+
+
+def measure_steps(device: torch.device, rounds: int, precisions: Sequence[str]) -> None:
     """Seconds of a training step at the default sizes, by precision."""
     loss = PerceptualLoss().to(device)
     loss.set_style(Style(image="starry_night", name="starry_night").load())
     crop = torch.rand(1, 3, 256, 256, device=device)
 
-    def step(generator: Generator, optimizer: torch.optim.Optimizer, dtype: torch.dtype | None):
+    def step(generator: Generator, loss: PerceptualLoss, dtype: torch.dtype | None) -> None:
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             value = loss(generator(crop), crop)["loss"]
-        optimizer.zero_grad()
         value.backward()
-        optimizer.step()
+        optimizers[generator].step()
+        optimizers[generator].zero_grad()
 
-    tasks: dict[Hashable, Callable[[], object]] = {}
-    for builder in (pyramid, paper):
-        generator = builder().to(device)
-        optimizer = torch.optim.Adam(generator.parameters())
-        for precision, dtype in PRECISIONS.items():
-            tasks[builder.__name__, precision] = lambda g=generator, o=optimizer, d=dtype: step(
-                g, o, d
-            )
+    rows = {
+        "pyramid": (pyramid().to(device), loss),
+        "paper": (paper().to(device), loss),
+        "pyramid, VGG19 by torch's convolutions": (pyramid().to(device), by_definition(loss)),
+    }
+    optimizers = {g: torch.optim.Adam(g.parameters()) for g, _ in rows.values()}
+    tasks: dict[Hashable, Callable[[], object]] = {
+        (name, precision): partial(step, *row, PRECISIONS[precision])
+        for name, row in rows.items()
+        for precision in precisions
+    }
     times = medians(tasks, device, rounds)
-    print("| one training step, 256 px, batch 1, seconds | float32 | bfloat16 |")
-    print("|-|-|-|")
-    for name in ("pyramid", "paper"):
-        print(f"| {name} | {times[name, 'float32']:.2f} | {times[name, 'bfloat16']:.2f} |")
+    print(f"| one training step, 256 px, batch 1, seconds | {' | '.join(precisions)} |")
+    print(f"|{'-|' * (1 + len(precisions))}")
+    for name in rows:
+        cells = (f"{times[name, precision]:.2f}" for precision in precisions)
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -73,6 +91,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default=str(best_device()))
     parser.add_argument("--rounds", type=int, default=7, help="timings of which to take the median")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument(
         "--give-back", action="store_true", help="do not keep freed memory, which training does"
     )
@@ -81,7 +100,7 @@ def main() -> None:
         keep_freed_memory()
     device = torch.device(arguments.device)
     print(f"Machine: {machine(device)}\n")
-    measure_steps(device, arguments.rounds)
+    measure_steps(device, arguments.rounds, arguments.precisions)
 
 
 if __name__ == "__main__":
