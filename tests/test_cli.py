@@ -107,7 +107,7 @@ def test_a_folder_of_photos(weights_file, tmp_path, capsys):
     assert "broken.jpg is not a picture" in output.err
     facts = [json.loads(line) for line in output.out.splitlines()]
     first = {"input": str(photos / "a.jpg"), "output": str(out / "a.jpg.png")}
-    assert facts[0] == first | {"width": 20, "height": 30, "frames": 1}
+    assert facts[0] == first | {"width": 20, "height": 30, "frames": 1, "dtype": "float32"}
     assert ["error" in fact for fact in facts] == [False, False, True, False]
     names = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
     assert names == {"a.jpg.png", "a.png", "deep/b.png"}

@@ -139,7 +139,8 @@ def run(arguments: argparse.Namespace) -> None:
             line = f"{outcome.target}: {width}x{height}"
             line += f", {outcome.frames} frames" if outcome.frames > 1 else ""
             facts = {"output": str(outcome.target), "width": width, "height": height}
-            report(arguments, line, input=source, **facts, frames=outcome.frames)
+            facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
+            report(arguments, line, input=source, **facts)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
