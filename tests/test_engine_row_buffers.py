@@ -43,3 +43,13 @@ def test_rows_grow_below_and_shrink_above(height, monkeypatch):
     rows.drop_before(5)
     assert (rows.pieces[0][0], rows.end) == (5, 10)
     assert torch.equal(torch.cat(rows.take(5, 10), dim=2), whole[:, :, 5:])
+
+
+def test_bands_on_a_cpu_are_channels_last():
+    pieces = [torch.rand(1, 3, 4, 7).contiguous(memory_format=torch.channels_last)] * 2
+    joined, _ = join(pieces, torch.float32)
+    padded = join_padded(pieces, torch.float32, above=1, below=0, sides=1, mirrored=True)
+    rows = RowBuffer(8, torch.float32)
+    rows.append(0, joined)
+    for values in (joined, padded, *rows.take(2, 7)):
+        assert values.is_contiguous(memory_format=torch.channels_last)

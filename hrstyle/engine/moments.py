@@ -22,12 +22,12 @@ class Moments:
         values = values.float()
         wide = torch.float32 if values.device.type == "mps" else torch.float64
         mean = values.mean((2, 3), keepdim=True)
-        spread = torch.linalg.vector_norm(values - mean, dim=(2, 3), keepdim=True).to(wide)
+        squares = (values - mean).square_().sum((2, 3), keepdim=True)
         count = values.shape[2] * values.shape[3]
         total = self.count + count
         delta = mean.to(wide) - self.mean.to(values.device)
         self.mean = self.mean.to(values.device) + delta * (count / total)
-        self.squares = self.squares.to(values.device) + spread.square()
+        self.squares = self.squares.to(values.device) + squares.to(wide)
         self.squares += delta.square() * (self.count * count / total)
         self.count = total
 

@@ -9,6 +9,15 @@ BLOCK_BYTES = 2**25 + 1
 """Just above the size from which the GNU C library maps a block of its own."""
 
 
+def memory_format(device: torch.device) -> torch.memory_format:
+    """How values of a band lie in memory.
+
+    On a CPU all channels of a place lie side by side. So consecutive rows are one block of memory,
+    and convolutions convert nothing.
+    """
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+
+
 class RowBuffer:
     """Consecutive rows of a tensor `(N, C, H, W)`, kept in pieces: grows below, shrinks above.
 
@@ -32,20 +41,27 @@ class RowBuffer:
         else:
             if rows.dtype != self.dtype and self.dtype == torch.float16:
                 rows = rows.clamp(-65504, 65504)  # what float16 can hold
-            for row in range(start, start + rows.shape[2]):
-                block = self._block(row, rows)
-                block[:, :, row - self.pieces[-1][0]] = rows[:, :, row - start]
+            row, end = start, start + rows.shape[2]
+            while row < end:
+                block, first = self._block(row, rows)
+                stop = min(end, first + block.shape[2])
+                block[:, :, row - first : stop - first] = rows[:, :, row - start : stop - start]
+                row = stop
         self.end = start + rows.shape[2]
 
-    def _block(self, row: int, like: Tensor) -> Tensor:
-        """The block that holds a row, made if need be."""
+    def _block(self, row: int, like: Tensor) -> tuple[Tensor, int]:
+        """The block that holds a row, made if need be, and the number of its first row."""
         if not self.pieces or row == self.pieces[-1][0] + self.pieces[-1][1].shape[2]:
             batch, channels, _, width = like.shape
             dtype = self.dtype or like.dtype
             height = -(-BLOCK_BYTES // (batch * channels * width * dtype.itemsize))
             shape = (batch, channels, min(height, self.height - row), width)
-            self.pieces.append((row, torch.empty(shape, dtype=dtype, device=like.device)))
-        return self.pieces[-1][1]
+            block = torch.empty(
+                shape, dtype=dtype, device=like.device, memory_format=memory_format(like.device)
+            )
+            self.pieces.append((row, block))
+        first, block = self.pieces[-1]
+        return block, first
 
     def drop_before(self, row: int) -> None:
         """Forget the pieces that end before `row`."""
@@ -83,8 +99,8 @@ def join_padded(
     batch, channels, _, width = pieces[0].shape
     height = sum(piece.shape[2] for piece in pieces)
     shape = (batch, channels, above + height + below, width + 2 * sides)
-    make = torch.empty if mirrored else torch.zeros
-    out = make(shape, dtype=dtype, device=pieces[0].device)
+    device = pieces[0].device
+    out = torch.empty(shape, dtype=dtype, device=device, memory_format=memory_format(device))
     row = above
     for piece in pieces:
         out[:, :, row : row + piece.shape[2], sides : sides + width] = piece
@@ -98,4 +114,12 @@ def join_padded(
         for k in range(1, sides + 1):
             out[..., sides - k] = out[..., sides + k]
             out[..., last_column + k] = out[..., last_column - k]
+    else:
+        for border in (
+            out[:, :, :above],
+            out[:, :, above + height :],
+            out[..., :sides],
+            out[..., sides + width :],
+        ):
+            border.zero_()
     return out

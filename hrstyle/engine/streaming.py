@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hrstyle.engine.layers import Layer
 from hrstyle.engine.moments import Moments, fold
-from hrstyle.engine.row_buffers import RowBuffer, join, join_padded
+from hrstyle.engine.row_buffers import RowBuffer, join, join_padded, memory_format
 from hrstyle.engine.sweeps import Sweep, plan, total_multiply_adds
 from hrstyle.generator import Generator, noise_rows, pad_to_multiple
 
@@ -235,7 +235,8 @@ class _RunningSweep:
         settings = layer.settings
         if layer.kind == "picture":
             stream = self.stream
-            return stream.generator.encode(self.read(stream.rows[low:high], stream.columns))
+            rows = stream.generator.encode(self.read(stream.rows[low:high], stream.columns))
+            return rows.contiguous(memory_format=memory_format(rows.device))
         if layer.kind == "conv":
             return self._convolve(layer, low, high, settings["weight"], settings["bias"])
         if layer.kind == "norm":
@@ -250,7 +251,7 @@ class _RunningSweep:
             return x.relu_() if own else x.relu()
         if layer.kind == "noise":
             noise = noise_rows(settings["pattern"], low, high, x.shape[3])
-            return x.add_(settings["weight"] * noise) if own else x + settings["weight"] * noise
+            return torch.addcmul(x, settings["weight"], noise, out=x if own else None)
         y, own_y = values[1]
         return x.add_(y) if own else y.add_(x) if own_y else x + y
 
@@ -279,7 +280,7 @@ class _RunningSweep:
             return self._convolve(before, low, high, *self.folded[norm])
         x, own = self._value(before, low, high)
         scale, shift = scale.to(x.dtype), shift.to(x.dtype)
-        return x.mul_(scale).add_(shift) if own else (x * scale).add_(shift)
+        return torch.addcmul(shift, x, scale, out=x if own else None)
 
     def _upsample(self, layer: Layer, low: int, high: int) -> Tensor:
         before, factor = layer.inputs[0], layer.settings["factor"]
@@ -287,5 +288,4 @@ class _RunningSweep:
         first = max(first, 0)
         x, _ = self._value(before, first, min(last, self._height(before)))
         fine = F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
-        # A copy: a view would keep the rows around it alive, and could not be changed in place.
-        return fine[:, :, low - first * factor : high - first * factor].contiguous()
+        return fine[:, :, low - first * factor : high - first * factor]
