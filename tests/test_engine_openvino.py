@@ -31,6 +31,7 @@ def test_openvino_takes_any_size_and_threads_may_share_it(generator):
             assert (result - painted(generator, picture)).abs().max() * 255 < 0.5
 
 
+@pytest.mark.slow
 def test_openvino_reports_to_nobody():
     code = """
 import sys

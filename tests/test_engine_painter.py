@@ -43,7 +43,7 @@ def large(photo, width=1200, height=901):
     return open_image(photo).resize((width, height))
 
 
-@pytest.mark.parametrize("max_memory", ["1GB", "60MB", 1])
+@pytest.mark.parametrize("max_memory", ["1GB", "60MB", pytest.param(1, marks=pytest.mark.slow)])
 def test_a_large_picture_is_streamed_to_the_same_result(stylizer, photo, max_memory):
     picture = large(photo)
     expected = stylizer.generator(to_tensor(picture)).clamp(0, 1).mul(255)[0].permute(1, 2, 0)
@@ -60,6 +60,7 @@ def test_large_tensors_and_batches_are_streamed(stylizer):
     assert stylizer.stylize(batch.half()).dtype == torch.float16
 
 
+@pytest.mark.slow
 def test_engines_agree(weights_file, photo):
     pictures = {}
     for way in ("torch", "openvino", "auto"):

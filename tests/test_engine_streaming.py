@@ -24,7 +24,10 @@ BUILDERS = {
 }
 
 
-@pytest.fixture(params=BUILDERS)
+LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ("paper", "pyramid")]
+
+
+@pytest.fixture(params=["small", "flat", *LARGE])
 def generator(request):
     torch.manual_seed(len(request.param))
     return randomised(BUILDERS[request.param]())
@@ -80,6 +83,7 @@ def test_random_sizes():
         assert torch.allclose(out, expected, atol=2e-3), (height, width)
 
 
+@pytest.mark.slow
 def test_the_painting_may_take_the_pictures_place():
     torch.manual_seed(0)
     generator = randomised(pyramid())
@@ -100,6 +104,7 @@ def test_the_painting_may_take_the_pictures_place():
         assert torch.allclose(picture, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_short_memory_keeps_float16_and_stays_within_one_of_255():
     torch.manual_seed(0)
     generator, picture = pyramid().eval(), torch.rand(1, 3, 256, 256)
@@ -161,7 +166,7 @@ def test_memory_does_not_grow_with_the_height(monkeypatch):
 
     monkeypatch.setattr(streaming._RunningSweep, "advance", advance)
     generator = pyramid(channels=(4, 6, 8, 10), blocks=(1, 1, 1)).eval()
-    for height in (160, 640):
+    for height in (120, 360):
         peaks.append(0)
         streamed(generator, torch.rand(1, 3, height, 64), max_memory=1)
     assert 0 < peaks[1] <= 1.1 * peaks[0]

@@ -121,6 +121,7 @@ def large(photo, width=1200, height=901):
     return open_image(photo).resize((width, height))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "auto"])
 def test_twenty_threads_share_one_stylizer(weights_file, photo, engine):
     stylizer = hrstyle.load(weights_file, device="cpu", engine=engine)

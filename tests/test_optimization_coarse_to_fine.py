@@ -53,8 +53,9 @@ def test_style_alone_brings_every_gram_matrix_back_from_noise():
 
 
 def test_lbfgs_comes_lower_than_adam_in_as_many_evaluations(cat):
-    settings = {"style": None, "start": "noise", "content_layers": ["relu2_1"], "steps": 60}
-    lbfgs, adam = (last_losses(cat, method=m, **settings)["loss"] for m in ("lbfgs", "adam"))
+    settings = {"style": None, "start": "noise", "content_layers": ["relu2_1"], "steps": 40}
+    eye = cat[:, 16:48, 16:48]
+    lbfgs, adam = (last_losses(eye, method=m, **settings)["loss"] for m in ("lbfgs", "adam"))
     assert lbfgs < 0.5 * adam
 
 
@@ -84,18 +85,18 @@ def test_sizes_double_up_to_the_full_one():
 
 def test_progress_tells_of_every_step_at_every_size(photo):
     seen = []
-    result = optimize(photo, "starry_night", steps=7, size=270, callback=seen.append, **SHALLOW)
+    result = optimize(photo, "starry_night", steps=5, size=270, callback=seen.append, **SHALLOW)
     assert result.size == (270, 180)
-    assert [p.step for p in seen] == list(range(1, 8))
-    assert {p.steps for p in seen} == {7}
-    assert [p.picture.size for p in seen] == [(135, 90)] * 3 + [(270, 180)] * 4
+    assert [p.step for p in seen] == list(range(1, 6))
+    assert {p.steps for p in seen} == {5}
+    assert [p.picture.size for p in seen] == [(135, 90)] * 2 + [(270, 180)] * 3
     for before, after in pairwise(seen):
         if before.picture.size == after.picture.size:
             assert after.losses["loss"] <= before.losses["loss"]
     assert result.tobytes() == seen[-1].picture.tobytes()
     one = []
     optimize(
-        photo, "starry_night", steps=3, size=270, callback=one.append, coarse_to_fine=False,
+        photo, "starry_night", steps=1, size=270, callback=one.append, coarse_to_fine=False,
         **SHALLOW,
     )  # fmt: skip
     assert {p.picture.size for p in one} == {(270, 180)}
@@ -205,14 +206,16 @@ def test_ctrl_c_keeps_the_best_so_far(photo):
     assert np.abs(np.asarray(result, int) - small).mean() < 2
 
 
+@pytest.mark.slow
 def test_a_long_scroll_as_the_style(photo):
     scroll = Image.effect_noise((40, 800), 90).convert("RGB")  # at 128 px its width would be 6
     assert optimize(photo, scroll, steps=2, size=256, device="cpu").size == (256, 170)
 
 
+@pytest.mark.slow
 def test_short_types_are_near(photo):
     losses = [
-        last_losses(photo, "starry_night", steps=5, size=64, method="adam", dtype=dtype)["loss"]
+        last_losses(photo, "starry_night", steps=3, size=40, method="adam", dtype=dtype)["loss"]
         for dtype in ("float32", "bfloat16")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from functools import partial
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
-from hydra.core.config_store import ConfigStore
 from PIL import Image
 
 import hrstyle
@@ -21,6 +19,7 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image
+from hrstyle.repaint import __main__ as entry
 from hrstyle.repaint import repaint
 from hrstyle.repaint.photos import Photos
 from hrstyle.saving import save_image
@@ -150,6 +149,7 @@ def test_a_disk_that_is_full_stops_it(style, tmp_path):
     assert call(style, photos, out) == {"repainted": 20, "skipped": 0, "failed": 0}
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(style, tmp_path):
     (tmp_path / "photos").mkdir()
     first = tmp_path / "photos" / "0.ppm"
@@ -230,27 +230,8 @@ def defaults():
 
 
 @pytest.fixture
-def main(monkeypatch, tmp_path):
-    """The entry point in this process, for arguments that it turns down."""
-    from hrstyle.repaint.__main__ import main
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # main sets its own
-    monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "1"))
-    # In a process of its own there would be nothing of hrstyle.train's.
-    store = ConfigStore.instance()
-    own = {key: value for key, value in store.repo.items() if key[0] == "_" or "hydra" in key}
-    monkeypatch.setattr(store, "repo", own)
-
-    def call(*arguments):
-        # Hydra would shut all log handlers, and pytest's files with them.
-        quiet = ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-        monkeypatch.setattr(sys, "argv", ["hrstyle.repaint", *arguments, *quiet])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return stop.value.code
-
-    return call
+def main(call_entry):
+    return partial(call_entry, entry.main)
 
 
 @pytest.mark.parametrize(
@@ -284,9 +265,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert not list(tmp_path.glob("out/*.*"))
 
 
-@pytest.mark.slow
-def test_help_teaches(tmp_path):
-    asked = [sys.executable, "-m", "hrstyle.repaint", "--help"]
-    text = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+def test_help_teaches(main, capsys):
+    assert main("--help") == 0
+    text = capsys.readouterr().out
     for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):
         assert example in text

@@ -28,6 +28,7 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
+@pytest.mark.slow
 def test_every_optimisation_brings_the_objective_down():
     import quality
 
@@ -36,9 +37,9 @@ def test_every_optimisation_brings_the_objective_down():
     loss = PerceptualLoss(style_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
     loss.set_style(style)
     for run in quality.RUNS:
-        values = quality.optimise(photo, loss, run, (1, 10, 20, 30), "test")
+        values = quality.optimise(photo, loss, run, (1, 10, 20), "test")
         assert values[1] < 0.7 * values[0]
-        assert values[3] < values[2] < values[1]
+        assert values[2] < values[1]
 
 
 def test_worth_in_steps():
@@ -144,6 +145,7 @@ def test_a_training_that_is_interrupted_saves_first(tmp_path):
     assert (run_dir / "last.ckpt").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "shape"), [([], (3, 5)), (["--layers"], (2, 6))])
 def test_weights_grid(tmp_path, monkeypatch, options, shape):
     monkeypatch.setenv("MPLBACKEND", "Agg")

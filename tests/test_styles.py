@@ -1,5 +1,4 @@
 import hashlib
-from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +7,6 @@ from PIL import Image
 from hrstyle.errors import InputError
 from hrstyle.images import to_tensor
 from hrstyle.styles import (
-    BASE,
     Style,
     StyleSet,
     find,
@@ -124,25 +122,6 @@ def test_find_knows_names_and_pictures(tmp_path, monkeypatch):
     for name in ("guernica", str(tmp_path / "gone.jpg"), "~nobody_of_this_name/x.jpg", "x" * 300):
         with pytest.raises(InputError, match="no picture or style named.*great_wave"):
             find(name)
-
-
-def test_the_gallery_is_what_hydra_composes():
-    # Two readers of the same files, which must agree; BASE is a blend and not in the gallery.
-    from hydra import compose, initialize_config_module
-    from hydra.utils import instantiate
-
-    from hrstyle.train.__main__ import register_signatures
-
-    register_signatures()
-    with initialize_config_module("hrstyle.configs", version_base="1.3"):
-        base = compose("train", [f"style={BASE}", "run_dir=x"]).style
-        for name, style in gallery().items():
-            config = compose("train", [f"style={name}", "run_dir=x"]).style
-            composed = instantiate(config, _convert_="all")
-            assert replace(composed, crop=tuple(composed.crop)) == replace(
-                style, crop=tuple(style.crop)
-            )
-        assert set(base.pictures) == set(gallery())
 
 
 def test_a_picture_is_cropped_but_not_reduced(tmp_path):
