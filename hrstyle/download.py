@@ -1,6 +1,7 @@
 """Files from the web: fetched once, into the user's cache. Whoever answers is not trusted."""
 
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -71,8 +72,11 @@ def _unpacked(url: str, file: Path, member: str) -> Path:
                 write_atomically(picture, archive.read(member))
         except InputError as error:
             raise InputError(f"{member} in {url} {error}; {_INSTEAD}") from error
-        except (BadZipFile, KeyError) as error:
-            raise InputError(f"{url} (kept as {file}) is no zip archive with {member}") from error
+        # No archive, no such member; an encrypted one, of an unknown method, damaged, cut off.
+        except (BadZipFile, KeyError, RuntimeError, zlib.error, EOFError) as error:
+            raise InputError(
+                f"{url} (kept as {file}) is no zip archive with {member}, or is damaged"
+            ) from error
     return picture
 
 

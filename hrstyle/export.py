@@ -13,7 +13,7 @@ import torch
 from hrstyle.engine.onnx import DTYPES, onnx_bytes
 from hrstyle.errors import InputError
 from hrstyle.mixing import load_style
-from hrstyle.saving import write_atomically
+from hrstyle.saving import check_folder, write_atomically
 
 CHECK_SIZES = ((64, 64), (83, 131), (250, 190))
 TOLERANCE = {"float32": 1.0, "float16": 16.0}
@@ -38,12 +38,13 @@ def export(
         The largest difference, of 255.
 
     Raises:
-        InputError: an unknown style, ending or dtype; a missing package; or a model that differs by
-            more than `TOLERANCE`, which is then not written.
+        InputError: an unknown style, ending, folder or dtype; a missing package; or a model that
+            differs by more than `TOLERANCE`, which is then not written.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: an ONNX file's name ends in .onnx")
+    check_folder(path)
     if dtype not in DTYPES:
         raise InputError(f"dtype must be float32 or float16, not {dtype!r}")
     try:

@@ -10,6 +10,7 @@ import torch
 from hrstyle.errors import InputError
 from hrstyle.images import alpha_of, open_image, to_rgb
 from hrstyle.inference import load
+from hrstyle.metadata import kept_info
 from hrstyle.optimization import optimize
 from hrstyle.saving import save_image
 from hrstyle.styles import find, names
@@ -72,6 +73,7 @@ def generate(
         photo = photo.resize((round(photo.width * factor), round(photo.height * factor)))
     if alpha is not None:
         photo.putalpha(alpha.resize(photo.size))
+    photo.info = kept_info(picture)  # not as before: its size and colours are others
     place: dict[str, Any] = {"device": device, "dtype": dtype}
     stylizer = load(style, **place) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name

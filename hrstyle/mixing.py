@@ -8,6 +8,7 @@ Continuous Imagery Effect Transition" (CVPR 2019). Networks trained apart do not
 import math
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import torch
 
@@ -43,9 +44,10 @@ def mix(shares: Mapping[str, float]) -> Trained:
             brought to a sum of one.
 
     Raises:
-        InputError: no styles, a negative share, or styles that have no base in common.
+        InputError: no styles, a negative share, or styles that have no base in common, whatever
+            their files say.
     """
-    numbers = all(isinstance(share, int | float) for share in shares.values())
+    numbers = all(isinstance(share, Real) for share in shares.values())
     total = sum(shares.values()) if numbers else 0
     if total == 0 or min(shares.values()) < 0 or not math.isfinite(total):
         raise InputError(
@@ -59,6 +61,9 @@ def mix(shares: Mapping[str, float]) -> Trained:
             f"only styles that were trained from one common base can be mixed ({found}); train them"
             " with init=base"
         )
+    config = next(iter(parts.values())).generator.config
+    if any(part.generator.config != config for part in parts.values()):
+        raise InputError(f"only generators of one kind can be mixed: {', '.join(parts)}")
     known = [part.credit for part in parts.values() if part.credit]
     return Trained(
         generator=interpolate(

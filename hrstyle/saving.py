@@ -2,7 +2,7 @@
 
 import io
 import os
-import threading
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +39,15 @@ def output_format(path: str | os.PathLike[str]) -> str:
     file_format = Image.registered_extensions().get(path.suffix.lower(), "")
     if file_format not in _OUTPUT_FORMATS or file_format not in Image.SAVE:
         raise InputError(f"{path}: no such picture type as {path.suffix!r}; use .png or .jpg")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    check_folder(path)
     return file_format
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Raise InputError unless the folder that a file is to be written to exists."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: there is no folder {folder}; make it first")
 
 
 def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
@@ -115,7 +121,8 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         InputError: the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    # Short, for the name may be as long as the disk allows; and no other machine's.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         try:
             with temporary.open("w+b") as file:

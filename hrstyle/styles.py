@@ -153,7 +153,8 @@ class Style:
             InputError: see `path`; or a file that is no picture, or too small.
         """
         image = self.picture()
-        image.thumbnail((self.size, self.size))
+        if all(image.size):
+            image.thumbnail((self.size, self.size))
         if min(image.size) < 16:
             raise InputError(
                 f"{self.path}: {image.width}x{image.height} pixels at style.size={self.size} are"

@@ -46,6 +46,15 @@ def test_bad_input_is_one_sentence_and_exit_code_2(photo, weights_file, tmp_path
     assert not list(tmp_path.glob("out*"))
 
 
+def test_what_the_system_refuses_is_one_sentence(weights_file, tmp_path, capsys):
+    for photo, output in [("n" * 300, "out.png"), ("photo.png", "n" * 300)]:
+        assert run("stylize", photo, "-o", tmp_path / output, "--style", weights_file) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("hrstyle: ")
+        assert "File name too long" in error
+        assert error.count("\n") == 1
+
+
 def test_the_photo_itself_is_not_overwritten(weights_file, tmp_path, capsys):
     photo = tmp_path / "photo.png"
     Image.new("RGB", (20, 20)).save(photo)
@@ -325,6 +334,7 @@ def test_a_sheet_of_styles(photo, tmp_path, capsys, monkeypatch):
         (["-o", "x.png"], "add --sheet PHOTO"),
         (["--size", "7"], "add --sheet PHOTO"),
         (["--sheet", "gone.jpg"], "-o OUT"),
+        (["--sheet", ".", "-o", "x.png"], ". is a folder; name a picture in it"),
         (["--sheet", "gone.jpg", "-o", "x.png"], "gone.jpg"),
         (["--sheet", "gone.jpg", "-o", "x.docx"], ".docx"),
         *((["--sheet", "gone.jpg", "-o", "x.png", "--size", n], "size") for n in ("-1", "nan")),

@@ -42,6 +42,24 @@ def test_out_of_an_archive(web):
         fetch(f"{address}/p.png", member="inner/p.png")
 
 
+@pytest.mark.parametrize("damage", ["encrypted", "unknown method", "other bytes"])
+def test_an_archive_that_cannot_be_unpacked(web, damage):
+    folder, address = web
+    file = folder / "a.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("p.png", bytes(range(256)))
+    data = bytearray(file.read_bytes())
+    entry = data.index(b"PK\1\2")
+    if damage == "other bytes":
+        data[35:45] = b"\xff" * 10
+    else:  # the flags, or the method, in both headers
+        before, value = (6, 1) if damage == "encrypted" else (8, 99)
+        data[before] = data[entry + before + 2] = value
+    file.write_bytes(data)
+    with pytest.raises(InputError, match=r"no zip archive with p\.png, or is damaged"):
+        fetch(f"{address}/a.zip", member="p.png")
+
+
 def test_without_a_network_the_error_says_what_to_do(web):
     _, address = web
     unreachable = {f"{address}/gone.png": "status 404", "http://127.0.0.1:9/p.png": "Connection"}

@@ -79,7 +79,7 @@ def test_bad_input(tmp_path, weights_file, monkeypatch):
     cases = [
         ({"source": "guernica"}, "guernica"),
         ({"path": tmp_path / "out.tflite"}, r"\.onnx"),
-        ({"path": tmp_path / "nowhere" / "out.onnx"}, "folder"),
+        ({"path": tmp_path / "nowhere" / "out.onnx"}, "there is no folder"),
         ({"dtype": "int8"}, "float32 or float16"),
     ]
     for change, message in cases:

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import hrstyle
 from hrstyle import generate
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
+from hrstyle.metadata import srgb_profile
 
 SHALLOW = {"steps": 2, "content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
 
@@ -105,3 +106,14 @@ def test_device_and_type_reach_either_way(photo, painting, tmp_path):
         generate(photo, style, dtype="bfloat16", **how)
         with pytest.raises(InputError, match="try cpu"):
             generate(photo, style, **how | {"device": "warp"})
+
+
+def test_the_photos_exif_is_kept(weights_file, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Someone"
+    for number, how in enumerate(({}, {"icc_profile": srgb_profile()})):
+        source = tmp_path / f"{number}.jpg"
+        Image.new("RGB", (60, 40)).save(source, exif=exif, **how)
+        path = generate(source, weights_file, resolution=32, output_dir=tmp_path)
+        with Image.open(path) as result:
+            assert result.getexif()[ExifTags.Base.Artist] == "Someone"

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -76,3 +77,18 @@ def test_a_network_can_be_mixed_with_what_was_grown_from_it(tiny, tmp_path):
 def test_shares_must_make_sense(shares):
     with pytest.raises(InputError, match="mixture needs a share"):
         mix(shares)
+
+
+def test_files_that_only_claim_a_common_base(tiny, tmp_path):
+    other = from_config({"name": "pyramid", "channels": [4, 8, 9], "blocks": [1, 1]})
+    paths = [str(tmp_path / name) for name in ("a.safetensors", "b.safetensors")]
+    for path, generator in zip(paths, (tiny, other), strict=True):
+        save_weights(path, generator, style="a", base="0123")
+    with pytest.raises(InputError, match="only generators of one kind .*a.safetensors, .*b.safe"):
+        mix(dict.fromkeys(paths, 1))
+
+
+def test_numpys_shares(files):
+    a, b = str(files / "a.safetensors"), str(files / "b.safetensors")
+    mixed = mix({a: np.float32(1), b: np.int64(3)})
+    assert fingerprint(mixed.generator) == fingerprint(mix({a: 1, b: 3}).generator)

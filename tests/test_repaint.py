@@ -149,6 +149,20 @@ def test_a_disk_that_is_full_stops_it(style, tmp_path):
     assert call(style, photos, out) == {"repainted": 20, "skipped": 0, "failed": 0}
 
 
+def test_ctrl_c(style, photos, tmp_path):
+    class Press(pl.Callback):
+        def on_predict_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            if batch_idx == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    data = Photos(str(photos), str(tmp_path / "out"))
+    with pytest.raises(KeyboardInterrupt):
+        repaint(style=style, data=data, trainer=partial(QUIET, callbacks=[Press()]))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert 0 < len(files_in(tmp_path / "out")) <= 3
+
+
 @pytest.mark.slow
 def test_memory_stays_flat(style, tmp_path):
     (tmp_path / "photos").mkdir()

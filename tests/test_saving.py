@@ -58,6 +58,12 @@ def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
 
 
+def test_a_name_as_long_as_the_disk_allows(tmp_path):
+    path = tmp_path / f"{'ü' * 125}.png"  # 254 bytes
+    write_atomically(path, b"new")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"new"]
+
+
 def test_check_output_knows_what_saving_would_say(tmp_path):
     clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
     check_output(clear, tmp_path / "a.png")

@@ -124,6 +124,13 @@ def test_find_knows_names_and_pictures(tmp_path, monkeypatch):
             find(name)
 
 
+def test_a_crop_of_no_pixels(tmp_path):
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "p.png")
+    style = Style(image=str(tmp_path / "p.png"), name="p", crop=[0, 0.5, 1, 0.5001])
+    with pytest.raises(InputError, match="2000x0 pixels .*both sides need 16"):
+        style.load()
+
+
 def test_a_picture_is_cropped_but_not_reduced(tmp_path):
     Image.new("RGB", (100, 80)).save(tmp_path / "mine.png")
     style = Style(image=str(tmp_path / "mine.png"), name="mine", crop=(0.1, 0, 1, 0.5), size=32)

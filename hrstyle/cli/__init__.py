@@ -77,3 +77,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # who reads our output has heard enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
         sys.exit(1)
+    except OSError as error:  # a name that is too long, a folder that is not readable
+        print(f"hrstyle: {InputError(str(error))}", file=sys.stderr)
+        sys.exit(2)

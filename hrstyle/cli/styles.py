@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 from hrstyle.cli.options import add_existing, add_json, existing, report
@@ -68,6 +69,8 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
     if arguments.output is None:
         raise InputError("name the sheet to write with -o OUT")
+    if Path(arguments.sheet).is_dir():
+        raise InputError(f"{arguments.sheet} is a folder; name a picture in it")
     size = SIZE if arguments.size is None else arguments.size
     check_options(size=size)
     [(source, target)] = plan_outputs(

@@ -50,9 +50,11 @@ class Repainter(pl.LightningModule):
         self.counts: Counter[str] = Counter()
         """How many photos had which of the `OUTCOMES`; in the end, of all processes."""
 
+        self._pool: ThreadPoolExecutor | None = None  # not before it is in its own process
+        self._writing: deque[tuple[Photo, Future[None]]] = deque()
+
     def on_predict_start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS)
-        self._writing: deque[tuple[Photo, Future[None]]] = deque()
 
     def predict_step(self, photo: Photo, batch_idx: int) -> str:
         self._finish_writing(WORKERS - 1)
@@ -62,6 +64,7 @@ class Repainter(pl.LightningModule):
                 self.counts["skipped"] += 1
             else:
                 result = self.stylizer.stylize(picture, **self.stylize)
+                assert self._pool is not None
                 self._writing.append((photo, self._pool.submit(self._write, result, photo.target)))
         except (InputError, MemoryError, RuntimeError) as error:  # of a device's memory, too
             self._fail(photo, error)
@@ -79,7 +82,6 @@ class Repainter(pl.LightningModule):
                 self.counts["repainted"] += 1
             except InputError as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
-                    self._pool.shutdown(cancel_futures=True)
                     raise  # a full disk would fail them all
                 self._fail(photo, error)
 
@@ -93,9 +95,13 @@ class Repainter(pl.LightningModule):
         finally:
             os.close(file)
 
+    def close(self) -> None:
+        """Leave out what waits to be written, and wait for what is being written."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
     def on_predict_end(self) -> None:
         self._finish_writing(0)
-        self._pool.shutdown()
         mine = torch.tensor([self.counts[x] for x in OUTCOMES], device=self.stylizer.device)
         total = self.trainer.strategy.reduce(mine, reduce_op="sum")
         self.counts = Counter(dict(zip(OUTCOMES, total.tolist(), strict=True)))

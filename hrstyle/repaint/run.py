@@ -1,6 +1,7 @@
 """One job: a folder in, a folder out."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -57,6 +58,7 @@ def repaint(
     Raises:
         InputError: a setting that cannot be used; results of other settings in the folder; or
             results that cannot be written.
+        KeyboardInterrupt: Ctrl-C; what is written is whole.
     """
     check_options(**stylize)
     settings = trainer.keywords if isinstance(trainer, partial) else {}
@@ -76,7 +78,14 @@ def repaint(
     stylizer = hrstyle.load(style, device=engine.strategy.root_device, **load)
     _claim(data.output, {"style": style, **load, **stylize, **save}, engine.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
-    engine.predict(model, data, return_predictions=False)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        engine.predict(model, data, return_predictions=False)
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it ignores from then on
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from stop
+    finally:
+        model.close()
     counts = {name: int(count) for name, count in model.counts.items()}
     rank_zero_info(f"{data.output}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     if counts["failed"] and engine.is_global_zero:
