@@ -73,7 +73,7 @@ def generate(
         photo = photo.resize((round(photo.width * factor), round(photo.height * factor)))
     if alpha is not None:
         photo.putalpha(alpha.resize(photo.size))
-    photo.info = kept_info(picture)  # not as before: its size and colours are others
+    photo.info.update(kept_info(picture))
     place: dict[str, Any] = {"device": device, "dtype": dtype}
     stylizer = load(style, **place) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
