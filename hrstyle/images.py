@@ -63,6 +63,16 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
+def pixels_of(path: str | os.PathLike[str] | IO[bytes]) -> int:
+    """Pixels in all frames of a picture's file, by what its header says; 0 if it is no picture."""
+    _quieten()
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height * getattr(image, "n_frames", 1)
+    except Exception:  # what is wrong with it, `open_image` will say
+        return 0
+
+
 def image_of(source: str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]) -> PILImage:
     """What people have, as an upright Pillow image of any mode: a file, an image, an array.
 

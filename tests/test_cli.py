@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import hrstyle
+from hrstyle import inference
 from hrstyle.cli import main
 from hrstyle.images import open_image
 
@@ -250,6 +251,31 @@ def test_settings_reach_the_pass(photo, weights_file, tmp_path, capsys):
     assert open_image(tmp_path / "out.png").size == (451, 300)
 
 
+def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_path, monkeypatch):
+    engines = []
+    plain = inference.load
+
+    def load(style, **options):
+        engines.append(options.get("engine", "auto"))
+        return plain(style, device="cpu", engine="torch")
+
+    monkeypatch.setattr(inference, "load", load)
+    (tmp_path / "out").mkdir()
+    paths = [tmp_path / name for name in ("small.png", "large.png")]
+    for path, width in zip(paths, (64, 2**16), strict=True):
+        Image.new("L", (width, 17)).save(path)
+    for which, options in (
+        (paths[:1], []),
+        (paths[:1], ["--engine", "openvino"]),
+        (paths[1:], []),
+        (paths[1:], ["--size", "64"]),
+        (paths, ["--size", "64"]),
+    ):
+        out = ["-o", tmp_path / "out", *options, "--overwrite"]
+        main([str(a) for a in ["stylize", *which, *out, "--style", weights_file]])
+    assert engines == ["torch", "openvino", "auto", "torch", "auto"]
+
+
 def test_export(weights_file, tmp_path, capsys):
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
     assert (tmp_path / "tiny.onnx").stat().st_size > 0
@@ -273,7 +299,7 @@ def test_strength_stroke_size_and_mixtures(photo, tmp_path):
     mixture = {"starry_night": 0.5, "great_wave": 1.5}
     common.append("--overwrite")
     main([*common, "--style", "starry_night:0.5,great_wave:1.5", "--stroke-size", "2"])
-    expected = hrstyle.load(mixture, device="cpu").stylize(photo, stroke_size=2)
+    expected = hrstyle.load(mixture, device="cpu", engine="torch").stylize(photo, stroke_size=2)
     assert np.array_equal(np.asarray(open_image(tmp_path / "out.png")), np.asarray(expected))
 
 

@@ -13,6 +13,7 @@ from hrstyle.images import (
     from_array,
     image_of,
     open_image,
+    pixels_of,
     resize,
     to_array,
     to_pil,
@@ -249,3 +250,12 @@ def test_image_of_takes_what_people_have(photo):
         assert image_of(source).tobytes() == image.tobytes()
     with pytest.raises(InputError, match="gone.jpg"):
         image_of("gone.jpg")
+
+
+def test_pixels_of_a_file_are_known_by_its_header(tmp_path):
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "still.png")
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "text.png").write_text("no picture")
+    names = ("still.png", "moving.gif", "text.png", "gone.png")
+    assert [pixels_of(tmp_path / name) for name in names] == [1200, 2400, 0, 0]

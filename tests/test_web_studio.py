@@ -36,9 +36,11 @@ def test_a_result_is_the_file_that_the_command_line_writes(studio, tmp_path):
     exif[ExifTags.Base.Make] = "Lumiere"
     exif[ExifTags.Base.Orientation] = 6
     photo.save(tmp_path / "photo.png", exif=exif)
-    repaint = studio.paint(tmp_path / "photo.png", find("starry_night"))
+    style = find("starry_night")
+    repaint = studio.paint(tmp_path / "photo.png", style)
     out = tmp_path / "cli.png"
-    main(["stylize", str(tmp_path / "photo.png"), "-o", str(out), "--style", "starry_night"])
+    paths = [str(tmp_path / "photo.png"), "-o", str(out)]
+    main(["stylize", *paths, "--style", "starry_night", "--engine", style.engine])
     assert repaint.file.name == "photo-starry_night.png"
     assert repaint.file.read_bytes() == out.read_bytes()
     for path in (repaint.before, repaint.after):

@@ -25,6 +25,8 @@ STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
+SOON_DONE = 2**20
+"""Pixels that PyTorch paints while OpenVINO, which is faster then, gets ready."""
 
 _EPILOG = """\
 examples:
@@ -85,7 +87,8 @@ def add(commands: Any) -> None:
     add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
     add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
         " has them, a few of 255 off")  # fmt: skip
-    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed")
+    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is"
+        " installed, but for a single small photo")  # fmt: skip
     add(
         "--max-memory",
         metavar="SIZE",
@@ -115,6 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not jobs:
         print("all results are there already", file=sys.stderr)
         return
+    if arguments.engine is None and _is_soon_done(jobs, arguments.size):
+        arguments.engine = "torch"
     stylizer = load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine"))
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
@@ -143,6 +148,13 @@ def run(arguments: argparse.Namespace) -> None:
             report(arguments, line, input=source, **facts)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
+
+
+def _is_soon_done(jobs: "Sequence[Job]", size: int | None) -> bool:
+    """Whether PyTorch has painted all before OpenVINO would have been imported and compiled."""
+    from hrstyle.images import pixels_of
+
+    return len(jobs) == 1 and (size**2 if size else pixels_of(jobs[0][0])) <= SOON_DONE
 
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":

@@ -20,7 +20,7 @@ from hrstyle.generator import Generator
 from hrstyle.images import from_bytes, resize, to_bytes
 
 ENGINES = ("auto", "torch", "openvino")
-MIDDLING = 2**18
+MIDDLING = 2**16
 """Pixels above which streaming is faster than a plain pass on a CPU."""
 
 
