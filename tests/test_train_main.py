@@ -170,6 +170,7 @@ def main(call_entry):
     return partial(call_entry, entry.main)
 
 
+@pytest.mark.slow
 def test_sweep(main, tmp_path):
     arguments = ["-m", "style=starry_night", *TINY, "trainer.max_steps=1"]
     assert main(*arguments, "loss.style_weight=5,20") == 0

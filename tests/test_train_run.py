@@ -222,6 +222,7 @@ def test_precision(tmp_path, precision):
     assert all(value.dtype == kept for value in weights(tmp_path).values())
 
 
+@pytest.mark.slow
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     run(tmp_path, 2)
     good = (tmp_path / LAST).read_bytes()
@@ -232,6 +233,7 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     assert (tmp_path / LAST).read_bytes() == good
 
 
+@pytest.mark.slow
 def test_resuming_with_another_learning_rate_uses_it(tmp_path):
     run(tmp_path, 2, lr=0.003)
     run(tmp_path, 4, lr=0.0001, ckpt_path="last")
