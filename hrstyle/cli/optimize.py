@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import add_existing, existing, given, parse_style
+from hrstyle.cli.options import DEVICE, add_existing, existing, given, parse_style
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -64,7 +64,7 @@ def add(commands: Any) -> None:
         help="the photo's colours; only the brightness is painted")  # fmt: skip
     add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
     add("--seed", type=int, help="of the noise (0)")
-    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
+    add("--device", help=DEVICE)
     add("--dtype", help="float32 (without it), or bfloat16, faster where the hardware has it")
     optimize.set_defaults(run=run)
 

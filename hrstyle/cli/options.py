@@ -11,6 +11,12 @@ STYLE = (
     " several with their shares: starry_night:0.5,great_wave:0.5"
 )
 """Help for where a trained style is asked for."""
+DEVICE = "cpu, cuda, cuda:1, mps; without it, the best one there is"
+DTYPE = (
+    "float32 (without it), or bfloat16 or float16: faster where the hardware has them, a few of 255"
+    " off"
+)
+ENGINE = "torch or openvino; without it, OpenVINO on a CPU where it is installed"
 
 
 def parse_style(text: str) -> str | dict[str, float]:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrstyle.cli.options import (
+    DEVICE,
+    DTYPE,
+    ENGINE,
     STYLE,
     add_existing,
     add_json,
@@ -84,11 +87,9 @@ def add(commands: Any) -> None:
     add("--strip", action="store_true",
         help="leave out what the photo's file says: camera, place, colour profile")  # fmt: skip
     add_json(stylize)
-    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
-    add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
-        " has them, a few of 255 off")  # fmt: skip
-    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is"
-        " installed, but for a single small photo")  # fmt: skip
+    add("--device", help=DEVICE)
+    add("--dtype", help=DTYPE)
+    add("--engine", help=f"{ENGINE}, but for a single small photo")
     add(
         "--max-memory",
         metavar="SIZE",

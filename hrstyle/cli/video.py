@@ -1,11 +1,20 @@
 """`hrstyle video`."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
-from hrstyle.cli.options import STYLE, add_existing, given, parse_style
+from hrstyle.cli.options import (
+    DEVICE,
+    DTYPE,
+    ENGINE,
+    STYLE,
+    add_existing,
+    add_json,
+    given,
+    parse_style,
+    report,
+)
 
 _EPILOG = """\
 examples:
@@ -47,11 +56,10 @@ def add(commands: Any) -> None:
         help="how far strokes move along with the scene (1); 0: each picture anew")  # fmt: skip
     add("--no-steady", dest="steady", action="store_const", const=0.0, help="the same as 0")
     add_existing(video)
-    add("--json", action="store_true", help="say what was written as a JSON object")
-    add("--device", help="cpu, cuda, cuda:1, mps; without it, the best one there is")
-    add("--dtype", help="float32 (without it), or bfloat16 or float16: faster where the hardware"
-        " has them, a few of 255 off")  # fmt: skip
-    add("--engine", help="torch or openvino; without it, OpenVINO on a CPU where it is installed")
+    add_json(video)
+    add("--device", help=DEVICE)
+    add("--dtype", help=DTYPE)
+    add("--engine", help=ENGINE)
     video.set_defaults(run=run)
 
 
@@ -86,17 +94,16 @@ def run(arguments: argparse.Namespace) -> None:
             f" {result.path}",
             file=sys.stderr,
         )
-    if arguments.json:
-        described = {
-            "input": arguments.input,
-            "output": str(result.path),
-            "width": width,
-            "height": height,
-            "frames": result.pictures,
-            "seconds": round(result.seconds, 3),
-            "sound_tracks": result.sound,
-            "damaged": result.damaged,
-        }
-        print(json.dumps(described))
-    else:
-        print(f"{result.path}: {width}x{height}, {result.pictures} frames, {result.seconds:.2f} s")
+    line = f"{result.path}: {width}x{height}, {result.pictures} frames, {result.seconds:.2f} s"
+    report(
+        arguments,
+        line,
+        input=arguments.input,
+        output=str(result.path),
+        width=width,
+        height=height,
+        frames=result.pictures,
+        seconds=round(result.seconds, 3),
+        sound_tracks=result.sound,
+        damaged=result.damaged,
+    )
