@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SMALL = {"STEPS": 2, "SIZE": 64}
+SMALL = {"STEPS": 2, "SIZE": 64, "PAIRS": [("rocket.jpg", "chelsea.png")]}
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
