@@ -14,6 +14,7 @@ from hrstyle.engine.onnx import onnx_bytes
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer
+from hrstyle.train.__main__ import main
 
 GUIDE = (Path(__file__).parent.parent / "hrstyle" / "train" / "README.md").read_text()
 SECTION = GUIDE.split("## A network and a loss of your own")[1].split("\n## ")[0]
@@ -23,29 +24,24 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", SECTION, flags=re.DOTALL)
 
 
-def train(folder, *settings):
+def settings():
+    """What the guide's command gives, and how to make it small."""
     (command,) = blocks("sh")
     arguments = command.replace("\\\n", " ").split()
     assert arguments[:3] == ["python", "-m", "hrstyle.train"]
     small = ["style.size=64", "data.size=32", "data.num_workers=0", "trainer.accelerator=cpu"]
-    result = subprocess.run(
-        [sys.executable, *arguments[1:], *small, *settings],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
+    return [*arguments[3:], *small]
 
 
 @pytest.mark.slow
-def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch):
+def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch, call_entry):
     definition, _ = blocks("python")
     (tmp_path / "mine.py").write_text(definition)
-    train(tmp_path, "trainer.max_steps=2")
-    train(tmp_path, "trainer.max_steps=4", "ckpt_path=last")
-
+    command = [sys.executable, "-m", "hrstyle.train", *settings(), "trainer.max_steps=2"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
     monkeypatch.syspath_prepend(tmp_path)
+    assert call_entry(main, *settings(), "trainer.max_steps=4", "ckpt_path=last") == 0
     from mine import BrightnessLoss, Small
 
     path = tmp_path / "runs" / "starry_night" / "starry_night.safetensors"
