@@ -153,6 +153,7 @@ def test_a_norm_beside_a_deep_branch():
     assert torch.allclose(out, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_height(monkeypatch):
     peaks = []
     plain = streaming._RunningSweep.advance

@@ -83,6 +83,7 @@ def test_sizes_double_up_to_the_full_one():
     assert growing_sizes(40, 1000) == [(40, 1000)]
 
 
+@pytest.mark.slow
 def test_progress_tells_of_every_step_at_every_size(photo):
     seen = []
     result = optimize(photo, "starry_night", steps=5, size=270, callback=seen.append, **SHALLOW)

@@ -162,7 +162,8 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(tmp_path, accumulate):
     assert same(weights(unbroken), weights(broken))
 
 
-@pytest.mark.parametrize("accumulate", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 3])
 def test_interrupt_finishes_the_step_and_resumes(tmp_path, accumulate):
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     run(unbroken, 6, accumulate_grad_batches=accumulate)

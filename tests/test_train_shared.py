@@ -163,6 +163,7 @@ def run(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_style_leaves_as_weights_of_one_base(tmp_path):
     assert run(tmp_path, 4, preview=2) == tmp_path
     base = load_generator(tmp_path / f"{BASE}.safetensors")
