@@ -22,6 +22,7 @@ CASES = {
     "512x512 px": (512, 512, {}),
     "12 megapixels": (3000, 4000, {}),
     "12 megapixels, streamed in 1 GB": (3000, 4000, {"max_memory": "1GB"}),
+    "24 megapixels": (4000, 6000, {}),
 }
 ORDERS = {"hrstyle imported first": "import hrstyle, torch", "torch first": "import torch, hrstyle"}
 PASSES = """
