@@ -1,13 +1,14 @@
 """Train or resume every style that comes along, each from its YAML, and put the weights in place.
 
     python scripts/train_gallery.py --photos PHOTOS                         all of them
-    python scripts/train_gallery.py --photos PHOTOS --only mondrian the_kiss
+    python scripts/train_gallery.py --photos PHOTOS --only mondrian the_kiss --alone 400
     python scripts/train_gallery.py --photos PHOTOS --set trainer.max_steps=500 data.size=320
 
-First one network is trained from nothing on all pictures together (`experiment=together`); then
-each style goes on from there alone. Styles run side by side, one on each GPU; on a CPU as many as
---jobs says, which share its cores. After Ctrl-C or a kill, run it again and it goes on where it
-was; what is finished is not trained again. At the end scripts/quality.py prints its table.
+One network is trained on all pictures together (`experiment=together`), and gives each style its
+weights. With --alone, each style then goes on from there by itself: side by side, one on each GPU;
+on a CPU as many as --jobs says, which share its cores. After Ctrl-C or a kill, run it again and it
+goes on where it was; what is finished is not trained again. At the end scripts/quality.py prints
+its table. A CPU without bfloat16 needs --set trainer.precision=32-true.
 """
 
 import argparse
@@ -33,19 +34,15 @@ from hrstyle.errors import InputError
 from hrstyle.saving import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery
 
-TOGETHER = 100_000
-ALONE = 800
-"""How many steps the bundled weights were trained; the rest of the recipe is in `settings_of`."""
-
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
     """The settings of the training of one style, or of all together, which is called `BASE`."""
     run_dir = arguments.output / name
     together = arguments.output / BASE
     if name == BASE:
-        what = ["experiment=together", f"trainer.max_steps={TOGETHER}"]
+        what = ["experiment=together"]
     else:
-        what = [f"style={name}", "data=folder", f"trainer.max_steps={ALONE}"]
+        what = [f"style={name}", "data=folder", f"trainer.max_steps={arguments.alone}"]
         what.append(setting("init", together / f"{name}.safetensors"))
     return [
         *what,
@@ -97,7 +94,8 @@ def train(
     places: queue.Queue[dict[str, str]],
 ) -> str:
     """Train one style in the next free place; "" if all went well, else what did not."""
-    trained = arguments.output / name / f"{name}.safetensors"
+    alone = arguments.alone and name != BASE
+    trained = arguments.output / (name if alone else BASE) / f"{name}.safetensors"
     try:
         if not trained.is_file():
             place = places.get()
@@ -121,13 +119,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
+    parser.add_argument("--alone", type=int, default=0, metavar="STEPS", help="for each style (0)")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
     parser.add_argument("--output", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time without a GPU")
     parser.add_argument("--no-table", action="store_true", help="do not measure at the end")
     arguments = parser.parse_args()
-    if arguments.jobs < 1:
-        parser.error("--jobs must be at least 1")
+    if arguments.jobs < 1 or arguments.alone < 0:
+        parser.error("--jobs must be at least 1, and --alone not negative")
     return arguments
 
 
