@@ -26,7 +26,7 @@ PAINTED = 480
 """Longer side at which a photo is painted, so that strokes show and yet are fine in the sheet."""
 BLOCKS = 2
 """Styles side by side."""
-QUALITY = 75
+QUALITY = 58
 """Of the JPEG file, which is to stay below 1 MB."""
 
 
