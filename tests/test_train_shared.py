@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import hrstyle
-from hrstyle.checkpoint import fingerprint, load_generator
+from hrstyle.checkpoint import fingerprint, load_generator, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.losses import PerceptualLoss
@@ -204,8 +204,10 @@ def test_several_styles_need_the_shared_module(tmp_path):
 def test_bundled_styles_are_a_start_for_all_together(tmp_path):
     still = {"generator": pyramid, "init": "bundled", "learning_rate": 1e-12, "average": 0.0}
     run(tmp_path, 1, **still)
-    trained = load_generator(tmp_path / "wheat_field.safetensors").generator.state_dict()
-    expected = hrstyle.load("wheat_field").generator.state_dict()
+    result, start = load_generator(tmp_path / "wheat_field.safetensors"), load_source("wheat_field")
+    assert result.base == start.base == load_source("base").base
+    assert load_generator(tmp_path / f"{BASE}.safetensors").base == start.base
+    trained, expected = result.generator.state_dict(), start.generator.state_dict()
     own = own_parameters(pyramid())
     assert all(torch.allclose(trained[name], expected[name], atol=1e-6) for name in own)
     with pytest.raises(InputError, match="do not fit.*init=scratch"):

@@ -178,11 +178,14 @@ def train(
     if isinstance(style, StyleSet):
         known["pictures"] = style.parts
         if init == BUNDLED and not resume_from:
-            known["starts"] = {
-                part.name: _fitting(part.name, generator).generator
+            grown = {
+                part.name: _fitting(part.name, generator)
                 for part in style.parts
                 if part.name in names()
             }
+            known["starts"] = {name: trained.generator for name, trained in grown.items()}
+            bases = {trained.base for trained in grown.values()}
+            known["base"] = bases.pop() if len(bases) == 1 else ""
     else:
         loss.set_style(first)
     model = module(generator, loss, **known)

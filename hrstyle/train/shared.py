@@ -196,13 +196,18 @@ class SharedStyleTransfer(StyleTransfer):
         checkpoint["state_dict"] |= {k: v for k, v in whole.items() if k.startswith(kept)}
 
     def save_styles(self, folder: Path) -> list[Path]:
-        """Write every style, and the base that they have in common, as files to share."""
+        """Write every style, and their mean to start new ones from, as files to share.
+
+        The base that they have in common is the one of what they started from, where they did, or
+        this mean.
+        """
         base = self.result.mean()
-        save_weights(folder / f"{BASE}.safetensors", base, style=BASE)
+        common = self.hparams["base"] or fingerprint(base)
+        save_weights(folder / f"{BASE}.safetensors", base, style=BASE, base=self.hparams["base"])
         paths = []
         for name, picture in self.pictures.items():
             paths.append(folder / f"{name}.safetensors")
-            known = {"style": name, "credit": picture.credit, "base": fingerprint(base)}
+            known = {"style": name, "credit": picture.credit, "base": common}
             save_weights(paths[-1], self.result.take(name), **known)
         return paths
 
