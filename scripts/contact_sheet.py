@@ -8,6 +8,7 @@ and are in the public domain or CC0.
 
 import argparse
 import textwrap
+import unicodedata
 
 from gallery import bad_input_exits
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -65,7 +66,9 @@ def main() -> None:
     for name in tqdm(names(), desc="styles"):
         style, stylizer = gallery()[name], hrstyle.load(name)
         painted = [stylizer.stylize(photo) for photo in photos]
-        title = f"{name}    {style.credit}"
+        # Pillow's built-in font has no accents.
+        credit = unicodedata.normalize("NFKD", style.credit).encode("ascii", "ignore").decode()
+        title = f"{name}    {credit}"
         blocks.append(titled_row([painting(style), *painted], title, size=CELL))
     with open_atomically(arguments.output) as file:
         grid(blocks, columns=BLOCKS).save(file, "JPEG", quality=QUALITY, optimize=True)

@@ -21,7 +21,7 @@ from hrstyle.generator import pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.paper import paper
-from hrstyle.styles import BASE, Style, gallery, picture_names, weights_path
+from hrstyle.styles import BASE, Style, gallery, names, picture_names, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import LAST, find_checkpoint, start_from, train
@@ -197,9 +197,10 @@ def test_starting_from_trained_weights_and_remembering_the_base(tmp_path, finish
 def test_the_bundled_base_is_what_styles_start_from():
     generator = pyramid()
     base = start_from(generator, "base")
-    assert base == fingerprint(load_generator(weights_path(BASE)).generator)
-    assert base == fingerprint(generator)
-    assert start_from(pyramid(), "starry_night") == base
+    bundled = load_generator(weights_path(BASE))
+    assert base == bundled.base
+    assert fingerprint(generator) == fingerprint(bundled.generator)
+    assert {start_from(pyramid(), name) for name in names()} == {base}  # so that all of them mix
     before = generator.state_dict()["stem.0.0.weight"].clone()
     assert start_from(generator, "scratch") == ""
     assert torch.equal(generator.state_dict()["stem.0.0.weight"], before)
