@@ -5,16 +5,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from hrstyle.animation import Animation, is_animated, write_animation
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage
-from hrstyle.inference import Stylizer
 from hrstyle.pipeline import in_order
 from hrstyle.saving import open_atomically, write_image
+
+if TYPE_CHECKING:
+    from hrstyle.inference import Stylizer
+    from hrstyle.quick import QuickStylizer
 
 Source = Path | IO[bytes]
 """A picture's file, or what is open."""
@@ -41,7 +44,7 @@ class Outcome:
 
 
 def repaint_files(
-    stylizer: Stylizer,
+    stylizer: "Stylizer | QuickStylizer",
     jobs: Sequence[Job],
     *,
     to: IO[bytes] | None = None,

@@ -9,14 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from hrstyle.images import (
-    PILImage,
-    alpha_of,
-    from_bytes,
-    image_of,
-    to_bytes,
-    to_rgb,
-)
+from hrstyle.images import PILImage, alpha_of, image_of, to_rgb
+from hrstyle.tensors import from_bytes, to_bytes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200

@@ -33,7 +33,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import Generator, pyramid
 from hrstyle.paper import paper
 from hrstyle.saving import write_atomically
-from hrstyle.styles import BASE, check_name, weights_path
+from hrstyle.styles import check_name, weights_file
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
@@ -134,18 +134,7 @@ def load_source(source: str | os.PathLike[str], like: Generator | None = None) -
     Raises:
         InputError: no such style or file; see `load_generator`.
     """
-    if source == BASE:
-        return load_generator(weights_path(BASE))
-    try:
-        path = Path(source).expanduser()
-        found = path.is_file()
-    except (RuntimeError, OSError, TypeError) as error:  # no such user; a name too long; no path
-        raise InputError(f"no weights at {source}: {error}") from error
-    if found:
-        return load_generator(path, like)
-    if isinstance(source, str) and not path.suffix and path.name == source:
-        return load_generator(weights_path(source))
-    raise InputError(f"no weights at {source}; check the path")
+    return load_generator(weights_file(source), like)
 
 
 def load_generator(path: str | os.PathLike[str], like: Generator | None = None) -> Trained:

@@ -1,6 +1,6 @@
-"""Pictures in and out: files, Pillow images and arrays <-> float tensors.
+"""Pictures in: files, Pillow images of all modes and arrays -> 8-bit sRGB.
 
-Inside hrstyle a picture is a tensor `(N, 3, H, W)`, RGB (sRGB), float in [0, 1].
+What becomes of them inside hrstyle is in `hrstyle.tensors`.
 """
 
 import io
@@ -10,16 +10,15 @@ import warnings
 from typing import IO, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from hrstyle.errors import InputError
 from hrstyle.metadata import exif_of
 
 PILImage = Image.Image
+Source = str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]
+"""What people have a picture as, besides tensors."""
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -73,7 +72,7 @@ def pixels_of(path: str | os.PathLike[str] | IO[bytes]) -> int:
         return 0
 
 
-def image_of(source: str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]) -> PILImage:
+def image_of(source: Source) -> PILImage:
     """What people have, as an upright Pillow image of any mode: a file, an image, an array.
 
     Raises:
@@ -122,7 +121,7 @@ def from_array(array: NDArray[Any]) -> PILImage:
             " 1, 3 or 4 channels"
         )
     if np.issubdtype(array.dtype, np.floating):
-        _check_range(float(array.min()), float(array.max()))
+        check_range(float(array.min()), float(array.max()))
         array = (array * 255).round().astype(np.uint8)
     elif array.dtype == np.uint16:
         array = (array / 257).round().astype(np.uint8)
@@ -131,19 +130,8 @@ def from_array(array: NDArray[Any]) -> PILImage:
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
 
 
-def check_tensor(image: Tensor) -> None:
-    """Raise InputError unless the tensor is `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1]."""
-    if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.numel():
-        raise InputError(
-            f"a tensor of shape {tuple(image.shape)} is not a picture; give (3, H, W) or"
-            " (N, 3, H, W)"
-        )
-    if not image.is_floating_point():
-        raise InputError(f"a tensor of {image.dtype} is not a picture; give float values in [0, 1]")
-    _check_range(image.min().item(), image.max().item())
-
-
-def _check_range(low: float, high: float) -> None:
+def check_range(low: float, high: float) -> None:
+    """Raise InputError unless float values that span this are a picture's."""
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise InputError(
             f"float pictures must lie in [0, 1], this one spans {low:g} to {high:g}; divide 8-bit"
@@ -200,35 +188,3 @@ def alpha_of(image: PILImage) -> PILImage | None:
 def to_array(image: PILImage) -> NDArray[np.uint8]:
     """Pillow image of any mode -> a new array `(H, W, 3)`, uint8."""
     return np.array(to_rgb(image), dtype=np.uint8)
-
-
-def to_tensor(image: PILImage) -> Tensor:
-    """Pillow image of any mode -> `(1, 3, H, W)` float32 in [0, 1]."""
-    return from_bytes(torch.from_numpy(to_array(image)))
-
-
-def from_bytes(values: Tensor) -> Tensor:
-    """`(H, W, 3)` uint8 -> `(1, 3, H, W)` float32 in [0, 1]."""
-    return values.permute(2, 0, 1).unsqueeze(0).contiguous().float().div_(255)
-
-
-def to_bytes(picture: Tensor) -> Tensor:
-    """`(3, H, W)` or `(1, 3, H, W)` float -> `(H, W, 3)` uint8; values are clamped to [0, 1]."""
-    values = picture.detach().reshape(picture.shape[-3:]).float().clamp(0, 1)
-    return values.mul_(255).round_().to(torch.uint8).permute(1, 2, 0)
-
-
-def to_pil(picture: Tensor) -> PILImage:
-    """`(3, H, W)` or `(1, 3, H, W)` float -> Pillow RGB image; values are clamped to [0, 1]."""
-    return Image.fromarray(to_bytes(picture).cpu().numpy())
-
-
-def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture at another height and width, bicubic, with the filter widened to reduce.
-
-    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is of the same kind.
-    """
-    how: dict[str, Any] = {"size": size, "mode": "bicubic", "antialias": True}
-    if picture.dtype == torch.uint8:
-        return F.interpolate(picture.permute(2, 0, 1)[None], **how)[0].permute(1, 2, 0).contiguous()
-    return F.interpolate(picture.float(), **how).clamp_(0, 1).to(picture.dtype)

@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
-from typing import IO, Any, overload
+from typing import Any, overload
 
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -14,20 +13,13 @@ from hrstyle.blending import Mask, blend, mask_image, soft_mask
 from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import (
-    PILImage,
-    alpha_of,
-    check_tensor,
-    image_of,
-    resize,
-    to_array,
-    to_rgb,
-)
+from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array, to_rgb
 from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
 from hrstyle.pipeline import in_order
+from hrstyle.tensors import check_tensor, resize
 
-Picture = str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any] | Tensor
+Picture = Source | Tensor
 """What people have a picture as; see `Stylizer.stylize`."""
 
 SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
@@ -150,7 +142,7 @@ class Stylizer:
     @overload
     def stylize(
         self,
-        image: str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any],
+        image: Source,
         *,
         strength: float = ...,
         stroke_size: float = ...,

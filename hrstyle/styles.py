@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import torch
 import yaml
 
-from hrstyle.download import fetch
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, open_image, to_rgb, to_tensor
+from hrstyle.images import PILImage, open_image, to_rgb
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "pictures"
@@ -49,6 +51,26 @@ def weights_path(name: str) -> Path:
             " path of a trained .safetensors or .ckpt file"
         )
     return WEIGHTS / f"{name}.safetensors"
+
+
+def weights_file(source: str | os.PathLike[str]) -> Path:
+    """File of trained weights: a path itself, or that of a bundled style's name, or of `BASE`.
+
+    Raises:
+        InputError: no such style or file.
+    """
+    if source == BASE:
+        return weights_path(BASE)
+    try:
+        path = Path(source).expanduser()
+        found = path.is_file()
+    except (RuntimeError, OSError, TypeError) as error:  # no such user; a name too long; no path
+        raise InputError(f"no weights at {source}: {error}") from error
+    if found:
+        return path
+    if isinstance(source, str) and not path.suffix and path.name == source:
+        return weights_path(source)
+    raise InputError(f"no weights at {source}; check the path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +138,8 @@ class Style:
         if self.image in picture_names():
             return PICTURES / f"{self.image}.jpg"
         if self.image.startswith(("http://", "https://")):
+            from hrstyle.download import fetch  # takes long to import
+
             return fetch(self.image, sha256=self.sha256, member=self.member)
         path = _file(self.image)
         if path is None:
@@ -146,7 +170,7 @@ class Style:
             (round(left * width), round(top * height), round(right * width), round(bottom * height))
         )
 
-    def load(self) -> torch.Tensor:
+    def load(self) -> "Tensor":
         """The picture, cropped, at `size`: `(1, 3, H, W)` in [0, 1].
 
         Raises:
@@ -160,6 +184,8 @@ class Style:
                 f"{self.path}: {image.width}x{image.height} pixels at style.size={self.size} are"
                 " too few for VGG19; both sides need 16"
             )
+        from hrstyle.tensors import to_tensor  # torch, which who only wants a file need not load
+
         return to_tensor(image)
 
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.images import open_image, to_rgb
 from hrstyle.styles import names
+from hrstyle.tensors import to_tensor
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "page.png", "camera.png")

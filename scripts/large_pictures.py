@@ -22,8 +22,9 @@ from machine import machine, peak_memory
 from PIL import Image
 
 import hrstyle
-from hrstyle.images import open_image, to_bytes, to_tensor
+from hrstyle.images import open_image
 from hrstyle.saving import save_image
+from hrstyle.tensors import to_bytes, to_tensor
 
 STYLE = "starry_night"
 

@@ -101,6 +101,18 @@ def call_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...,
     return call
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing comes from the user's cache, and nothing is left there."""
+    import platformdirs
+
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))  # of processes that tests start, on Linux
+        patch.setattr(platformdirs, "user_cache_dir", lambda name: str(folder / name))
+        yield
+
+
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without a network: every connection is refused."""

@@ -5,7 +5,7 @@ from PIL import Image
 
 from hrstyle.blending import blend, mask_image, recolour, soft_mask
 from hrstyle.errors import InputError
-from hrstyle.images import to_bytes, to_pil
+from hrstyle.tensors import to_bytes, to_pil
 
 
 @pytest.fixture

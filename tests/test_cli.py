@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import hrstyle
-from hrstyle import inference
+from hrstyle import inference, quick
 from hrstyle.cli import main
 from hrstyle.images import open_image
 
@@ -260,6 +260,7 @@ def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_pa
         return plain(style, device="cpu", engine="torch")
 
     monkeypatch.setattr(inference, "load", load)
+    monkeypatch.setattr(quick, "keep", lambda *arguments: None)  # see test_quick.py
     (tmp_path / "out").mkdir()
     paths = [tmp_path / name for name in ("small.png", "large.png")]
     for path, width in zip(paths, (64, 2**16), strict=True):

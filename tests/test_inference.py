@@ -8,10 +8,11 @@ from PIL import Image
 import hrstyle
 from hrstyle.blending import recolour
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, resize, to_tensor
+from hrstyle.images import open_image
 from hrstyle.inference import Stylizer, check_options
 from hrstyle.metadata import srgb_profile
 from hrstyle.pipeline import WORKERS
+from hrstyle.tensors import resize, to_tensor
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ ROOT = Path(hrstyle.__file__).parent
 # Each module may import those before it.
 ORDER = [
     "errors",
+    "compiled",
     "metadata",
     "images",
+    "tensors",
     "saving",
     "download",
     "blending",
@@ -44,6 +46,7 @@ ORDER = [
     "engine",
     "export",
     "inference",
+    "quick",
     "batch",
     "optimization.gradient_descent",
     "optimization.coarse_to_fine",

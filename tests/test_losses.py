@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_tensor
+from hrstyle.images import open_image
 from hrstyle.losses import (
     PerceptualLoss,
     content_loss,
@@ -12,6 +12,7 @@ from hrstyle.losses import (
     style_loss,
     total_variation,
 )
+from hrstyle.tensors import to_tensor
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from PIL import Image
 
 from hrstyle import optimize
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.images import open_image, to_rgb
 from hrstyle.losses import PerceptualLoss, gram_matrix
 from hrstyle.optimization.coarse_to_fine import growing_sizes
 from hrstyle.styles import find, gallery, picture_names
+from hrstyle.tensors import to_tensor
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import torch
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import to_tensor
 from hrstyle.styles import (
     Style,
     StyleSet,
@@ -15,6 +14,7 @@ from hrstyle.styles import (
     picture_names,
     weights_path,
 )
+from hrstyle.tensors import to_tensor
 
 
 def sha256(path):

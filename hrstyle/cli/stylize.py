@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +24,17 @@ from hrstyle.errors import InputError
 
 if TYPE_CHECKING:
     from hrstyle.batch import Job
+    from hrstyle.inference import Stylizer
+    from hrstyle.quick import QuickStylizer
 
 STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
-SOON_DONE = 2**20
+SMALL = 2**20
 """Pixels that PyTorch paints while OpenVINO, which is faster then, gets ready."""
+_USUAL = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
+"""What a photo that is no large one is painted with anyway, if there is no GPU."""
 
 _EPILOG = """\
 examples:
@@ -105,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.batch import repaint_files
-    from hrstyle.inference import check_options, load
+    from hrstyle.quick import LARGEST, keep, quick_stylizer
     from hrstyle.saving import check_quality
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
@@ -113,15 +118,27 @@ def run(arguments: argparse.Namespace) -> None:
     Image.MAX_IMAGE_PIXELS = None
     options = given(arguments, "strength", "stroke_size", "keep_colours", "mask", "size")
     options |= given(arguments, "max_memory")
-    check_options(**options)  # complain before the work, not after it
+    if options:
+        from hrstyle.inference import check_options
+
+        check_options(**options)  # complain before the work, not after it
     check_quality(arguments.quality)
     jobs = _plan(arguments)
     if not jobs:
         print("all results are there already", file=sys.stderr)
         return
-    if arguments.engine is None and _is_soon_done(jobs, arguments.size):
-        arguments.engine = "torch"
-    stylizer = load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine"))
+    style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
+    pixels = _pixels(jobs, arguments.size)
+    quick = not options and how.items() <= _USUAL.items() and pixels <= LARGEST
+    if pixels <= SMALL:
+        how.setdefault("engine", "torch")
+    stylizer: Stylizer | QuickStylizer | None = None
+    if quick and isinstance(style, str):
+        stylizer = quick_stylizer(style)
+    if stylizer is None:
+        from hrstyle.inference import load
+
+        stylizer = load(style, **how)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
@@ -147,15 +164,19 @@ def run(arguments: argparse.Namespace) -> None:
             facts = {"output": str(outcome.target), "width": width, "height": height}
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
+    if quick and isinstance(style, str):
+        keep(stylizer, style)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
 
-def _is_soon_done(jobs: "Sequence[Job]", size: int | None) -> bool:
-    """Whether PyTorch has painted all before OpenVINO would have been imported and compiled."""
+def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
+    """How many are to be painted of a single photo; of several, no end of them."""
     from hrstyle.images import pixels_of
 
-    return len(jobs) == 1 and (size**2 if size else pixels_of(jobs[0][0])) <= SOON_DONE
+    if len(jobs) > 1:
+        return math.inf
+    return size**2 if size else pixels_of(jobs[0][0])
 
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":

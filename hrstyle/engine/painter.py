@@ -17,7 +17,7 @@ from hrstyle.engine.sweeps import memory_of_plain_pass
 from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import from_bytes, resize, to_bytes
+from hrstyle.tensors import from_bytes, resize, to_bytes
 
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16

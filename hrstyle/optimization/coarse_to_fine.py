@@ -25,18 +25,11 @@ from tqdm import tqdm
 from hrstyle.blending import recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
-from hrstyle.images import (
-    PILImage,
-    alpha_of,
-    check_tensor,
-    image_of,
-    resize,
-    to_pil,
-    to_tensor,
-)
+from hrstyle.images import PILImage, alpha_of, image_of
 from hrstyle.losses import PerceptualLoss
 from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import find
+from hrstyle.tensors import check_tensor, resize, to_pil, to_tensor
 
 Picture = str | os.PathLike[str] | PILImage | NDArray[Any]
 Styles = Picture | Tensor | Sequence[Picture | Tensor] | Mapping[str, float] | None

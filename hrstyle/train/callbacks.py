@@ -16,8 +16,9 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hrstyle.images import open_image, to_pil, to_rgb, to_tensor
+from hrstyle.images import open_image, to_rgb
 from hrstyle.saving import save_image
+from hrstyle.tensors import to_pil, to_tensor
 
 
 class StepProgressBar(TQDMProgressBar):

@@ -27,9 +27,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hrstyle.checkpoint import fingerprint, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import open_image, to_rgb, to_tensor
+from hrstyle.images import open_image, to_rgb
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import BASE, Style
+from hrstyle.tensors import to_tensor
 from hrstyle.train.module import StyleTransfer
 
 

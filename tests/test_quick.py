@@ -1,0 +1,180 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import platformdirs
+import pytest
+from PIL import Image
+
+import hrstyle
+from hrstyle import quick
+from hrstyle.cli import main
+from hrstyle.errors import InputError
+from hrstyle.images import open_image
+from hrstyle.paper import paper
+from hrstyle.quick import QuickStylizer, keep, quick_stylizer
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(folder / name))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def stylizer(weights_file):
+    return hrstyle.load(weights_file, device="cpu", engine="torch")
+
+
+def kept(folder):
+    return list(folder.rglob("*.onnx"))
+
+
+def test_paints_what_a_stylizer_paints(stylizer, weights_file, photo, tmp_path):
+    assert quick_stylizer(weights_file) is None
+    keep(stylizer, weights_file)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    image = open_image(photo)
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(tmp_path / "turned.png", exif=exif, dpi=(300, 300))
+    for source in (tmp_path / "turned.png", photo, np.asarray(image), Image.new("L", (1, 1), 99)):
+        expected, painted = stylizer.stylize(source), quick_stylizer(weights_file).stylize(source)
+        assert (painted.mode, painted.size) == (expected.mode, expected.size)
+        assert painted.info == expected.info
+        difference = np.asarray(painted).astype(int) - np.asarray(expected)
+        assert np.abs(difference).max() <= 1
+
+
+def test_many(stylizer, weights_file, photo):
+    keep(stylizer, weights_file)
+    pictures = [photo, "gone.jpg", photo]
+    results = list(quick_stylizer(weights_file).stylize_many(pictures, return_exceptions=True))
+    assert isinstance(results[1], InputError)
+    assert results[0].tobytes() == results[2].tobytes()
+    with pytest.raises(InputError, match=r"gone\.jpg"):
+        list(quick_stylizer(weights_file).stylize_many(pictures))
+
+
+def test_the_second_picture_needs_no_torch(weights_file, photo, tmp_path, empty_cache):
+    command = ["stylize", str(photo), "--style", str(weights_file), "--device", "cpu", "-o"]
+    main([*command, str(tmp_path / "first.png")])
+    assert kept(empty_cache)
+    code = f"""
+import sys
+import platformdirs
+from hrstyle.cli import main
+platformdirs.user_cache_dir = lambda name: {str(empty_cache)!r} + "/" + name
+main({[*command, str(tmp_path / "second.png")]!r})
+assert not {{"torch", "onnx", "pooch", "openvino_telemetry"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    first, second = (open_image(tmp_path / name) for name in ("first.png", "second.png"))
+    assert np.abs(np.asarray(first).astype(int) - np.asarray(second)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--strength", "0.5"],
+        ["--size", "80"],
+        ["--keep-colours"],
+        ["--dtype", "bfloat16"],
+        ["--engine", "torch"],
+        ["--max-memory", "1GB"],
+    ],
+)
+def test_whoever_asks_for_more_gets_it(
+    options, stylizer, weights_file, photo, tmp_path, monkeypatch
+):
+    keep(stylizer, weights_file)
+    monkeypatch.setattr(quick, "quick_stylizer", lambda source: pytest.fail("too quick"))
+    result = tmp_path / "painted.png"
+    main(["stylize", str(photo), "-o", str(result), "--style", str(weights_file), *options])
+    assert result.is_file()
+
+
+def test_nothing_is_kept_of_a_mixture(weights_file, photo, tmp_path, empty_cache):
+    mixture = f"{weights_file}:1"
+    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), "--style", mixture])
+    assert not kept(empty_cache)
+
+
+def test_a_network_that_takes_much_memory_is_not_kept(weights_file, empty_cache):
+    keep(hrstyle.Stylizer(paper(), style="large", device="cpu", engine="torch"), weights_file)
+    assert not kept(empty_cache)
+
+
+def test_the_bundled_ones_are_kept(empty_cache):
+    keep(hrstyle.load("starry_night", device="cpu", engine="torch"), "starry_night")
+    assert kept(empty_cache)
+
+
+@pytest.mark.parametrize(("size", "quickly"), [((2500, 1400), True), ((2500, 1401), False)])
+def test_up_to_a_size(stylizer, weights_file, tmp_path, monkeypatch, size, quickly):
+    keep(stylizer, weights_file)
+    asked = []
+
+    def tell(source):
+        asked.append(source)
+        return quick_stylizer(source)
+
+    monkeypatch.setattr(quick, "quick_stylizer", tell)
+    Image.new("RGB", size, "red").save(tmp_path / "photo.png")
+    result = tmp_path / "painted.png"
+    main(["stylize", str(tmp_path / "photo.png"), "-o", str(result), "--style", str(weights_file)])
+    assert open_image(result).size == size
+    assert bool(asked) == quickly
+
+
+def test_other_weights_are_another_network(stylizer, weights_file, tiny):
+    from hrstyle.checkpoint import save_weights
+
+    keep(stylizer, weights_file)
+    tiny.to_rgb.bias.data += 0.1
+    save_weights(weights_file, tiny, style="tiny", base="0123")
+    assert quick_stylizer(weights_file) is None
+
+
+def test_a_damaged_network_is_made_anew(stylizer, weights_file, photo, tmp_path, empty_cache):
+    keep(stylizer, weights_file)
+    (file,) = kept(empty_cache)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert quick_stylizer(weights_file) is None
+    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), "--style", str(weights_file)])
+    assert file.read_bytes() == whole
+    assert isinstance(quick_stylizer(weights_file), QuickStylizer)
+
+
+def test_only_some_are_kept(stylizer, weights_file, monkeypatch, empty_cache):
+    monkeypatch.setattr(quick, "KEPT", 2)
+    for age, version in enumerate("abc"):
+        monkeypatch.setattr(quick, "__version__", version)
+        keep(stylizer, weights_file)
+        newest = max(kept(empty_cache), key=lambda file: file.stat().st_mtime)
+        os.utime(newest, (age, age))
+    assert sorted(file.stat().st_mtime for file in kept(empty_cache)) == [1, 2]
+
+
+def test_a_cache_that_cannot_be_written_is_no_trouble(stylizer, weights_file, empty_cache):
+    empty_cache.write_text("a file where the folder should be")
+    keep(stylizer, weights_file)
+    assert quick_stylizer(weights_file) is None
+
+
+def test_without_openvino_nothing_is_kept(stylizer, weights_file, monkeypatch, empty_cache):
+    keep(stylizer, weights_file)
+    monkeypatch.setattr(quick, "find_spec", lambda name: None)
+    assert quick_stylizer(weights_file) is None
+    kept(empty_cache)[0].unlink()
+    keep(stylizer, weights_file)
+    assert not kept(empty_cache)
+
+
+def test_no_such_style():
+    with pytest.raises(InputError, match="starry_night"):
+        quick_stylizer("guernica")
