@@ -436,8 +436,8 @@ def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(photo, tmp_path, m
 
     out, sizes = tmp_path / "out.png", []
 
-    def save_and_interrupt(image, path, save=saving.save_image):
-        save(image, path)
+    def save_and_interrupt(image, path, save=saving.save_image, **how):
+        save(image, path, **how)
         sizes.append(image.size)
         if len(sizes) == 2:
             signal.raise_signal(signal.SIGINT)
@@ -448,6 +448,21 @@ def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(photo, tmp_path, m
     assert sizes == [(64, 43)] * 3
     assert "64x43, 4 steps" in capsys.readouterr().out
     assert open_image(out).size == (64, 43)
+
+
+def test_how_what_was_optimised_is_saved(photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    open_image(photo).resize((64, 43)).save(tmp_path / "photo.jpg", exif=exif)
+    common = ["optimize", str(tmp_path / "photo.jpg"), "--style", "starry_night", "--steps", "1"]
+    sizes = {}
+    for name, options in (("all", []), ("little", ["--strip", "--quality", "10"])):
+        out = tmp_path / f"{name}.jpg"
+        main([*common, *SHALLOW, *options, "-o", str(out)])
+        sizes[name] = out.stat().st_size
+        assert (open_image(out).getexif().get(0x010F) == "a camera") == (name == "all")
+    assert sizes["little"] < sizes["all"] / 2
+    assert run(*common, *SHALLOW, "--quality", "0", "-o", tmp_path / "none.jpg") == 2
 
 
 def test_optimize_complains_before_the_work(photo, tmp_path, capsys):

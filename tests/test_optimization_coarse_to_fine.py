@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from hrstyle import optimize
 from hrstyle.errors import InputError
@@ -190,6 +190,16 @@ def test_transparency_and_tensors(cat):
     batch = optimize(cat[None].double(), "starry_night", steps=1, size=32, **SHALLOW)
     assert batch.shape == (1, 3, 32, 32)
     assert batch.dtype == torch.float64
+
+
+def test_the_photos_exif_is_kept():
+    image = Image.new("RGB", (40, 30), "red")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Someone"
+    image.info["exif"] = exif.tobytes()
+    found = Image.Exif()
+    found.load(optimize(image, "starry_night", steps=1, **SHALLOW).info["exif"])
+    assert found[ExifTags.Base.Artist] == "Someone"
 
 
 def test_ctrl_c_keeps_the_best_so_far(photo):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import DEVICE, add_existing, existing, given, parse_style
+from hrstyle.cli.options import DEVICE, add_existing, add_saving, existing, given, parse_style
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -63,6 +63,7 @@ def add(commands: Any) -> None:
     add("--keep-colours", "--keep-colors", action="store_true", default=None,
         help="the photo's colours; only the brightness is painted")  # fmt: skip
     add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
+    add_saving(optimize)
     add("--seed", type=int, help="of the noise (0)")
     add("--device", help=DEVICE)
     add("--dtype", help="float32 (without it), or bfloat16, faster where the hardware has it")
@@ -85,12 +86,14 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.images import open_image
     from hrstyle.optimization import Progress, optimize
     from hrstyle.outputs import plan_outputs
-    from hrstyle.saving import check_output, save_image
+    from hrstyle.saving import check_output, check_quality, save_image
 
     Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
     every = arguments.preview_every
     if every is not None and every < 1:
         raise InputError(f"--preview-every {every} must be at least 1")
+    check_quality(arguments.quality)
+    saving = {"quality": arguments.quality, "strip": arguments.strip}
     style = parse_style(arguments.style)
     used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
     if Path(arguments.input).is_dir():
@@ -106,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
         done, steps = progress.step, progress.steps
         if every and done % every == 0:
             try:
-                save_image(progress.picture, target)
+                save_image(progress.picture, target, **saving)
             except InputError as error:  # a full disk, a file held by a viewer: the work goes on
                 tqdm.write(f"hrstyle: {error}", file=sys.stderr)
 
@@ -117,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
         callback=watch,
         **given(arguments, *_OPTIONS),
     )
-    save_image(result, target)
+    save_image(result, target, **saving)
     print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")
     if done < steps:
         raise KeyboardInterrupt

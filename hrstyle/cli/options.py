@@ -66,6 +66,18 @@ def existing(arguments: argparse.Namespace) -> str:
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
 
 
+def add_saving(command: argparse.ArgumentParser) -> None:
+    """Add the options of how a picture is saved."""
+    command.add_argument(
+        "--quality", type=int, metavar="1...100", help="of JPEG, WebP and AVIF (95)"
+    )
+    command.add_argument(
+        "--strip",
+        action="store_true",
+        help="leave out what the photo's file says: camera, place, colour profile",
+    )
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     """Add the option that makes `report` write JSON."""
     command.add_argument(

@@ -15,6 +15,7 @@ from hrstyle.cli.options import (
     STYLE,
     add_existing,
     add_json,
+    add_saving,
     existing,
     given,
     parse_style,
@@ -88,9 +89,7 @@ def add(commands: Any) -> None:
         help="longer side of the result (the photo's without it)")  # fmt: skip
     add("--format", metavar="png|jpeg|…",
         help="type of the results; without it, OUT's, each photo's, or png for -")  # fmt: skip
-    add("--quality", type=int, metavar="1...100", help="of JPEG, WebP and AVIF (95)")
-    add("--strip", action="store_true",
-        help="leave out what the photo's file says: camera, place, colour profile")  # fmt: skip
+    add_saving(stylize)
     add_json(stylize)
     add("--device", help=DEVICE)
     add("--dtype", help=DTYPE)

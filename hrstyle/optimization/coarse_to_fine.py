@@ -27,6 +27,7 @@ from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, alpha_of, image_of
 from hrstyle.losses import PerceptualLoss
+from hrstyle.metadata import kept_info
 from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import find
 from hrstyle.tensors import check_tensor, resize, to_pil, to_tensor
@@ -134,8 +135,8 @@ def optimize(
             `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
 
     Returns:
-        A Pillow image, with the photo's transparency if it has any; for a tensor, a tensor of as
-        many dimensions.
+        A Pillow image, with the photo's transparency if it has any, and its EXIF in `info`; for a
+        tensor, a tensor of as many dimensions.
 
     Raises:
         InputError: a picture that cannot be read or fetched, or an impossible setting.
@@ -145,7 +146,7 @@ def optimize(
     place, kind = find_device(device), find_dtype(dtype)
     if kind == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
-    photo, alpha = (None, None) if content is None else _read(content)
+    photo, image = (None, None) if content is None else _read(content)
     paintings, shares = _read_styles(style)
     shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
     for what, (height, width) in [
@@ -205,10 +206,12 @@ def optimize(
         result = recolour(result, resize(photo, shape))
     if isinstance(content, Tensor):
         return result.reshape(*content.shape[:-2], *shape).to(content)
-    image = to_pil(result)
-    if alpha is not None:
-        image.putalpha(alpha.resize(image.size))
-    return image
+    painted = to_pil(result)
+    if image is not None:
+        if (alpha := alpha_of(image)) is not None:
+            painted.putalpha(alpha.resize(painted.size))
+        painted.info.update(kept_info(image))
+    return painted
 
 
 def _check(
@@ -233,14 +236,14 @@ def _check(
 
 
 def _read(picture: Picture | Tensor) -> tuple[Tensor, PILImage | None]:
-    """A picture as `(1, 3, H, W)`, and its transparency."""
+    """A picture as `(1, 3, H, W)`, and the image itself where it is no tensor."""
     if isinstance(picture, Tensor):
         check_tensor(picture)
         if picture.ndim == 4 and len(picture) > 1:
             raise InputError("give one picture at a time, not a batch")
         return picture.detach().cpu().float().reshape(1, *picture.shape[-3:]), None
     image = image_of(picture)
-    return to_tensor(image), alpha_of(image)
+    return to_tensor(image), image
 
 
 def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
