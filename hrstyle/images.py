@@ -62,12 +62,16 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
-def pixels_of(path: str | os.PathLike[str] | IO[bytes]) -> int:
-    """Pixels in all frames of a picture's file, by what its header says; 0 if it is no picture."""
+def pixels_of(path: str | os.PathLike[str] | IO[bytes], *, all_frames: bool = True) -> int:
+    """Pixels of a picture's file, in all its frames or in one, by what its header says.
+
+    0 if it is no picture.
+    """
     _quieten()
     try:
         with Image.open(path) as image:
-            return image.width * image.height * getattr(image, "n_frames", 1)
+            frames = getattr(image, "n_frames", 1) if all_frames else 1
+            return image.width * image.height * frames
     except Exception:  # what is wrong with it, `open_image` will say
         return 0
 

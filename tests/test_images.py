@@ -214,3 +214,4 @@ def test_pixels_of_a_file_are_known_by_its_header(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     names = ("still.png", "moving.gif", "text.png", "gone.png")
     assert [pixels_of(tmp_path / name) for name in names] == [1200, 2400, 0, 0]
+    assert pixels_of(tmp_path / "moving.gif", all_frames=False) == 1200

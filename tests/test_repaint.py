@@ -131,6 +131,20 @@ def test_settings_reach_the_functions_they_name(style, photos, tmp_path):
     assert open_image(out / "b.PNG").size == (12, 8)
 
 
+def test_a_photo_of_too_many_pixels(style, photos, tmp_path, call_entry, capsys):
+    photo_of(9, (200, 100)).save(photos / "large.png")
+    settings = [f"style={style}", f"data.root={photos}", f"output={tmp_path / 'out'}"]
+    assert call_entry(entry.main, *settings, "data.max_pixels=19999") == 2
+    assert not (tmp_path / "out" / "large.png").exists()
+    (said,) = [e for p, e in failures_in(tmp_path / "out").items() if p.endswith("large.png")]
+    assert "20,000 pixels" in said
+    assert "data.max_pixels=20000" in said
+    assert call_entry(entry.main, *settings, "data.max_pixels=20000") == 2  # the cut ones
+    assert open_image(tmp_path / "out" / "large.png").size == (200, 100)
+    assert call_entry(entry.main, *settings, "data.max_pixels=0") == 2
+    assert "data.max_pixels=0 must be" in capsys.readouterr().err
+
+
 def test_a_disk_that_is_full_stops_it(style, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()

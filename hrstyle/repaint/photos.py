@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytorch_lightning as pl
 
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, open_image
+from hrstyle.images import PILImage, open_image, pixels_of
 from hrstyle.outputs import plan_outputs
 from hrstyle.pipeline import in_order
 
@@ -32,13 +32,24 @@ class Photos(pl.LightningDataModule):
         output: where the results go, in folders like those below `root`; it may lie below it.
         file_format: of the results, such as `"png"`; None: each photo's own, where it can be
             written.
+        max_pixels: a photo of more is named as one that failed: a small file can unpack to more
+            than memory holds.
 
     Raises:
         InputError: no such folder, no pictures in it, or two results of one name.
     """
 
-    def __init__(self, root: str, output: str, file_format: str | None = None):
+    def __init__(
+        self,
+        root: str,
+        output: str,
+        file_format: str | None = None,
+        max_pixels: int = 200_000_000,
+    ):
         super().__init__()
+        if max_pixels < 1:
+            raise InputError(f"data.max_pixels={max_pixels} must be at least 1")
+        self.max_pixels = max_pixels
         folder, self.output = Path(root).expanduser(), Path(output).expanduser()
         if not folder.is_dir():
             raise InputError(f"data.root={root} is not a folder; give one that holds photos")
@@ -55,24 +66,30 @@ class Photos(pl.LightningDataModule):
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
-        return _Share(self.pairs[rank::count])
+        return _Share(self.pairs[rank::count], self.max_pixels)
 
 
 class _Share:
     """One process's photos: threads read the next ones while it paints."""
 
-    def __init__(self, pairs: list[tuple[Path, Path]]):
+    def __init__(self, pairs: list[tuple[Path, Path]], max_pixels: int):
         self.pairs = pairs
+        self.max_pixels = max_pixels
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __iter__(self) -> Iterator[Photo]:
-        readings = in_order(_read, self.pairs)
+        readings = in_order(self._read, self.pairs)
         for (source, target), reading in zip(self.pairs, readings, strict=True):
             yield Photo(source, target, reading)
 
-
-def _read(pair: tuple[Path, Path]) -> PILImage | None:
-    source, target = pair
-    return None if target.exists() else open_image(source)
+    def _read(self, pair: tuple[Path, Path]) -> PILImage | None:
+        source, target = pair
+        if target.exists():
+            return None
+        if (pixels := pixels_of(source, all_frames=False)) > self.max_pixels:
+            raise InputError(
+                f"{source} has {pixels:,} pixels; if you trust it, set data.max_pixels={pixels}"
+            )
+        return open_image(source)
