@@ -55,7 +55,7 @@ class QuickStylizer:
         values = to_array(picture).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
         painted = (self._run(values)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8)
         result = Image.fromarray(painted)
-        if alpha := alpha_of(picture):
+        if (alpha := alpha_of(picture)) is not None:
             result.putalpha(alpha)
         result.info.update(kept_info(picture))
         return result
@@ -108,7 +108,7 @@ def keep(stylizer: "Stylizer | QuickStylizer", source: str | os.PathLike[str]) -
     if 2 * memory_of_plain_pass(layers, pixels=LARGEST, itemsize=4) > LEAST:
         return  # as `Painter` reckons
     model = _kept_file(weights_file(source))
-    with suppress(OSError):  # a cache that cannot be written to is no reason to complain
+    with suppress(OSError, InputError):  # a cache that cannot be written to is no reason to complain
         model.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(model, onnx_bytes(stylizer.generator, style=""))
         others = sorted(model.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)

@@ -164,6 +164,13 @@ def test_a_cache_that_cannot_be_written_is_no_trouble(stylizer, weights_file, em
     empty_cache.write_text("a file where the folder should be")
     keep(stylizer, weights_file)
     assert quick_stylizer(weights_file) is None
+    empty_cache.unlink()
+    keep(stylizer, weights_file)
+    (file,) = kept(empty_cache)
+    file.unlink()
+    file.mkdir()  # cannot be replaced by a file
+    keep(stylizer, weights_file)
+    assert quick_stylizer(weights_file) is None
 
 
 def test_without_openvino_nothing_is_kept(stylizer, weights_file, monkeypatch, empty_cache):
