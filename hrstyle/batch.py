@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
     from hrstyle.quick import QuickStylizer
 
-Source = Path | IO[bytes]
+PictureFile = Path | IO[bytes]
 """A picture's file, or what is open."""
-Job = tuple[Source, Path]
+Job = tuple[PictureFile, Path]
 """A picture and its result's file."""
 
 
@@ -36,7 +36,7 @@ class Outcome:
         error: why there is no result.
     """
 
-    source: Source
+    source: PictureFile
     target: Path
     size: tuple[int, int] = (0, 0)
     frames: int = 1

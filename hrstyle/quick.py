@@ -6,7 +6,7 @@ user's cache as the ONNX model that OpenVINO takes, and the next time it is all 
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +19,8 @@ from PIL import Image
 from hrstyle import __version__
 from hrstyle.compiled import compile_model
 from hrstyle.errors import InputError
-from hrstyle.images import Source, alpha_of, image_of, to_array
-from hrstyle.metadata import PILImage, kept_info
+from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array
+from hrstyle.metadata import kept_info
 from hrstyle.saving import write_atomically
 from hrstyle.styles import weights_file
 
@@ -31,6 +31,7 @@ LARGEST = 3_500_000
 """Pixels of a photo for which it will do: a pass takes less than the `LEAST` memory that it may."""
 KEPT = 50
 """Networks in the cache, of some 2 MB each; the one that was made first goes first."""
+_MAKERS = ("checkpoint.py", "generator.py", "paper.py", "engine/layers.py", "engine/onnx.py")
 
 
 class QuickStylizer:
@@ -73,53 +74,75 @@ class QuickStylizer:
                 yield error
 
 
-def quick_stylizer(source: str | os.PathLike[str]) -> QuickStylizer | None:
-    """The style, where its network has been kept.
+def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path | None:
+    """Where the network of a style is kept, or will be: by what its file holds, and by our code.
 
-    Raises:
-        InputError: no such style or file.
+    None for a mixture, and where the style's file cannot be read; what is wrong with it,
+    `hrstyle.load` will say.
     """
-    model = _kept_file(weights_file(source))
-    if not (model.is_file() and find_spec("openvino")):
+    if isinstance(source, Mapping):
+        return None
+    ours = Path(__file__).parent
+    try:
+        files = [weights_file(source), *(ours / name for name in _MAKERS)]
+        digest = hashlib.sha256(__version__.encode())
+        for file in files:
+            digest.update(file.read_bytes())
+    except (InputError, OSError):
+        return None
+    folder = Path(platformdirs.user_cache_dir("hrstyle")) / "networks"
+    return folder / f"{digest.hexdigest()[:32]}.onnx"
+
+
+def quick_stylizer(network: Path) -> QuickStylizer | None:
+    """The style, if its network has been kept in this file and OpenVINO can run it."""
+    if not (_is_there(network) and find_spec("openvino")):
         return None
     try:
-        return QuickStylizer(model)
-    except (InputError, RuntimeError):  # OpenVINO is broken, or the file: `keep` makes it anew
+        return QuickStylizer(network)
+    except InputError:
+        return None
+    except RuntimeError:  # damaged: to be made anew
+        with suppress(OSError):
+            network.unlink()
         return None
 
 
-def keep(stylizer: "Stylizer | QuickStylizer", source: str | os.PathLike[str]) -> None:
-    """Keep the network of a style on the CPU for `quick_stylizer`, if OpenVINO is there to run it.
+def keep(
+    stylizer: "Stylizer", source: str | os.PathLike[str] | Mapping[str, float], network: Path
+) -> None:
+    """Keep the network of a style for `quick_stylizer`, unless it needs a GPU or much memory.
+
+    A cache that cannot be written to is no reason to complain.
 
     Args:
-        stylizer: what `hrstyle.load(source)` gives; nothing is done for a `QuickStylizer`.
-        source: name of a bundled style, or path of a file; of a mixture nothing is kept.
+        stylizer: what `hrstyle.load(source)` gave.
+        source: see there.
+        network: the `network_file` of it before it was loaded. If it is another one now, the file
+            has changed meanwhile, and nothing is kept.
     """
-    if isinstance(stylizer, QuickStylizer) or stylizer.device.type != "cpu":
-        return
-    if not find_spec("openvino"):
+    if stylizer.device.type != "cpu" or _is_there(network) or not find_spec("openvino"):
         return
     from hrstyle.engine.layers import read_layers
     from hrstyle.engine.memory import LEAST
-    from hrstyle.engine.onnx import onnx_bytes
-    from hrstyle.engine.sweeps import memory_of_plain_pass
+    from hrstyle.engine.sweeps import memory_of_pass
 
     layers = read_layers(stylizer.generator)
-    if 2 * memory_of_plain_pass(layers, pixels=LARGEST, itemsize=4) > LEAST:
-        return  # as `Painter` reckons
-    model = _kept_file(weights_file(source))
-    with suppress(OSError, InputError):  # a cache that cannot be written to is no reason to complain
-        model.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(model, onnx_bytes(stylizer.generator, style=""))
-        others = sorted(model.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
+    if memory_of_pass(layers, pixels=LARGEST, itemsize=4) > LEAST:
+        return
+    with suppress(OSError, InputError, ImportError):
+        from hrstyle.engine.onnx import onnx_bytes
+
+        model = onnx_bytes(stylizer.generator, style="")
+        if network_file(source) != network:
+            return
+        network.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(network, model)
+        others = sorted(network.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
         for old in others[:-KEPT]:
-            old.unlink(missing_ok=True)
+            old.unlink()
 
 
-def _kept_file(weights: Path) -> Path:
-    """Where the network of these weights is kept, by what the file holds."""
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(__version__.encode())
-    folder = Path(platformdirs.user_cache_dir("hrstyle")) / "networks"
-    return folder / f"{digest.hexdigest()[:32]}.onnx"
+def _is_there(network: Path) -> bool:
+    # Path.is_file raises where the folder may not be looked into.
+    return os.path.isfile(network)  # noqa: PTH113

@@ -7,7 +7,8 @@
 Each round runs every contender once, so that a slow spell of the machine hits all of them; the
 tables show medians. Pictures of more than 4 megapixels get two rounds at most. Peak memory is that
 of a process of its own that does nothing else (Linux, macOS). The floor is what the multiply-adds
-alone would take at the rate of a large matrix product, measured in the same rounds.
+alone would take at the rate of a large matrix product, measured in the same rounds. A style is
+used for the first time in each round on Linux alone; elsewhere the cache of the user counts.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import platformdirs
@@ -13,7 +14,7 @@ from hrstyle.cli import main
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.paper import paper
-from hrstyle.quick import QuickStylizer, keep, quick_stylizer
+from hrstyle.quick import QuickStylizer, network_file
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,14 @@ def empty_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def stylizer(weights_file):
     return hrstyle.load(weights_file, device="cpu", engine="torch")
+
+
+def keep(stylizer, source):
+    quick.keep(stylizer, source, network_file(source))
+
+
+def quick_stylizer(source):
+    return quick.quick_stylizer(network_file(source))
 
 
 def kept(folder):
@@ -99,7 +108,8 @@ def test_whoever_asks_for_more_gets_it(
 
 def test_nothing_is_kept_of_a_mixture(weights_file, photo, tmp_path, empty_cache):
     mixture = f"{weights_file}:1"
-    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), "--style", mixture])
+    settings = ["--style", mixture, "--device", "cpu"]
+    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), *settings])
     assert not kept(empty_cache)
 
 
@@ -118,9 +128,9 @@ def test_up_to_a_size(stylizer, weights_file, tmp_path, monkeypatch, size, quick
     keep(stylizer, weights_file)
     asked = []
 
-    def tell(source):
-        asked.append(source)
-        return quick_stylizer(source)
+    def tell(network):
+        asked.append(network)
+        return QuickStylizer(network)
 
     monkeypatch.setattr(quick, "quick_stylizer", tell)
     Image.new("RGB", size, "red").save(tmp_path / "photo.png")
@@ -145,7 +155,9 @@ def test_a_damaged_network_is_made_anew(stylizer, weights_file, photo, tmp_path,
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert quick_stylizer(weights_file) is None
-    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), "--style", str(weights_file)])
+    assert not file.exists()
+    settings = ["--style", str(weights_file), "--device", "cpu"]
+    main(["stylize", str(photo), "-o", str(tmp_path / "a.png"), *settings])
     assert file.read_bytes() == whole
     assert isinstance(quick_stylizer(weights_file), QuickStylizer)
 
@@ -183,5 +195,43 @@ def test_without_openvino_nothing_is_kept(stylizer, weights_file, monkeypatch, e
 
 
 def test_no_such_style():
-    with pytest.raises(InputError, match="starry_night"):
-        quick_stylizer("guernica")
+    assert network_file("guernica") is None
+
+
+def test_a_file_that_changes_while_it_is_used(stylizer, weights_file, tiny, empty_cache):
+    from hrstyle.checkpoint import save_weights
+
+    before = network_file(weights_file)
+    tiny.to_rgb.bias.data += 0.1
+    save_weights(weights_file, tiny, style="tiny", base="0123")
+    quick.keep(stylizer, weights_file, before)
+    assert not kept(empty_cache)
+
+
+def test_a_cache_that_may_not_be_looked_into(stylizer, weights_file, monkeypatch):
+    network = network_file(weights_file)
+
+    def refuse(path, **how):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        assert quick.quick_stylizer(network) is None
+
+
+def test_other_code_makes_another_network(weights_file, monkeypatch):
+    before = network_file(weights_file)
+    monkeypatch.setattr(quick, "_MAKERS", quick._MAKERS[1:])
+    assert network_file(weights_file) != before
+    for name in quick._MAKERS:
+        assert (Path(quick.__file__).parent / name).is_file()
+
+
+def test_an_animation(stylizer, weights_file, tmp_path):
+    keep(stylizer, weights_file)
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    settings = ["--style", str(weights_file), "--device", "cpu"]
+    main(["stylize", str(tmp_path / "moving.gif"), "-o", str(tmp_path / "out.gif"), *settings])
+    with Image.open(tmp_path / "out.gif") as painted:
+        assert painted.n_frames == 2

@@ -35,7 +35,7 @@ _FORMAT = "png"
 SMALL = 2**20
 """Pixels that PyTorch paints while OpenVINO, which is faster then, gets ready."""
 _USUAL = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
-"""What a photo that is no large one is painted with anyway, if there is no GPU."""
+"""What a kept network is painted with. A GPU would start later than it has painted."""
 
 _EPILOG = """\
 examples:
@@ -91,9 +91,9 @@ def add(commands: Any) -> None:
         help="type of the results; without it, OUT's, each photo's, or png for -")  # fmt: skip
     add_saving(stylize)
     add_json(stylize)
-    add("--device", help=DEVICE)
+    add("--device", help=f"{DEVICE}; or the CPU for a photo that it has painted sooner")
     add("--dtype", help=DTYPE)
-    add("--engine", help=f"{ENGINE}, but for a single small photo")
+    add("--engine", help=f"{ENGINE}, but for the first small photo in a style")
     add(
         "--max-memory",
         metavar="SIZE",
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.batch import repaint_files
-    from hrstyle.quick import LARGEST, keep, quick_stylizer
+    from hrstyle.quick import LARGEST, keep, network_file, quick_stylizer
     from hrstyle.saving import check_quality
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
@@ -128,16 +128,17 @@ def run(arguments: argparse.Namespace) -> None:
         return
     style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
     pixels = _pixels(jobs, arguments.size)
-    quick = not options and how.items() <= _USUAL.items() and pixels <= LARGEST
+    plain = not options and how.items() <= _USUAL.items() and pixels <= LARGEST
+    network = network_file(style) if plain else None
     if pixels <= SMALL:
         how.setdefault("engine", "torch")
-    stylizer: Stylizer | QuickStylizer | None = None
-    if quick and isinstance(style, str):
-        stylizer = quick_stylizer(style)
-    if stylizer is None:
+    quick = quick_stylizer(network) if network else None
+    if quick:
+        stylizer: Stylizer | QuickStylizer = quick
+    else:
         from hrstyle.inference import load
 
-        stylizer = load(style, **how)
+        stylizer = loaded = load(style, **how)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
@@ -163,19 +164,21 @@ def run(arguments: argparse.Namespace) -> None:
             facts = {"output": str(outcome.target), "width": width, "height": height}
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
-    if quick and isinstance(style, str):
-        keep(stylizer, style)
+    if network and not quick:
+        keep(loaded, style, network)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
 
 def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
     """How many are to be painted of a single photo; of several, no end of them."""
+    from hrstyle.animation import is_animated
     from hrstyle.images import pixels_of
 
     if len(jobs) > 1:
         return math.inf
-    return size**2 if size else pixels_of(jobs[0][0])
+    source, _ = jobs[0]
+    return size**2 if size else pixels_of(source, all_frames=is_animated(source))
 
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":

@@ -115,6 +115,12 @@ def _choose(
         candidates = [layer for layer in candidates if layer in used or layer not in chosen]
 
 
+def memory_of_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> float:
+    """Estimate of the bytes that a pass takes which is not streamed."""
+    # Measured at 1024x1024 px, where the layers take 134 MB: PyTorch 223, OpenVINO 264.
+    return 2 * memory_of_plain_pass(layers, pixels=pixels, itemsize=itemsize)
+
+
 def memory_of_plain_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> float:
     """Estimate of the bytes that `generator(picture)` allocates, layer after layer."""
 

@@ -18,22 +18,20 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from hrstyle.blending import recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, alpha_of, image_of
+from hrstyle.images import PILImage, Source, alpha_of, image_of
 from hrstyle.losses import PerceptualLoss
 from hrstyle.metadata import kept_info
 from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import find
 from hrstyle.tensors import check_tensor, resize, to_pil, to_tensor
 
-Picture = str | os.PathLike[str] | PILImage | NDArray[Any]
-Styles = Picture | Tensor | Sequence[Picture | Tensor] | Mapping[str, float] | None
+Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 
 SMALLEST = 128
 """The least length of the longer side to begin with, in pixels."""
@@ -77,18 +75,18 @@ def optimize(content: Tensor, style: Styles, **settings: Any) -> Tensor: ...
 
 
 @overload
-def optimize(content: Picture | None, style: Styles, **settings: Any) -> PILImage: ...
+def optimize(content: Source | None, style: Styles, **settings: Any) -> PILImage: ...
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
 def optimize(
-    content: Picture | Tensor | None,
+    content: Source | Tensor | None,
     style: Styles,
     *,
     steps: int = 200,
     size: int | None = 512,
-    start: Picture | Tensor | None = None,
+    start: Source | Tensor | None = None,
     method: str = "lbfgs",
     coarse_to_fine: bool = True,
     style_scale: float = 1.0,
@@ -135,8 +133,8 @@ def optimize(
             `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
 
     Returns:
-        A Pillow image, with the photo's transparency if it has any, and its EXIF in `info`; for a
-        tensor, a tensor of as many dimensions.
+        A Pillow image, with the photo's transparency if it has any; its `info` is as that of
+        `Stylizer.stylize`. For a tensor, a tensor of as many dimensions.
 
     Raises:
         InputError: a picture that cannot be read or fetched, or an impossible setting.
@@ -235,7 +233,7 @@ def _check(
         raise InputError(f"style_scale={style_scale} must be from 0.1 to 10; 2 doubles the strokes")
 
 
-def _read(picture: Picture | Tensor) -> tuple[Tensor, PILImage | None]:
+def _read(picture: Source | Tensor) -> tuple[Tensor, PILImage | None]:
     """A picture as `(1, 3, H, W)`, and the image itself where it is no tensor."""
     if isinstance(picture, Tensor):
         check_tensor(picture)
@@ -276,7 +274,7 @@ def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
 
 
 def _first(
-    start: Picture | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
+    start: Source | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
 ) -> Tensor:
     """What to start from, at the first size."""
     if isinstance(start, str) and start == "noise":

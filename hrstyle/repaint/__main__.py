@@ -6,7 +6,6 @@ from pathlib import Path
 import hydra
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
-from PIL import Image
 
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
 from hrstyle.inference import Stylizer, load
@@ -30,7 +29,6 @@ def register_signatures() -> None:
 @bad_input_exits(PROGRAM)  # here as well as in main, because Hydra prints what leaves a job
 def run(config: DictConfig) -> None:
     """One job."""
-    Image.MAX_IMAGE_PIXELS = None  # Photos counts them
     require_all(config)
     parts = instantiate(config, _convert_="all")
     for name in ("load", "stylize", "save"):

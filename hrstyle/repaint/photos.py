@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytorch_lightning as pl
+from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, open_image, pixels_of
@@ -63,6 +64,7 @@ class Photos(pl.LightningDataModule):
         )
 
     def predict_dataloader(self) -> "_Share":
+        Image.MAX_IMAGE_PIXELS = None  # max_pixels is the limit, in each process
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
