@@ -503,11 +503,11 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_work(
 
     out, calls = tmp_path / "out.png", []
 
-    def fail_first(image, path, save=saving.save_image):
+    def fail_first(image, path, save=saving.save_image, **how):
         calls.append(path)
         if len(calls) == 1:
             raise hrstyle.InputError("the disk is full")
-        save(image, path)
+        save(image, path, **how)
 
     monkeypatch.setattr(saving, "save_image", fail_first)
     options = ["--size", "64", "--steps", "2", "--preview-every", "1", *SHALLOW]

@@ -227,11 +227,12 @@ class Curve(Callback):
         photos: picture files.
         folder: where `curve.csv` goes.
         every_n_steps: how often.
-        size: length of the photos' longer side in pixels.
+        size: length of the photos' longer side in pixels. Thumbnails mislead: at 256 px J rose
+            while it fell at 512, where things are as large as in the crops (scripts/README.md).
     """
 
     def __init__(
-        self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 256
+        self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 512
     ):
         self.photos = []
         for path in photos:
