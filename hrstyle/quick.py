@@ -86,8 +86,9 @@ def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path |
     try:
         files = [weights_file(source), *(ours / name for name in _MAKERS)]
         digest = hashlib.sha256(__version__.encode())
-        for file in files:
-            digest.update(file.read_bytes())
+        for path in files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     except (InputError, OSError):
         return None
     folder = Path(platformdirs.user_cache_dir("hrstyle")) / "networks"
