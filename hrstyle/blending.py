@@ -1,16 +1,17 @@
-"""A repaint and its photo in one picture: the photo's colours, a mask, a strength in between."""
+"""Two pictures in one: a repaint and its photo, or what was painted large and what was small."""
 
 import os
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
 from hrstyle.images import PILImage, alpha_of, image_of, to_rgb
-from hrstyle.tensors import from_bytes, to_bytes
+from hrstyle.tensors import from_bytes, resize, to_bytes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
@@ -98,3 +99,40 @@ def recolour(picture: Tensor, photo: Tensor) -> Tensor:
     weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     change = ((picture - photo) * weights).sum(1, keepdim=True)
     return (photo + change).clamp(0, 1)
+
+
+def with_coarse(fine: Tensor, coarse: Tensor) -> Tensor:
+    """The details of one picture on what another, smaller one looks like; overwrites `fine`.
+
+    Where they differ at the size of the smaller one, that counts: fine + enlarged(coarse -
+    reduced(fine)), as levels of a Laplacian pyramid are put together (Burt & Adelson 1983).
+
+    Args:
+        fine, coarse: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1], in two sizes.
+    """
+    are_bytes = fine.dtype == torch.uint8
+    low, narrow = coarse.shape[:2] if are_bytes else coarse.shape[-2:]
+    reduced = resize(fine, (low, narrow))
+    if are_bytes:
+        coarse, reduced = from_bytes(coarse), from_bytes(reduced)
+    change = coarse.float() - reduced.float()
+    height, width = fine.shape[:2] if are_bytes else fine.shape[-2:]
+    for top in range(0, height, _ROWS):
+        rows = slice(top, min(top + _ROWS, height))
+        more = _enlarged_rows(change, rows, (height, width))
+        if are_bytes:
+            fine[rows] = to_bytes(from_bytes(fine[rows]) + more)
+        else:
+            fine[..., rows, :] = (fine[..., rows, :].float() + more).clamp_(0, 1).to(fine)
+    return fine
+
+
+def _enlarged_rows(values: Tensor, rows: slice, size: tuple[int, int]) -> Tensor:
+    """Some rows of `values`, `(N, C, H, W)`, enlarged to that height and width, bilinear."""
+    (height, width), old = size, values.shape[-2]
+    places = torch.arange(rows.start, rows.stop, device=values.device)
+    at = ((places + 0.5) * (old / height) - 0.5).clamp(0, old - 1)
+    above = at.long()
+    below = (above + 1).clamp(max=old - 1)
+    lines = torch.lerp(values[..., above, :], values[..., below, :], (at - above)[:, None])
+    return F.interpolate(lines, (len(places), width), mode="bilinear", align_corners=False)

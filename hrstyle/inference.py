@@ -17,12 +17,12 @@ from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array, to_rg
 from hrstyle.metadata import kept_info
 from hrstyle.mixing import load_style
 from hrstyle.pipeline import in_order
+from hrstyle.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
 from hrstyle.tensors import check_tensor, resize
 
 Picture = Source | Tensor
 """What people have a picture as; see `Stylizer.stylize`."""
 
-SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 LONGEST_SIDE = 65535
 """What `size` may be at most, in pixels; the longest that JPEG holds."""
 
@@ -30,7 +30,7 @@ LONGEST_SIDE = 65535
 def check_options(
     *,
     strength: float = 1.0,
-    stroke_size: float = 1.0,
+    stroke_size: float | None = None,
     keep_colours: bool = False,
     mask: Mask | None = None,
     size: int | None = None,
@@ -43,7 +43,9 @@ def check_options(
     """
     if not (isinstance(strength, Real) and 0 <= strength <= 1):
         raise InputError(f"strength={strength!r} must be from 0 (the photo) to 1 (the style)")
-    if not (isinstance(stroke_size, Real) and SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES):
+    if stroke_size is not None and not (
+        isinstance(stroke_size, Real) and SMALLEST_STROKES <= stroke_size <= LARGEST_STROKES
+    ):
         raise InputError(
             f"stroke_size={stroke_size!r} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
             " 2 doubles the strokes"
@@ -131,7 +133,7 @@ class Stylizer:
         image: Tensor,
         *,
         strength: float = ...,
-        stroke_size: float = ...,
+        stroke_size: float | None = ...,
         keep_colours: bool = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
@@ -145,7 +147,7 @@ class Stylizer:
         image: Source,
         *,
         strength: float = ...,
-        stroke_size: float = ...,
+        stroke_size: float | None = ...,
         keep_colours: bool = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
@@ -158,7 +160,7 @@ class Stylizer:
         image: Picture,
         *,
         strength: float = 1.0,
-        stroke_size: float = 1.0,
+        stroke_size: float | None = None,
         keep_colours: bool = False,
         mask: Mask | None = None,
         size: int | None = None,
@@ -178,10 +180,12 @@ class Stylizer:
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
             strength: from 0, the photo itself, to 1, the style.
-            stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide, which is
-                little on a print. Above 1 the picture is painted that many times smaller, enlarged,
-                and painted again with fine strokes that give the coarse ones sharp edges; below 1
-                it is painted larger and reduced, and the larger picture is in memory.
+            stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide. None:
+                as the picture's size asks, see `strokes_for`: 1 up to 2.3 megapixels, 2.8
+                for 12. Above 1 the picture is painted that many times smaller,
+                enlarged, and painted again: the small one gives it its large strokes and colours,
+                the second pass their fine paint. Below 1 it is painted larger and reduced, and the
+                larger picture is in memory.
             keep_colours: take only the brightness of the result, and the photo's colours, as
                 `hrstyle.optimize` does.
             mask: paint where this picture is white, leave the photo where it is black, and blend in
@@ -212,7 +216,7 @@ class Stylizer:
             max_memory=max_memory,
         )
         budget = share_of_free(self.device) if max_memory is None else bytes_of(max_memory)
-        how = {"stroke_size": stroke_size, "budget": budget, "progress": progress}
+        how: dict[str, Any] = {"stroke_size": stroke_size, "budget": budget, "progress": progress}
         after = {"strength": strength, "keep_colours": keep_colours, "mask": mask}
         if isinstance(image, Tensor):
             check_tensor(image)
@@ -269,6 +273,8 @@ class Stylizer:
         if size is not None and size != max(shape):
             height, width = (max(1, round(side * size / max(shape))) for side in shape)
             photo = resize(photo, (height, width))
+        if how["stroke_size"] is None:
+            how = how | {"stroke_size": strokes_for(height * width)}
         if after["mask"] is not None:
             after = after | {"mask": soft_mask(after["mask"], (height, width))}
         elif after["strength"] == 1 and not after["keep_colours"]:

@@ -22,20 +22,21 @@ from hrstyle.errors import InputError
 from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array
 from hrstyle.metadata import kept_info
 from hrstyle.saving import write_atomically
+from hrstyle.strokes import LARGEST_IN_ONE_PASS
 from hrstyle.styles import weights_file
 
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
 
-LARGEST = 3_500_000
-"""Pixels of a photo for which it will do: a pass takes less than the `LEAST` memory that it may."""
 KEPT = 50
 """Networks in the cache, of some 2 MB each; the one that was made first goes first."""
 _MAKERS = ("checkpoint.py", "generator.py", "paper.py", "engine/layers.py", "engine/onnx.py")
 
 
 class QuickStylizer:
-    """As much of `hrstyle.inference.Stylizer` as photos up to `LARGEST` need; on CPUs, in float32.
+    """As much of `hrstyle.inference.Stylizer` as photos up to `LARGEST_IN_ONE_PASS` need.
+
+    On CPUs, in float32.
 
     Args:
         model: file that `keep` wrote.
@@ -129,7 +130,7 @@ def keep(
     from hrstyle.engine.sweeps import memory_of_pass
 
     layers = read_layers(stylizer.generator)
-    if memory_of_pass(layers, pixels=LARGEST, itemsize=4) > LEAST:
+    if memory_of_pass(layers, pixels=LARGEST_IN_ONE_PASS, itemsize=4) > LEAST:
         return
     with suppress(OSError, InputError, ImportError):
         from hrstyle.engine.onnx import onnx_bytes

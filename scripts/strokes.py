@@ -1,8 +1,9 @@
-"""Draw scripts/strokes.jpg: a large photo with fine and with large strokes.
+"""Draw scripts/strokes.jpg: a large photo in one pass, and with larger strokes.
 
     python scripts/strokes.py PHOTO scripts/strokes.jpg
 
-Left the photo as trained, right with --stroke-size; above all of it, below a piece pixel for pixel.
+Left with strokes as trained, right as stylize paints it unless told otherwise, or with
+--stroke-size; above all of it, below a piece pixel for pixel.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("photo", help="some 4000 px wide")
     parser.add_argument("output", help="the picture to write, .jpg")
     parser.add_argument("--style", default="starry_night")
-    parser.add_argument("--stroke-size", type=float, default=3.0)
+    parser.add_argument("--stroke-size", type=float, help="as the photo's size asks without it")
     parser.add_argument("--at", type=float, nargs=2, metavar=("X", "Y"), default=(0.5, 0.5),
                         help="where the piece is, as shares of width and height")  # fmt: skip
     arguments = parser.parse_args()

@@ -6,12 +6,13 @@ import torch
 from PIL import Image
 
 import hrstyle
-from hrstyle.blending import recolour
+from hrstyle.blending import recolour, with_coarse
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer, check_options
 from hrstyle.metadata import srgb_profile
 from hrstyle.pipeline import WORKERS
+from hrstyle.strokes import strokes_for
 from hrstyle.tensors import resize, to_tensor
 
 
@@ -210,8 +211,22 @@ def test_stroke_size_keeps_the_size_of_the_picture(stylizer, small, stroke_size)
 def test_large_strokes_are_painted_small_and_then_again(stylizer, small):
     picture = to_tensor(small)
     coarse = stylizer.stylize(resize(picture, (20, 32)))
-    expected = stylizer.stylize(resize(coarse, (41, 63)))
-    assert torch.equal(stylizer.stylize(picture, stroke_size=2), expected)
+    fine = stylizer.stylize(resize(coarse, (41, 63)))
+    painted = stylizer.stylize(picture, stroke_size=2)
+    assert torch.equal(painted, with_coarse(fine.clone(), coarse))
+    # It looks like the small one, from where the fine paint is not seen.
+    off, without = (resize(picture, (20, 32)) - coarse for picture in (painted, fine))
+    assert off.abs().mean() < without.abs().mean() / 4
+
+
+def test_a_large_picture_has_large_strokes_unless_told_otherwise(stylizer):
+    large = to_tensor(Image.effect_noise((2000, 1200), 90).convert("RGB"))
+    as_asked = stylizer.stylize(large, stroke_size=strokes_for(2000 * 1200))
+    assert torch.equal(stylizer.stylize(large), as_asked)
+    assert not torch.equal(stylizer.stylize(large, stroke_size=1), as_asked)
+    # What counts is the size of the result.
+    reduced = stylizer.stylize(large, size=300)
+    assert torch.equal(reduced, stylizer.stylize(large, size=300, stroke_size=1))
 
 
 def test_small_strokes_are_painted_large(stylizer, small):

@@ -19,6 +19,7 @@ ORDER = [
     "tensors",
     "saving",
     "download",
+    "strokes",
     "blending",
     "pipeline",
     "animation",

@@ -123,7 +123,7 @@ def test_the_bundled_ones_are_kept(empty_cache):
     assert kept(empty_cache)
 
 
-@pytest.mark.parametrize(("size", "quickly"), [((2500, 1400), True), ((2500, 1401), False)])
+@pytest.mark.parametrize(("size", "quickly"), [((1875, 1250), True), ((1875, 1251), False)])
 def test_up_to_a_size(stylizer, weights_file, tmp_path, monkeypatch, size, quickly):
     keep(stylizer, weights_file)
     asked = []

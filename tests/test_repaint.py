@@ -253,7 +253,7 @@ SAVE = {"quality": None, "strip": False}
 def defaults():
     """What the command line gives where nothing is said."""
     return {
-        "strength": 1.0, "stroke_size": 1.0, "keep_colours": False, "mask": None, "size": None,
+        "strength": 1.0, "stroke_size": None, "keep_colours": False, "mask": None, "size": None,
         "max_memory": None,
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from hrstyle.blending import with_coarse
 from hrstyle.engine.devices import find_device, find_dtype
 from hrstyle.engine.layers import read_layers
 from hrstyle.engine.openvino import openvino_model
@@ -111,9 +112,12 @@ class Painter:
             return self.paint(picture, **how)
         height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
         other = (max(1, round(height / stroke_size)), max(1, round(width / stroke_size)))
-        painted = resize(self.paint(resize(picture, other), **how), (height, width))
+        painted = self.paint(resize(picture, other), **how)
+        enlarged = resize(painted, (height, width))
+        if stroke_size < 1:
+            return enlarged
         # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
-        return self.paint(painted, **how) if stroke_size > 1 else painted
+        return with_coarse(self.paint(enlarged, **how), painted)
 
     def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
         height, width, _ = pixels.shape

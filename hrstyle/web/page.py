@@ -53,7 +53,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        how = _how(strength, stroke_size, keep_colours)
         paths = [path for path, _ in photos or ()]
         repaints = _paint(studio, paths, (style, second, share), how, progress)
         before = [str(repaint.before) for repaint in repaints]
@@ -75,7 +75,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        how = _how(strength, stroke_size, keep_colours)
         paths = [photo] if photo else []
         [repaint] = _paint(studio, paths, (style, second, share), how, progress)
         return str(repaint.file)
@@ -132,13 +132,19 @@ def _photos() -> gr.Gallery:
     return photos
 
 
+def _how(strength: float, stroke_size: float, keep_colours: bool) -> dict[str, Any]:
+    """What `Stylizer.stylize` takes."""
+    size = stroke_size or None
+    return {"strength": strength, "stroke_size": size, "keep_colours": keep_colours}
+
+
 def _settings() -> list[gr.components.Component]:
     """In the order in which they are handed over."""
     names = [(name.replace("_", " ").capitalize(), name) for name in styles.names()]
     style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
     with gr.Accordion("More", open=False):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
-        stroke_size = gr.Slider(0.5, 8, 1, step=0.5, label="Stroke size: times as large")
+        stroke_size = gr.Slider(0, 8, 0, step=0.5, label="Stroke size: 0 as the photo asks")
         keep_colours = gr.Checkbox(label="Keep the photo's colours")
         second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")

@@ -62,7 +62,7 @@ class Studio:
             InputError: no picture, or too large a one; an impossible setting.
         """
         check_options(**how)
-        photo = open_photo(Path(path), self.max_pixels, how.get("stroke_size", 1))
+        photo = open_photo(Path(path), self.max_pixels, how.get("stroke_size") or 1)
         result = stylizer.stylize(photo, max_memory=MEMORY, progress=True, **how)
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
