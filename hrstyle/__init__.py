@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from hrstyle.generation import generate
     from hrstyle.inference import Stylizer, load
     from hrstyle.optimization import Progress, optimize
+    from hrstyle.refinement import Refiner
 
 # Read when torch is loaded; where that was before, see hrstyle.engine.threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Progress", "Stylizer", "generate", "load", "optimize"]
+__all__ = ["InputError", "Progress", "Refiner", "Stylizer", "generate", "load", "optimize"]
 _HOMES = {
     "InputError": "errors",
     "Progress": "optimization",
+    "Refiner": "refinement",
     "Stylizer": "inference",
     "generate": "generation",
     "load": "inference",

@@ -18,6 +18,7 @@ from hrstyle.saving import open_atomically, write_image
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
     from hrstyle.quick import QuickStylizer
+    from hrstyle.refinement import Refiner
 
 PictureFile = Path | IO[bytes]
 """A picture's file, or what is open."""
@@ -44,7 +45,7 @@ class Outcome:
 
 
 def repaint_files(
-    stylizer: "Stylizer | QuickStylizer",
+    stylizer: "Stylizer | QuickStylizer | Refiner",
     jobs: Sequence[Job],
     *,
     to: IO[bytes] | None = None,

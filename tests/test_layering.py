@@ -47,6 +47,7 @@ ORDER = [
     "engine",
     "export",
     "inference",
+    "refinement",
     "quick",
     "batch",
     "optimization.gradient_descent",

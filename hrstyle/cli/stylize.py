@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hrstyle.batch import Job
     from hrstyle.inference import Stylizer
     from hrstyle.quick import QuickStylizer
+    from hrstyle.refinement import Refiner
 
 STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
@@ -82,6 +83,11 @@ def add(commands: Any) -> None:
         help="how large the strokes are: 1 as trained, 3 three times that (without it, as the"
         " size asks: 1 up to 2.3 megapixels, 2.8 for 12)",
     )
+    add("--refine", type=int, metavar="STEPS",
+        help="fit the style to each photo first, in 30 steps, for one, which take up to a minute"
+        " each: richer, and more like the painting")  # fmt: skip
+    add("--painting", metavar="PICTURE",
+        help="the picture of a style you trained, which --refine looks at")  # fmt: skip
     add("--keep-colours", "--keep-colors", action="store_true", default=None,
         help="the photo's colours; only the brightness is painted")  # fmt: skip
     add("--mask", metavar="MASK",
@@ -124,23 +130,28 @@ def run(arguments: argparse.Namespace) -> None:
 
         check_options(**options)  # complain before the work, not after it
     check_quality(arguments.quality)
+    refining = given(arguments, "refine", "painting")
+    if "painting" in refining and "refine" not in refining:
+        raise InputError("--painting is for --refine STEPS; add it, or leave both out")
     jobs = _plan(arguments)
     if not jobs:
         print("all results are there already", file=sys.stderr)
         return
     style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
     pixels = _pixels(jobs, arguments.size)
-    plain = not options and how.items() <= _USUAL.items() and pixels <= LARGEST_IN_ONE_PASS
-    network = network_file(style) if plain else None
+    plain = not (options or refining) and how.items() <= _USUAL.items()
+    network = network_file(style) if plain and pixels <= LARGEST_IN_ONE_PASS else None
     if pixels <= SMALL:
         how.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None
     if quick:
-        stylizer: Stylizer | QuickStylizer = quick
+        stylizer: Stylizer | QuickStylizer | Refiner = quick
     else:
         from hrstyle.inference import load
 
         stylizer = loaded = load(style, **how)
+        if refining:
+            stylizer = _refiner(loaded, arguments)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
@@ -170,6 +181,12 @@ def run(arguments: argparse.Namespace) -> None:
         keep(loaded, style, network)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
+
+
+def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
+    from hrstyle.refinement import Refiner
+
+    return Refiner(stylizer, painting=arguments.painting, steps=arguments.refine)
 
 
 def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
