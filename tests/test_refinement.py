@@ -105,7 +105,7 @@ def test_bad_steps(stylizer, steps):
 
 @pytest.mark.parametrize(
     ("size", "thumbnail"),
-    [((4000, 3000), (SIZE, 288)), ((300, 200), (300, 200)), ((8000, 100), (2560, 32)),
+    [((4000, 3000), (SIZE, 384)), ((300, 200), (300, 200)), ((8000, 100), (2560, 32)),
      ((20, 10), (64, 32)), ((1, 1), (32, 32))],
 )  # fmt: skip
 def test_thumbnails(size, thumbnail):

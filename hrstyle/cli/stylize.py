@@ -84,7 +84,7 @@ def add(commands: Any) -> None:
         " size asks: 1 up to 2.3 megapixels, 2.8 for 12)",
     )
     add("--refine", type=int, metavar="STEPS",
-        help="fit the style to each photo first, in 30 steps, for one, which take up to a minute"
+        help="fit the style to each photo first, in 25 steps, for one, which take up to a minute"
         " each: richer, and more like the painting")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="the picture of a style you trained, which --refine looks at")  # fmt: skip

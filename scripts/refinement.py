@@ -1,0 +1,84 @@
+"""Draw scripts/refinement.jpg: photos painted by a style, and by the style fitted to each.
+
+    python scripts/refinement.py scripts/refinement.jpg
+
+Prints what the loss makes of both, and what the fitting takes. Each row of the picture is a photo,
+what one pass gives, and what it gives after fitting.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from gallery import bad_input_exits
+from PIL import Image
+
+import hrstyle
+from hrstyle.images import open_image, to_rgb
+from hrstyle.losses import PerceptualLoss
+from hrstyle.refinement import STEPS
+from hrstyle.saving import open_atomically
+from hrstyle.styles import gallery
+from hrstyle.tensors import to_pil, to_tensor
+from hrstyle.train.data import sample_path
+
+PAIRS = (
+    ("rocket.jpg", "starry_night"),
+    ("chelsea.png", "straw_hat"),
+    ("coffee.png", "irises"),
+    ("astronaut.png", "ia_orana_maria"),
+)
+"""Photos of scikit-image's wheel, and styles whose painting comes along."""
+SIZE = 512
+SHOWN = (360, 260)
+
+
+@torch.no_grad()
+def main() -> None:
+    """Paint, judge and paste."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", help="the picture to write, .jpg")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--device")
+    arguments = parser.parse_args()
+    sheet = Image.new("RGB", (3 * SHOWN[0], len(PAIRS) * SHOWN[1]), "white")
+    ratios, took = [], []
+    print(
+        "| photo | style | J of one pass | J when fitted | ratio | content | style term | seconds |"
+    )
+    print("|-|-|-|-|-|-|-|-|")
+    for row, (photo_name, style_name) in enumerate(PAIRS):
+        photo = to_rgb(open_image(sample_path(photo_name)))
+        photo.thumbnail((SIZE, SIZE))
+        picture, style = to_tensor(photo), gallery()[style_name]
+        loss = PerceptualLoss(style_weight=style.style_weight)
+        loss.set_style(style.load())
+        stylizer = hrstyle.load(style_name, device=arguments.device)
+        refiner = hrstyle.Refiner(stylizer, steps=arguments.steps)
+        start = time.perf_counter()
+        fitted = refiner.fit(picture, progress=True)
+        took.append(time.perf_counter() - start)
+        painted = [painter.stylize(picture) for painter in (stylizer, fitted)]
+        one, other = (loss(result, picture) for result in painted)
+        ratios.append((other["loss"] / one["loss"]).item())
+        parts = (f"{one[term]:.3f} → {other[term]:.3f}" for term in ("content", "style"))
+        figures = f"{one['loss']:.2f} | {other['loss']:.2f} | {ratios[-1]:.2f}"
+        line = (
+            f"| {photo_name} | `{style_name}` | {figures} | {' | '.join(parts)} | {took[-1]:.0f} |"
+        )
+        print(line, flush=True)
+        for column, image in enumerate((photo, *map(to_pil, painted))):
+            shown = image.copy()
+            shown.thumbnail((SHOWN[0] - 4, SHOWN[1] - 4), Image.Resampling.LANCZOS)
+            sheet.paste(shown, (column * SHOWN[0], row * SHOWN[1]))
+    print(f"\nMean ratio {statistics.mean(ratios):.2f}, median {statistics.median(took):.0f} s.")
+    with open_atomically(arguments.output) as file:
+        sheet.save(file, "JPEG", quality=88, optimize=True)
+
+
+if __name__ == "__main__":
+    with bad_input_exits("refinement.py"):
+        main()
