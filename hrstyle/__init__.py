@@ -1,7 +1,7 @@
 """hrstyle: repaint any photo in the style of a painting.
 
     import hrstyle
-    hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")  # in one forward pass
+    hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")  # without optimisation
     hrstyle.optimize("photo.jpg", "any_picture.jpg").save("painted.png")   # without training
 
 Training lives in `hrstyle.train`; importing this package loads neither it nor Lightning nor Hydra,

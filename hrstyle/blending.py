@@ -1,4 +1,6 @@
-"""Two pictures in one: a repaint and its photo, or what was painted large and what was small."""
+"""Two pictures in one: a repaint and its photo, or the large strokes of one repaint and the fine
+paint of another.
+"""
 
 import os
 from typing import Any
@@ -102,37 +104,40 @@ def recolour(picture: Tensor, photo: Tensor) -> Tensor:
 
 
 def with_coarse(fine: Tensor, coarse: Tensor) -> Tensor:
-    """The details of one picture on what another, smaller one looks like; overwrites `fine`.
+    """The details of one picture on what a smaller one looks like; overwrites `fine`, and gives it.
 
-    Where they differ at the size of the smaller one, that counts: fine + enlarged(coarse -
-    reduced(fine)), as levels of a Laplacian pyramid are put together (Burt & Adelson 1983).
+    Where they differ at its size, the smaller one decides: fine + enlarged(coarse - reduced(fine)),
+    as levels of a Laplacian pyramid are put together (Burt & Adelson 1983).
 
     Args:
         fine, coarse: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1], in two sizes.
     """
     are_bytes = fine.dtype == torch.uint8
+    height, width = fine.shape[:2] if are_bytes else fine.shape[-2:]
     low, narrow = coarse.shape[:2] if are_bytes else coarse.shape[-2:]
     reduced = resize(fine, (low, narrow))
-    if are_bytes:
-        coarse, reduced = from_bytes(coarse), from_bytes(reduced)
-    change = coarse.float() - reduced.float()
-    height, width = fine.shape[:2] if are_bytes else fine.shape[-2:]
+
+    def values(picture: Tensor, rows: slice) -> Tensor:
+        return from_bytes(picture[rows]) if are_bytes else picture[..., rows, :].float()
+
     for top in range(0, height, _ROWS):
         rows = slice(top, min(top + _ROWS, height))
-        more = _enlarged_rows(change, rows, (height, width))
+        at = ((torch.arange(rows.start, rows.stop) + 0.5) * (low / height) - 0.5).clamp(0, low - 1)
+        first = int(at[0])
+        needed = slice(first, min(int(at[-1]) + 2, low))
+        change = values(coarse, needed) - values(reduced, needed)
+        enlarged = _at_rows(change, (at - first).to(change.device))
+        enlarged = F.interpolate(enlarged, (len(at), width), mode="bilinear", align_corners=False)
+        new = values(fine, rows) + enlarged
         if are_bytes:
-            fine[rows] = to_bytes(from_bytes(fine[rows]) + more)
+            fine[rows] = to_bytes(new)
         else:
-            fine[..., rows, :] = (fine[..., rows, :].float() + more).clamp_(0, 1).to(fine)
+            fine[..., rows, :] = new.clamp_(0, 1).to(fine)
     return fine
 
 
-def _enlarged_rows(values: Tensor, rows: slice, size: tuple[int, int]) -> Tensor:
-    """Some rows of `values`, `(N, C, H, W)`, enlarged to that height and width, bilinear."""
-    (height, width), old = size, values.shape[-2]
-    places = torch.arange(rows.start, rows.stop, device=values.device)
-    at = ((places + 0.5) * (old / height) - 0.5).clamp(0, old - 1)
+def _at_rows(values: Tensor, at: Tensor) -> Tensor:
+    """Rows of `values`, `(N, C, H, W)`, at places between 0 and H - 1, linear in between."""
     above = at.long()
-    below = (above + 1).clamp(max=old - 1)
-    lines = torch.lerp(values[..., above, :], values[..., below, :], (at - above)[:, None])
-    return F.interpolate(lines, (len(places), width), mode="bilinear", align_corners=False)
+    below = (above + 1).clamp(max=values.shape[-2] - 1)
+    return torch.lerp(values[..., above, :], values[..., below, :], (at - above)[:, None])

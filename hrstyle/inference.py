@@ -195,7 +195,8 @@ class Stylizer:
                 enlarged before it is painted. None: the photo's own.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes; None: half of
                 what is free, but at least 1 GB. A picture that would take more is streamed. What is
-                taken in any case: the 8-bit picture, and some 150 MB for each 10,000 pixels of its
+                taken in any case: the 8-bit picture (and a second, where `stroke_size` is
+                not 1), and some 150 MB for each 10,000 pixels of its
                 width.
             progress: show a progress bar while a picture is streamed.
 
@@ -279,7 +280,8 @@ class Stylizer:
             after = after | {"mask": soft_mask(after["mask"], (height, width))}
         elif after["strength"] == 1 and not after["keep_colours"]:
             return self.painter.paint_strokes(photo, **how)
-        return blend(self.painter.paint_strokes(photo.clone(), **how), photo, **after)
+        source = photo.clone() if how["stroke_size"] == 1 else photo  # which is not overwritten
+        return blend(self.painter.paint_strokes(source, **how), photo, **after)
 
 
 def _read(image: Picture) -> PILImage | Tensor:

@@ -13,14 +13,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from hrstyle.animation import Animation
-from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.blending import mask_image
+from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import image_of, to_rgb
+from hrstyle.images import PILImage, image_of, to_rgb
 from hrstyle.inference import Picture, Stylizer, check_options
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style, find, gallery
@@ -30,44 +32,56 @@ STEPS = 25
 """Enough for most of what there is to gain; scripts/README.md has the pictures."""
 MOST_STEPS = 1000
 SIZE = 512
-"""Length of the thumbnail's longer side in pixels. At 384, one of 512 gains half as much."""
+"""Length of the thumbnail's longer side in pixels. From one of 384, 512 px gain half as much."""
 _NARROWEST = 32
 _LEARNING_RATE = 6e-3
 _WARMUP_STEPS = 3
 
 
+def check_steps(steps: object) -> None:
+    """Raise InputError unless `Refiner` takes so many."""
+    if not (isinstance(steps, int | np.integer) and 1 <= steps <= MOST_STEPS):
+        raise InputError(
+            f"steps={steps!r} (--refine) must be a whole number from 1 to {MOST_STEPS}"
+        )
+
+
 class Refiner:
     """Paints as a `Stylizer` does, but each photo with a network that was fitted to it first.
 
-    That takes a minute on two CPU cores. The loss is the one that the
-    style was trained with, and its network is fetched when it is needed first.
+    That takes one or two minutes on two CPU cores, and two gigabytes of memory besides what the
+    picture takes. The loss is training's default, with the style's own weight.
 
     Args:
         stylizer: the style, from `hrstyle.load`. It is not changed.
-        painting: the picture of the style: a path, an address, or a style's name. None: that of the
-            gallery's style which has the stylizer's name.
+        painting: the picture of the style: a path, an address, a style's name, or a `Style`, which
+            has a size and a weight, too. None: that of the gallery's style which has the stylizer's
+            name. Where it does not come along it is fetched.
         steps: how many, from 1 to 1000.
 
     Raises:
         InputError: a painting that cannot be read or fetched; none, and the gallery has no style of
-            that name; impossible steps.
+            that name; impossible steps; no weights of VGG19, see `hrstyle.vgg.VGG19`.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         stylizer: Stylizer,
         *,
-        painting: str | os.PathLike[str] | None = None,
+        painting: str | os.PathLike[str] | Style | None = None,
         steps: int = STEPS,
     ):
-        if not (isinstance(steps, int) and 1 <= steps <= MOST_STEPS):
-            raise InputError(f"refine: {steps!r} must be a number of steps from 1 to {MOST_STEPS}")
-        style = _painting_of(stylizer) if painting is None else find(painting)
+        check_steps(steps)
+        if painting is None:
+            painting = _painting_of(stylizer)
+        style = painting if isinstance(painting, Style) else find(painting)
+        target = style.load()
         self.stylizer = stylizer
         self.steps = steps
         self.dtype = stylizer.dtype
         self._loss = PerceptualLoss(style_weight=style.style_weight).to(stylizer.device)
-        self._loss.set_style(style.load())
+        self._loss.set_style(target)
 
     def fit(self, photo: Picture, *, progress: bool = False) -> Stylizer:
         """The style, fitted to this photo; to others it fits less than it did.
@@ -77,8 +91,7 @@ class Refiner:
             progress: show a progress bar.
 
         Raises:
-            InputError: see there.
-            NonFiniteError: the loss went to infinity.
+            InputError: see there; or the weights went to infinity.
         """
         network = self._fit(_thumbnail(photo), progress)
         known = self.stylizer
@@ -100,24 +113,30 @@ class Refiner:
         progress: bool = False,
         **options: Any,
     ) -> Iterator[Any]:
-        """Repaint many pictures; see `Stylizer.stylize_many`.
+        """Repaint many pictures in their turn; see `Stylizer.stylize_many`.
 
         An animation's frames are painted by the network that was fitted to the first.
         """
         check_options(**options)
-        if isinstance(images, Animation):
-            frames = iter(images)
-            first = next(frames)
+        if options.get("mask") is not None:
+            options["mask"] = mask_image(options["mask"])  # read once
+
+        def results() -> Iterator[Any]:
+            for image in images:
+                try:
+                    yield self.stylize(image, progress=progress, **options)
+                except InputError as error:
+                    if not return_exceptions:
+                        raise
+                    yield error
+
+        def frames() -> Iterator[PILImage]:
+            rest = iter(images)
+            first = next(rest)
             fitted = self.fit(first, progress=progress)
-            yield from fitted.stylize_many(chain([first], frames), **options)
-            return
-        for image in images:
-            try:
-                yield self.stylize(image, progress=progress, **options)
-            except InputError as error:
-                if not return_exceptions:
-                    raise
-                yield error
+            yield from fitted.stylize_many(chain([first], rest), **options)
+
+        return frames() if isinstance(images, Animation) else results()
 
     @torch.inference_mode(False)
     @torch.enable_grad()
@@ -133,17 +152,17 @@ class Refiner:
         ) as bar:
             for _ in range(self.steps):
                 loss = self._loss(network(photo), content)["loss"]
-                if not torch.isfinite(loss):
-                    raise NonFiniteError(
-                        f"{self.stylizer.style} cannot be fitted to this photo: the loss is not"
-                        " finite"
-                    )
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
                 bar.update()
+        if not all(torch.isfinite(value).all() for value in network.parameters()):
+            raise InputError(
+                f"{self.stylizer.style} cannot be fitted to this photo in {self.steps} steps: its"
+                " weights went to infinity; take fewer (--refine), or paint it without"
+            )
         return network.requires_grad_(False)
 
     def _learning_rate_factor(self, step: int) -> float:
@@ -153,8 +172,8 @@ class Refiner:
 def _painting_of(stylizer: Stylizer) -> Style:
     if stylizer.style not in gallery():
         raise InputError(
-            f"to fit {stylizer.style} to a photo takes the painting; name its file with painting="
-            " (--painting)"
+            f"no painting is known for the style {stylizer.style}; name the picture that it is to"
+            " come nearer to with painting= (--painting)"
         )
     return gallery()[stylizer.style]
 
@@ -171,6 +190,6 @@ def _thumbnail(photo: Picture) -> Tensor:
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
-    """At most `SIZE` at the longer side; but `_NARROWEST`, which VGG19 needs, at the other."""
-    factor = max(min(1, SIZE / max(width, height)), _NARROWEST / min(width, height))
-    return round(width * factor), round(height * factor)
+    """At most `SIZE` a side, and at least `_NARROWEST`, which VGG19 needs."""
+    factor = min(1, SIZE / max(width, height))
+    return max(_NARROWEST, round(width * factor)), max(_NARROWEST, round(height * factor))

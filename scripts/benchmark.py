@@ -70,9 +70,12 @@ def johnson() -> nn.Module:
     ).eval()
 
 
-def ours(max_memory: str | None = None, **settings: str) -> Painter:
+def ours(
+    max_memory: str | None = None, stroke_size: float | None = None, **settings: str
+) -> Painter:
     """A bundled style, loaded with `settings`."""
-    return partial(hrstyle.load(STYLE, device="cpu", **settings).stylize, max_memory=max_memory)
+    stylizer = hrstyle.load(STYLE, device="cpu", **settings)
+    return partial(stylizer.stylize, max_memory=max_memory, stroke_size=stroke_size)
 
 
 def plain_pass() -> Painter:
@@ -107,6 +110,7 @@ def johnson_eager() -> Painter:
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
     "hrstyle": ours,
+    "hrstyle, stroke_size=1": lambda: ours(stroke_size=1),
     "hrstyle, max_memory=1GB": lambda: ours(max_memory="1GB"),
     "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
     "hrstyle, engine=torch": lambda: ours(engine="torch"),

@@ -70,7 +70,7 @@ def child(path: str, memory: str) -> None:
     stylizer = hrstyle.load(STYLE, engine="torch", device="cpu")
     stylizer.stylize(Image.new("RGB", (300, 200)))  # the first pass is slow
     start = time.perf_counter()
-    save_image(stylizer.stylize(path, max_memory=memory), f"{path}.painted.jpg")
+    save_image(stylizer.stylize(path, stroke_size=1, max_memory=memory), f"{path}.painted.jpg")
     seconds = time.perf_counter() - start
     print(seconds, peak_memory())
 

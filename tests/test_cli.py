@@ -309,7 +309,7 @@ def test_refine(photo, weights_file, tmp_path, capsys):
     open_image(photo).resize((60, 40)).save(small)
     common = ["stylize", str(small), "-o", str(out), "--style", str(weights_file), "--json"]
     assert run(*common, "--refine", "2") == 2
-    assert "tiny to a photo takes the painting" in capsys.readouterr().err
+    assert "no painting is known for the style tiny" in capsys.readouterr().err
     main([*common, "--refine", "2", "--painting", str(photo), "--size", "90"])
     assert json.loads(capsys.readouterr().out)["width"] == 90
     stylizer = hrstyle.load(weights_file, device="cpu", engine="torch")
@@ -327,9 +327,9 @@ def test_refine(photo, weights_file, tmp_path, capsys):
         (["--style", "starry_night:1,guernica:1"], "guernica"),
         (["--style", "starry_night", "--strength", "2"], "from 0 (the photo) to 1 (the style)"),
         (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),
-        (["--style", "starry_night", "--refine", "0"], "a number of steps from 1 to 1000"),
+        (["--style", "starry_night", "--refine", "0"], "a whole number from 1 to 1000"),
         (["--style", "starry_night", "--painting", "a.jpg"], "--painting is for --refine STEPS"),
-        (["--style", "starry_night:1,irises:1", "--refine", "9"], "name its file"),
+        (["--style", "starry_night:1,irises:1", "--refine", "9"], "name the picture that it"),
     ],
 )
 def test_bad_strengths_and_mixtures(photo, tmp_path, capsys, options, message):

@@ -50,6 +50,7 @@ def test_what_the_tab_key_completes(complete, shell, tmp_path):
     assert complete(shell, "export", "star") == {"starry_night"}
     assert complete(shell, "stylize", "--engine", "open") == {"openvino"}
     assert complete(shell, "stylize", "mi") == {"mine.safetensors"}
+    assert complete(shell, "stylize", "x.jpg", "--painting", "mi") == {"mine.safetensors"}
     assert complete(shell, "completion", "") == {"bash", "fish", "zsh"}
 
 

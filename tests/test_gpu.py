@@ -13,6 +13,7 @@ from hrstyle.generator import pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
+from hrstyle.tensors import to_pil, to_tensor
 from hrstyle.train import data, train
 
 pytestmark = pytest.mark.gpu
@@ -45,9 +46,23 @@ def test_streaming_on_a_gpu_is_the_plain_pass(on_cpu):
     stylizer = hrstyle.load("starry_night", device="cuda")
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    streamed = stylizer.stylize(photo, max_memory="300MB")
+    streamed = stylizer.stylize(photo, stroke_size=1, max_memory="300MB")
     assert torch.cuda.max_memory_allocated() - before < 600e6
-    assert difference(streamed, stylizer.stylize(photo, max_memory="20GB")).max() <= 3
+    plain = stylizer.stylize(photo, stroke_size=1, max_memory="20GB")
+    assert difference(streamed, plain).max() <= 3
+
+
+def test_large_strokes_and_fitting_on_a_gpu(on_cpu):
+    photo = on_cpu[0]
+    stylizer = hrstyle.load("starry_night", device="cuda")
+    tensor = to_tensor(photo).cuda()
+    painted = stylizer.stylize(tensor, stroke_size=2)
+    assert painted.device == tensor.device
+    cpu = hrstyle.load("starry_night", device="cpu", engine="torch").stylize(photo, stroke_size=2)
+    assert difference(to_pil(painted), cpu).mean() <= 0.5
+    fitted = hrstyle.Refiner(stylizer, steps=3).fit(photo)
+    assert fitted.device.type == "cuda"
+    assert difference(fitted.stylize(photo), on_cpu[1]).mean() > 1
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])

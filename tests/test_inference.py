@@ -219,6 +219,23 @@ def test_large_strokes_are_painted_small_and_then_again(stylizer, small):
     assert off.abs().mean() < without.abs().mean() / 4
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_large_strokes_of_every_kind_of_picture(stylizer, small, dtype):
+    batch = torch.stack([to_tensor(small)[0], to_tensor(small)[0].flip(-1)]).to(dtype)
+    before = batch.clone()
+    painted = stylizer.stylize(batch, stroke_size=2, strength=0.5)
+    assert torch.equal(batch, before)
+    assert painted.dtype == dtype
+    single = stylizer.stylize(batch[1], stroke_size=2, strength=0.5)
+    assert torch.allclose(painted[1], single, atol=2e-3)
+    array = np.array(small)
+    result = np.asarray(stylizer.stylize(array, stroke_size=2, strength=0.5)) / 255
+    assert np.array_equal(array, np.asarray(small))
+    assert np.abs(result.transpose(2, 0, 1) - painted[0].double().numpy()).mean() < 2 / 255
+    short = hrstyle.load("irises", device="cpu", dtype="bfloat16")
+    assert short.stylize(batch, stroke_size=2).dtype == dtype
+
+
 def test_a_large_picture_has_large_strokes_unless_told_otherwise(stylizer):
     large = to_tensor(Image.effect_noise((2000, 1200), 90).convert("RGB"))
     as_asked = stylizer.stylize(large, stroke_size=strokes_for(2000 * 1200))

@@ -12,7 +12,7 @@ from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.refinement import SIZE, _size
-from hrstyle.styles import gallery
+from hrstyle.styles import Style, gallery
 from hrstyle.tensors import to_tensor
 
 
@@ -61,8 +61,27 @@ def test_options_and_kinds_of_pictures_are_a_stylizers(refiner, small):
     assert refiner.stylize(batch, strength=0.5).shape == batch.shape
     again = refiner.stylize(np.asarray(small), size=60)
     assert np.array_equal(np.asarray(again), np.asarray(result))  # the same each time
+
+
+def test_in_inference_mode_as_well(stylizer, small):
     with torch.inference_mode():
-        assert refiner.stylize(small.convert("L")).size == small.size
+        refiner = Refiner(stylizer, steps=np.int64(2))
+        assert refiner.stylize(small.convert("L"), max_memory="1GB").size == small.size
+
+
+def test_a_short_type_is_fitted_in_float32(small):
+    refiner = Refiner(hrstyle.load("irises", device="cpu", dtype="bfloat16"), steps=1)
+    fitted = refiner.fit(small)
+    assert fitted.dtype == refiner.dtype == torch.bfloat16
+    assert fitted.stylize(small).size == small.size
+
+
+def test_weights_that_went_to_infinity_are_not_painted_with(refiner, small, monkeypatch):
+    monkeypatch.setattr("hrstyle.refinement._LEARNING_RATE", 1e30)
+    with pytest.raises(InputError, match="irises cannot be fitted to this photo in 6 steps"):
+        refiner.stylize(small)
+    [error] = refiner.stylize_many([small], return_exceptions=True)
+    assert isinstance(error, InputError)
 
 
 def test_many(refiner, small, tmp_path):
@@ -74,7 +93,7 @@ def test_many(refiner, small, tmp_path):
     with pytest.raises(InputError, match="bad"):
         list(refiner.stylize_many([tmp_path / "bad.jpg"]))
     with pytest.raises(InputError, match="strength"):
-        next(refiner.stylize_many([small], strength=2))
+        refiner.stylize_many([small], strength=2)
 
 
 def test_an_animation_is_fitted_to_once(refiner, small, tmp_path):
@@ -90,23 +109,25 @@ def test_an_animation_is_fitted_to_once(refiner, small, tmp_path):
 
 def test_a_painting_of_ones_own(weights_file, small, photo):
     own = hrstyle.load(weights_file, device="cpu", engine="torch")
-    with pytest.raises(InputError, match="tiny to a photo takes the painting; .*--painting"):
+    with pytest.raises(InputError, match="no painting is known for the style tiny; .*--painting"):
         Refiner(own)
-    assert Refiner(own, painting=photo, steps=1).stylize(small).size == small.size
+    style = Style(image=str(photo), name="own", size=64)
+    for painting in (photo, style):
+        assert Refiner(own, painting=painting, steps=1).stylize(small).size == small.size
     with pytest.raises(InputError, match="no picture or style named 'gone.jpg'"):
         Refiner(own, painting="gone.jpg")
 
 
 @pytest.mark.parametrize("steps", [0, 1001, 2.5, "many"])
 def test_bad_steps(stylizer, steps):
-    with pytest.raises(InputError, match="must be a number of steps from 1 to 1000"):
+    with pytest.raises(InputError, match="steps=.*must be a whole number from 1 to 1000"):
         Refiner(stylizer, steps=steps)
 
 
 @pytest.mark.parametrize(
     ("size", "thumbnail"),
-    [((4000, 3000), (SIZE, 384)), ((300, 200), (300, 200)), ((8000, 100), (2560, 32)),
-     ((20, 10), (64, 32)), ((1, 1), (32, 32))],
+    [((4000, 3000), (SIZE, 384)), ((300, 200), (300, 200)), ((20000, 2), (SIZE, 32)),
+     ((1, 65535), (32, SIZE)), ((1, 1), (32, 32))],
 )  # fmt: skip
 def test_thumbnails(size, thumbnail):
     assert _size(*size) == thumbnail

@@ -20,7 +20,7 @@ zsh reads it from any folder in its $fpath:
 
 It needs: pip install 'hrstyle[completion]'
 """
-_FILES = ("input", "output", "mask", "sheet")
+_FILES = ("input", "output", "mask", "painting", "sheet")
 _WORDS = {
     "engine": "auto torch openvino",
     "dtype": "float32 bfloat16 float16",

@@ -84,8 +84,8 @@ def add(commands: Any) -> None:
         " size asks: 1 up to 2.3 megapixels, 2.8 for 12)",
     )
     add("--refine", type=int, metavar="STEPS",
-        help="fit the style to each photo first, in 25 steps, for one, which take up to a minute"
-        " each: richer, and more like the painting")  # fmt: skip
+        help="fit the style to each photo first: richer, and more like the painting. 25 steps are"
+        " good, and take one or two minutes a photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="the picture of a style you trained, which --refine looks at")  # fmt: skip
     add("--keep-colours", "--keep-colors", action="store_true", default=None,
@@ -133,6 +133,10 @@ def run(arguments: argparse.Namespace) -> None:
     refining = given(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
         raise InputError("--painting is for --refine STEPS; add it, or leave both out")
+    if refining:
+        from hrstyle.refinement import check_steps
+
+        check_steps(arguments.refine)
     jobs = _plan(arguments)
     if not jobs:
         print("all results are there already", file=sys.stderr)

@@ -47,7 +47,7 @@ def add(commands: Any) -> None:
     add("--strength", type=float, metavar="0...1",
         help="how much of the style: 0 is the clip, 1 (without it) the style")  # fmt: skip
     add("--stroke-size", type=float, metavar="TIMES",
-        help="how large the strokes are, see hrstyle stylize (1 up to 2.3 megapixels)")  # fmt: skip
+        help="how large the strokes are, see hrstyle stylize (as its size asks)")  # fmt: skip
     add("--keep-colours", "--keep-colors", action="store_true", default=None,
         help="the clip's colours; only the brightness is painted")  # fmt: skip
     add("--crf", type=float, metavar="0...51",

@@ -107,6 +107,9 @@ class Painter:
             picture: see `paint`.
             stroke_size: times as large as trained.
             how: the other keywords of `paint`.
+
+        Returns:
+            See `paint`. The picture is overwritten at size 1 alone.
         """
         if stroke_size == 1:
             return self.paint(picture, **how)

@@ -144,7 +144,9 @@ def _settings() -> list[gr.components.Component]:
     style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
     with gr.Accordion("More", open=False):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
-        stroke_size = gr.Slider(0, 8, 0, step=0.5, label="Stroke size: 0 as the photo asks")
+        stroke_size = gr.Slider(
+            0, 8, 0, step=0.5, label="Stroke size, times as trained (0: to suit the photo)"
+        )
         keep_colours = gr.Checkbox(label="Keep the photo's colours")
         second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
