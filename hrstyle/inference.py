@@ -1,4 +1,7 @@
-"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo."""
+"""Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
+
+A large photo takes a second one, over the photo made small; see `hrstyle.strokes`.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
