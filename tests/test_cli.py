@@ -260,6 +260,7 @@ def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_pa
 
     monkeypatch.setattr(inference, "load", load)
     monkeypatch.setattr(quick, "keep", lambda *arguments: None)  # see test_quick.py
+    monkeypatch.setattr(quick, "quick_stylizer", lambda network: None)  # kept by another test
     (tmp_path / "out").mkdir()
     paths = [tmp_path / name for name in ("small.png", "large.png")]
     for path, width in zip(paths, (64, 2**16), strict=True):
