@@ -40,6 +40,12 @@ _OUTPUT = [
 ]
 
 
+def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
+    """Rows and columns at once: one larger matrix product instead of two small ones."""
+    one = like.new_tensor(matrix)
+    return torch.kron(one, one)
+
+
 def transform_weights(weight: Tensor) -> Tensor:
     """`(out, in, 3, 3)` -> `(36, in, out)`, what `convolve` takes."""
     matrix = torch.tensor(_WEIGHT, dtype=torch.float64)
@@ -58,17 +64,41 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
     n, channels, height, width = (*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2)
     down, across = math.ceil(height / 4), math.ceil(width / 4)
     x = F.pad(x, (0, 4 * across - width, 0, 4 * down - height))
-    # Both axes at once: a Kronecker product is one larger matrix product instead of two small ones.
-    to_tiles = x.new_tensor(_INPUT)
-    from_tiles = x.new_tensor(_OUTPUT)
     tiles = x.permute(0, 2, 3, 1).unfold(1, 6, 4).unfold(2, 6, 4)  # N, down, across, C, 6, 6
     tiles = tiles.permute(4, 5, 0, 1, 2, 3).reshape(36, -1)
-    tiles = (torch.kron(to_tiles, to_tiles) @ tiles).view(36, -1, channels)
+    tiles = (_both_axes(_INPUT, x) @ tiles).view(36, -1, channels)
     result = torch.bmm(tiles, transformed).view(36, -1)
-    result = torch.kron(from_tiles, from_tiles) @ result
+    result = _both_axes(_OUTPUT, x) @ result
     result = result.view(4, 4, n, down, across, -1).permute(2, 3, 0, 4, 1, 5)
     result = result.reshape(n, 4 * down, 4 * across, -1)
     return result[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def convolve_adjoint(gradient: Tensor, transformed: Tensor) -> Tensor:
+    """The gradient of `convolve` for its input: `(N, out, H - 2, W - 2)` -> `(N, in, H, W)`.
+
+    Its steps backwards, so that it takes the same tiles and the same weights. (A convolution with
+    the weights mirrored gives the same, but has more tiles and weights of its own to keep.)
+
+    Args:
+        gradient: that of the output; fastest in channels_last.
+        transformed: what `convolve` took.
+    """
+    n, channels, height, width = gradient.shape
+    down, across = math.ceil(height / 4), math.ceil(width / 4)
+    gradient = F.pad(gradient, (0, 4 * across - width, 0, 4 * down - height))
+    tiles = gradient.permute(0, 2, 3, 1).reshape(n, down, 4, across, 4, channels)
+    tiles = tiles.permute(2, 4, 0, 1, 3, 5).reshape(16, -1)
+    tiles = (_both_axes(_OUTPUT, gradient).T @ tiles).view(36, -1, channels)
+    tiles = torch.bmm(tiles, transformed.mT).view(36, -1)
+    tiles = (_both_axes(_INPUT, gradient).T @ tiles).view(6, 6, n, down, across, -1)
+    # The last two rows of a tile of 6 are the first two of the next one; columns likewise.
+    rows = F.pad(tiles[:4], (0, 0, 0, 0, 0, 1))
+    rows[:2, :, :, 1:] += tiles[4:]
+    whole = F.pad(rows[:, :4], (0, 0, 0, 1))
+    whole[:, :2, :, :, 1:] += rows[:, 4:]
+    result = whole.permute(2, 3, 0, 4, 1, 5).reshape(n, 4 * down + 4, 4 * across + 4, -1)
+    return result[:, : height + 2, : width + 2].permute(0, 3, 1, 2)
 
 
 class _Convolution(torch.autograd.Function):
@@ -82,27 +112,26 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return convolve(F.pad(gradient, (2, 2, 2, 2)), ctx.layer.transformed(backward=True)), None
+        return convolve_adjoint(gradient, ctx.layer.transformed()), None
 
 
 class FrozenConv2d(nn.Conv2d):
     """A 3x3 convolution with stride 1 whose weights never change, fast on CPUs.
 
     In float32 on a CPU it goes by tiles where there are channels enough for that to pay (2.2 times
-    as fast at 256 and more), and keeps the transformed weights, eight times the size of its own
-    with those for the gradient. Elsewhere it is `nn.Conv2d`.
+    as fast at 256 and more), and keeps the transformed weights, four times the size of its own.
+    Elsewhere it is `nn.Conv2d`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._transformed: dict[bool, Tensor] = {}
+        self._transformed: Tensor | None = None
 
-    def transformed(self, *, backward: bool = False) -> Tensor:
-        """The weights for `convolve`, or those of the convolution that is its gradient."""
-        if backward not in self._transformed:
-            weight = self.weight.flip(2, 3).transpose(0, 1) if backward else self.weight
-            self._transformed[backward] = transform_weights(weight.detach())
-        return self._transformed[backward]
+    def transformed(self) -> Tensor:
+        """The weights for `convolve` and `convolve_adjoint`."""
+        if self._transformed is None:
+            self._transformed = transform_weights(self.weight.detach())
+        return self._transformed
 
     def forward(self, x: Tensor) -> Tensor:
         by_tiles = (

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hrstyle.winograd import FrozenConv2d, convolve, transform_weights
+from hrstyle.winograd import FrozenConv2d, convolve, convolve_adjoint, transform_weights
 
 
 @pytest.mark.parametrize("size", [(3, 3), (6, 6), (4, 9), (18, 13), (20, 22)])
@@ -12,6 +12,17 @@ def test_equals_the_definition_at_any_size(size):
     weight = torch.randn(7, 5, 3, 3, dtype=torch.float64)
     result = convolve(x, transform_weights(weight))
     assert torch.allclose(result, F.conv2d(x, weight), atol=1e-11)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (6, 6), (4, 9), (18, 13), (20, 22)])
+def test_the_adjoint_is_the_gradient(size):
+    x = torch.randn(2, 5, *size, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(7, 5, 3, 3, dtype=torch.float64)
+    result = F.conv2d(x, weight)
+    direction = torch.randn_like(result)
+    (expected,) = torch.autograd.grad(result, x, direction)
+    gradient = convolve_adjoint(direction, transform_weights(weight))
+    assert torch.allclose(gradient, expected, atol=1e-11)
 
 
 @pytest.fixture
@@ -48,7 +59,7 @@ def test_only_where_it_pays(layers):
         assert torch.equal(result, plain(x))
     for dtype in (torch.float64, torch.bfloat16):
         assert torch.equal(frozen.to(dtype)(x.to(dtype)), plain.to(dtype)(x.to(dtype)))
-    assert not frozen._transformed
+    assert frozen._transformed is None
     small = FrozenConv2d(3, 64, 3, padding=1)
     small(torch.randn(1, 3, 8, 8))
-    assert not small._transformed
+    assert small._transformed is None
