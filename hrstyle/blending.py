@@ -3,6 +3,7 @@ paint of another.
 """
 
 import os
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from hrstyle.errors import InputError
 from hrstyle.images import PILImage, alpha_of, image_of, to_rgb
 from hrstyle.tensors import from_bytes, resize, to_bytes
 
@@ -19,6 +21,15 @@ Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
 """Standard deviation of the blur that softens a mask's edges, as a share of the longer side."""
 _ROWS = 64  # at a time: what is computed in float32 stays small
+
+
+def check_colours(keep_colours: float) -> None:
+    """Raise InputError unless `blend` takes it."""
+    if not (isinstance(keep_colours, Real | np.bool_) and 0 <= float(keep_colours) <= 1):
+        raise InputError(
+            f"keep_colours={keep_colours!r} must be from 0 (the painting's colours) to 1 (the"
+            " photo's)"
+        )
 
 
 def mask_image(mask: Mask) -> PILImage:
@@ -60,7 +71,7 @@ def blend(
     photo: Tensor,
     *,
     strength: float = 1.0,
-    keep_colours: bool = False,
+    keep_colours: float = False,
     mask: Tensor | None = None,
 ) -> Tensor:
     """share * painted + (1 - share) * photo, where share = strength * mask; overwrites `painted`.
@@ -71,7 +82,7 @@ def blend(
     Args:
         painted, photo: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1].
         strength: from 0 to 1.
-        keep_colours: take the painted picture's brightness only, see `recolour`.
+        keep_colours: how much of the photo's colours, from 0 to 1, see `recolour`.
         mask: `(H, W)` in [0, 1].
     """
     are_bytes = painted.dtype == torch.uint8
@@ -82,7 +93,7 @@ def blend(
         else:
             new, old = painted[..., rows, :].float(), photo[..., rows, :].float()
         if keep_colours:
-            new = recolour(new, old)
+            new = torch.lerp(new, recolour(new, old), float(keep_colours))
         share = torch.as_tensor(strength) if mask is None else strength * mask[rows]
         new = torch.lerp(old, new, share.to(new))
         if are_bytes:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hrstyle.blending import Mask, blend, mask_image, soft_mask
+from hrstyle.blending import Mask, blend, check_colours, mask_image, soft_mask
 from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
@@ -34,7 +34,7 @@ def check_options(
     *,
     strength: float = 1.0,
     stroke_size: float | None = None,
-    keep_colours: bool = False,
+    keep_colours: float = False,
     mask: Mask | None = None,
     size: int | None = None,
     max_memory: str | float | None = None,
@@ -53,8 +53,7 @@ def check_options(
             f"stroke_size={stroke_size!r} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
             " 2 doubles the strokes"
         )
-    if keep_colours not in (True, False):
-        raise InputError(f"keep_colours={keep_colours!r} must be True or False")
+    check_colours(keep_colours)
     if size is not None and not (isinstance(size, Integral) and 1 <= size <= LONGEST_SIDE):
         raise InputError(
             f"size={size!r} must be the longer side in whole pixels, from 1 to {LONGEST_SIDE}"
@@ -137,7 +136,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
-        keep_colours: bool = ...,
+        keep_colours: float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
         max_memory: str | float | None = ...,
@@ -151,7 +150,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
-        keep_colours: bool = ...,
+        keep_colours: float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
         max_memory: str | float | None = ...,
@@ -164,7 +163,7 @@ class Stylizer:
         *,
         strength: float = 1.0,
         stroke_size: float | None = None,
-        keep_colours: bool = False,
+        keep_colours: float = False,
         mask: Mask | None = None,
         size: int | None = None,
         max_memory: str | float | None = None,
@@ -189,8 +188,9 @@ class Stylizer:
                 enlarged, and painted again: the small one gives it its large strokes and colours,
                 the second pass their fine paint. Below 1 it is painted larger and reduced, and the
                 larger picture is in memory.
-            keep_colours: take only the brightness of the result, and the photo's colours, as
-                `hrstyle.optimize` does.
+            keep_colours: how much of the photo's colours, from 0 (False) to 1 (True), where only
+                the brightness is painted. With 0.4 or so things keep their hues and the painting
+                its palette.
             mask: paint where this picture is white, leave the photo where it is black, and blend in
                 between; a path, a Pillow image, an array or a tensor `(H, W)`. It is laid over the
                 upright photo, stretched to its size, and its edges are softened.

@@ -140,10 +140,12 @@ def test_how_a_result_is_made_and_kept(photo, weights_file, tmp_path):
     exif[0x013B] = "Someone"
     open_image(photo).save(source, exif=exif)
     command = ["stylize", source, "-o", out, "--style", weights_file, "--overwrite"]
-    main([str(a) for a in [*command, "--size", 200, "--keep-colours", "--mask", mask]])
-    result = open_image(out)
-    expected = hrstyle.load(weights_file).stylize(source, size=200, keep_colours=True, mask=mask)
-    assert np.abs(np.asarray(result, int) - np.asarray(expected, int)).mean() < 2
+    for option, share in (["--keep-colours"], True), (["--colors", 0.4], 0.4):
+        main([str(a) for a in [*command, "--size", 200, *option, "--mask", mask]])
+        result = open_image(out)
+        how = {"size": 200, "mask": mask}
+        expected = hrstyle.load(weights_file).stylize(source, keep_colours=share, **how)
+        assert np.abs(np.asarray(result, int) - np.asarray(expected, int)).mean() < 2
     assert result.getexif()[0x013B] == "Someone"
     assert result.info["icc_profile"]
     size = out.stat().st_size

@@ -274,6 +274,8 @@ def test_keep_colours_is_that_of_optimize(stylizer, small):
     photo = to_tensor(small)
     expected = recolour(stylizer.stylize(photo), photo)
     torch.testing.assert_close(stylizer.stylize(photo, keep_colours=True), expected)
+    some = stylizer.stylize(photo, keep_colours=0.3)
+    torch.testing.assert_close(some, 0.7 * stylizer.stylize(photo) + 0.3 * expected)
     picture = to_tensor(stylizer.stylize(small, keep_colours=True))
     assert (picture - expected).abs().max() < 1.5 / 255
 
@@ -306,14 +308,16 @@ def test_bad_settings_of_a_picture(stylizer, small, tmp_path):
         *(({"size": size}, "whole pixels") for size in (0, -1, 1e3, float("nan"), "big", 10**9)),
         ({"strength": "much"}, "from 0"),
         ({"stroke_size": "much"}, "doubles"),
-        ({"keep_colours": "no"}, "True or False"),
+        ({"keep_colours": "no"}, "keep_colours='no' must be from 0"),
+        ({"keep_colours": 1.5}, "keep_colours=1.5"),
+        ({"keep_colours": float("nan")}, "keep_colours=nan"),
         ({"mask": tmp_path / "gone.png"}, "gone.png"),
     ]:
         with pytest.raises(InputError, match=message):
             stylizer.stylize(small, **settings)
         with pytest.raises(InputError, match=message):
             check_options(**settings)
-    check_options(size=np.int64(7), strength=np.float32(1), keep_colours=True, mask=small)
+    check_options(size=np.int64(7), strength=np.float32(1), keep_colours=np.True_, mask=small)
 
 
 def test_many_pictures_in_order(stylizer, small, tmp_path):

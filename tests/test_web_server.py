@@ -293,7 +293,7 @@ def upload(server, path):
 def ask(server, path, **change):
     """The server's answer to a request as no client of Gradio's would make it, before the work."""
     values = {"photo": {"path": path, "meta": {"_type": "gradio.FileData"}}, "style": "great_wave"}
-    values |= {"strength": 1, "stroke_size": 0, "keep_colours": False, "second": "none", "share": 0}
+    values |= {"strength": 1, "stroke_size": 0, "keep_colours": 0, "second": "none", "share": 0}
     data = {"data": list((values | change).values())}
     return httpx.post(f"{server.url}gradio_api/call/stylize", json=data)
 

@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import DEVICE, add_existing, add_saving, existing, given, parse_style
+from hrstyle.cli.options import (
+    DEVICE,
+    add_colours,
+    add_existing,
+    add_saving,
+    existing,
+    given,
+    parse_style,
+)
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -60,8 +68,7 @@ def add(commands: Any) -> None:
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
         help="all steps at the full size, instead of growing to it")  # fmt: skip
-    add("--keep-colours", "--keep-colors", action="store_true", default=None,
-        help="the photo's colours; only the brightness is painted")  # fmt: skip
+    add_colours(optimize, "the photo's")
     add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
     add_saving(optimize)
     add("--seed", type=int, help="of the noise (0)")

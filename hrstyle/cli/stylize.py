@@ -13,6 +13,7 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
+    add_colours,
     add_existing,
     add_json,
     add_saving,
@@ -88,8 +89,7 @@ def add(commands: Any) -> None:
         " good, and take one or two minutes a photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="the picture of a style you trained, which --refine looks at")  # fmt: skip
-    add("--keep-colours", "--keep-colors", action="store_true", default=None,
-        help="the photo's colours; only the brightness is painted")  # fmt: skip
+    add_colours(stylize, "the photo's")
     add("--mask", metavar="MASK",
         help="paint where this picture is white, leave the photo where it is black")  # fmt: skip
     add("--size", type=int, metavar="PX",

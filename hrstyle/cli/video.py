@@ -9,6 +9,7 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
+    add_colours,
     add_existing,
     add_json,
     given,
@@ -48,8 +49,7 @@ def add(commands: Any) -> None:
         help="how much of the style: 0 is the clip, 1 (without it) the style")  # fmt: skip
     add("--stroke-size", type=float, metavar="TIMES",
         help="how large the strokes are, see hrstyle stylize (as its size asks)")  # fmt: skip
-    add("--keep-colours", "--keep-colors", action="store_true", default=None,
-        help="the clip's colours; only the brightness is painted")  # fmt: skip
+    add_colours(video, "the clip's")
     add("--crf", type=float, metavar="0...51",
         help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
     add("--steady", type=float, metavar="0...1",

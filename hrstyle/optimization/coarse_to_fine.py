@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hrstyle.blending import recolour
+from hrstyle.blending import check_colours, recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, Source, alpha_of, image_of
@@ -90,7 +90,7 @@ def optimize(
     method: str = "lbfgs",
     coarse_to_fine: bool = True,
     style_scale: float = 1.0,
-    keep_colours: bool = False,
+    keep_colours: float = False,
     seed: int = 0,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype = "float32",
@@ -120,8 +120,9 @@ def optimize(
         coarse_to_fine: begin small and double the size; if not, all steps are at the full one.
         style_scale: the longer side of the style's picture over that of the result; more makes
             strokes larger. A picture is not enlarged.
-        keep_colours: take only the brightness of the result, and the photo's colours ("Preserving
-            Color in Neural Artistic Style Transfer", Gatys et al. 2016, luminance-only).
+        keep_colours: how much of the photo's colours, from 0 (False) to 1 (True), where only the
+            brightness of the result counts ("Preserving Color in Neural Artistic Style Transfer",
+            Gatys et al. 2016, luminance-only).
         seed: of the noise. One seed gives one picture on one CPU; GPUs may differ a little from
             run to run.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
@@ -141,6 +142,7 @@ def optimize(
         NonFiniteError: the loss of the start is not a finite number.
     """
     _check(content, style, steps=steps, size=size, style_scale=style_scale, seed=seed)
+    check_colours(keep_colours)
     place, kind = find_device(device), find_dtype(dtype)
     if kind == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
@@ -201,7 +203,7 @@ def optimize(
                 raise
     result = resize(picture.cpu().clamp(0, 1), shape)
     if keep_colours and photo is not None:
-        result = recolour(result, resize(photo, shape))
+        result = torch.lerp(result, recolour(result, resize(photo, shape)), float(keep_colours))
     if isinstance(content, Tensor):
         return result.reshape(*content.shape[:-2], *shape).to(content)
     painted = to_pil(result)
