@@ -23,11 +23,11 @@ SOFTNESS = 1 / 200
 _ROWS = 64  # at a time: what is computed in float32 stays small
 
 
-def check_colours(keep_colours: float) -> None:
-    """Raise InputError unless `blend` takes it."""
-    if not (isinstance(keep_colours, Real | np.bool_) and 0 <= float(keep_colours) <= 1):
+def check_colours(keep_colours: bool | float) -> None:
+    """Raise InputError unless it is a share."""
+    if not (isinstance(keep_colours, Real | np.bool_) and 0 <= keep_colours <= 1):
         raise InputError(
-            f"keep_colours={keep_colours!r} must be from 0 (the painting's colours) to 1 (the"
+            f"keep_colours={keep_colours!r} (--colours) must be from 0 (the painting's) to 1 (the"
             " photo's)"
         )
 
@@ -71,10 +71,12 @@ def blend(
     photo: Tensor,
     *,
     strength: float = 1.0,
-    keep_colours: float = False,
+    keep_colours: bool | float = False,
     mask: Tensor | None = None,
 ) -> Tensor:
     """share * painted + (1 - share) * photo, where share = strength * mask; overwrites `painted`.
+
+    Before that, `painted` takes on the photo's colours as far as `keep_colours` says.
 
     Shapes stay where they are in a painted photo, so nothing is seen double. Going from the weights
     of the base network to the style's would start at another painting, not at the photo.

@@ -34,7 +34,7 @@ def check_options(
     *,
     strength: float = 1.0,
     stroke_size: float | None = None,
-    keep_colours: float = False,
+    keep_colours: bool | float = False,
     mask: Mask | None = None,
     size: int | None = None,
     max_memory: str | float | None = None,
@@ -136,7 +136,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
-        keep_colours: float = ...,
+        keep_colours: bool | float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
         max_memory: str | float | None = ...,
@@ -150,7 +150,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
-        keep_colours: float = ...,
+        keep_colours: bool | float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
         max_memory: str | float | None = ...,
@@ -163,7 +163,7 @@ class Stylizer:
         *,
         strength: float = 1.0,
         stroke_size: float | None = None,
-        keep_colours: float = False,
+        keep_colours: bool | float = False,
         mask: Mask | None = None,
         size: int | None = None,
         max_memory: str | float | None = None,
@@ -188,9 +188,9 @@ class Stylizer:
                 enlarged, and painted again: the small one gives it its large strokes and colours,
                 the second pass their fine paint. Below 1 it is painted larger and reduced, and the
                 larger picture is in memory.
-            keep_colours: how much of the photo's colours, from 0 (False) to 1 (True), where only
-                the brightness is painted. With 0.4 or so things keep their hues and the painting
-                its palette.
+            keep_colours: how much of the photo's colours, from 0 (False), none, to 1 (True), all:
+                then only the brightness is painted. With 0.5 things keep their hues, and the
+                painting its palette.
             mask: paint where this picture is white, leave the photo where it is black, and blend in
                 between; a path, a Pillow image, an array or a tensor `(H, W)`. It is laid over the
                 upright photo, stretched to its size, and its edges are softened.

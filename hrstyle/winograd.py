@@ -41,7 +41,7 @@ _OUTPUT = [
 
 
 def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
-    """Rows and columns at once: one larger matrix product instead of two small ones."""
+    """The matrix for rows and columns at once: one larger product instead of two small ones."""
     one = like.new_tensor(matrix)
     return torch.kron(one, one)
 
@@ -49,7 +49,7 @@ def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
 def transform_weights(weight: Tensor) -> Tensor:
     """`(out, in, 3, 3)` -> `(36, in, out)`, what `convolve` takes."""
     matrix = torch.tensor(_WEIGHT, dtype=torch.float64)
-    both = torch.kron(matrix, matrix).to(weight)  # rows and columns at once, as in `convolve`
+    both = torch.kron(matrix, matrix).to(weight)  # rows and columns at once
     values = both @ weight.permute(2, 3, 1, 0).reshape(9, -1)
     return values.view(36, weight.shape[1], weight.shape[0])
 
@@ -77,8 +77,8 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
 def convolve_adjoint(gradient: Tensor, transformed: Tensor) -> Tensor:
     """The gradient of `convolve` for its input: `(N, out, H - 2, W - 2)` -> `(N, in, H, W)`.
 
-    Its steps backwards, so that it takes the same tiles and the same weights. (A convolution with
-    the weights mirrored gives the same, but has more tiles and weights of its own to keep.)
+    Its steps backwards, with the same weights. (A convolution with the weights mirrored gives the
+    same, but has weights of its own to keep, and often more tiles.)
 
     Args:
         gradient: that of the output; fastest in channels_last.

@@ -271,6 +271,8 @@ def main(call_entry):
         (["data.root=gone"], "data.root=gone is not a folder"),
         (["data.root=empty"], "empty holds no pictures"),
         (["stylize.strength=2"], "strength=2"),
+        (["stylize.keep_colours=2"], "keep_colours=2"),
+        (["stylize.keep_colours=some"], "keep_colours='some'"),
         (["stylise.strength=1"], "stylise.strength"),
         (["load.engine=steam"], "engine must be one of"),
         (["data.file_format=doc"], "format 'doc' cannot be written"),
@@ -292,6 +294,21 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert last_line.startswith("hrstyle.repaint: ")
     assert message in last_line
     assert not list(tmp_path.glob("out/*.*"))
+
+
+@pytest.mark.parametrize("share", [False, True, 0.4])
+def test_colours_are_a_share_or_a_switch(main, tmp_path, share):
+    (tmp_path / "in").mkdir()
+    photo = tmp_path / "in" / "photo.png"
+    Image.effect_noise((40, 30), 60).convert("RGB").save(photo)
+    extra = [f"stylize.keep_colours={share}"] if share else []
+    command = [f"data.root={photo.parent}", "output=out", "style=great_wave", *extra]
+    assert main(*command, "load.engine=torch") == 0
+    stylizer = hrstyle.load("great_wave", engine="torch", device="cpu")
+    expected = np.asarray(stylizer.stylize(photo, keep_colours=share))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "photo.png")), expected)
+    kept = json.loads((tmp_path / "out" / ".hrstyle.json").read_text())
+    assert share == 0.4 or kept["keep_colours"] is share
 
 
 def test_help_teaches(main, capsys):

@@ -283,6 +283,8 @@ def test_the_command(weights_file, tmp_path, capsys):
         (["--steady", "nan"], "steady=nan"),
         (["--steady", "2"], "steady=2"),
         (["--stroke-size", "nan"], "stroke_size=nan"),
+        (["--colours", "1.2"], "keep_colours=1.2 (--colours)"),
+        (["--colours", "1", "--keep-colors"], "not allowed with"),
         (["out.xyz"], ".xyz"),
         (["out.webm"], ".mkv"),
         (["gone/out.mp4"], "check the folder"),

@@ -274,11 +274,13 @@ def test_a_script_gets_what_python_gives(client, tmp_path):
         second="the_kiss",
         share=0.25,
         strength=0.8,
+        keep_colours=0.5,
         api_name="/stylize",
     )
     stylizer = load({"great_wave": 0.75, "the_kiss": 0.25})
+    expected = stylizer.stylize(tmp_path / "photo.png", strength=0.8, keep_colours=0.5)
     with Image.open(file) as result:
-        assert far(result, stylizer.stylize(tmp_path / "photo.png", strength=0.8)) <= 1
+        assert far(result, expected) <= 1
         assert result.getexif()[ExifTags.Base.Make] == "Lumiere"
     assert "great_wave" in client.predict(api_name="/styles")
 

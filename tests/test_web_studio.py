@@ -59,9 +59,10 @@ def test_previews_are_small_and_the_result_is_not(studio, tiny_style, tmp_path):
     assert abs(before - np.array((0, 128, 128))).max() < 6
 
 
-def test_settings_reach_the_pass(studio, tiny_style, tmp_path):
+@pytest.mark.parametrize("colours", [True, 0.4])
+def test_settings_reach_the_pass(studio, tiny_style, tmp_path, colours):
     Image.linear_gradient("L").convert("RGB").resize((32, 32)).save(tmp_path / "photo.png")
-    how = {"strength": 0.5, "stroke_size": 2, "keep_colours": True}
+    how = {"strength": 0.5, "stroke_size": 2, "keep_colours": colours}
     repaint = studio.paint(tmp_path / "photo.png", tiny_style, **how)
     expected = tiny_style.stylize(tmp_path / "photo.png", **how)
     assert np.array_equal(np.asarray(open_image(repaint.file)), np.asarray(expected))

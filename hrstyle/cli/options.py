@@ -70,8 +70,8 @@ def add_colours(command: argparse.ArgumentParser, whose: str) -> None:
     """Add the options that say whose colours a result has."""
     group = command.add_mutually_exclusive_group()
     group.add_argument("--colours", "--colors", dest="keep_colours", type=float, metavar="0...1",
-        help=f"how much of {whose} colours: 0 (without it) none; with 0.4 or so things keep their"
-        " hues; with 1 only the brightness is painted")  # fmt: skip
+        help=f"how much of {whose} colours: 0 (without it) is none; with 0.5 things keep their"
+        " hues; 1 is all, and only the brightness is painted")  # fmt: skip
     group.add_argument("--keep-colours", "--keep-colors", dest="keep_colours",
         action="store_const", const=1.0, help="the same as --colours 1")  # fmt: skip
 

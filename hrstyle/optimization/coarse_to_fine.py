@@ -90,7 +90,7 @@ def optimize(
     method: str = "lbfgs",
     coarse_to_fine: bool = True,
     style_scale: float = 1.0,
-    keep_colours: float = False,
+    keep_colours: bool | float = False,
     seed: int = 0,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype = "float32",
@@ -120,9 +120,9 @@ def optimize(
         coarse_to_fine: begin small and double the size; if not, all steps are at the full one.
         style_scale: the longer side of the style's picture over that of the result; more makes
             strokes larger. A picture is not enlarged.
-        keep_colours: how much of the photo's colours, from 0 (False) to 1 (True), where only the
-            brightness of the result counts ("Preserving Color in Neural Artistic Style Transfer",
-            Gatys et al. 2016, luminance-only).
+        keep_colours: how much of the photo's colours the result is given at the end, from 0 (False)
+            to 1 (True), all ("Preserving Color in Neural Artistic Style Transfer", Gatys et al.
+            2016, luminance-only).
         seed: of the noise. One seed gives one picture on one CPU; GPUs may differ a little from
             run to run.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.

@@ -48,7 +48,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         style: str,
         strength: float,
         stroke_size: float,
-        keep_colours: float,
+        keep_colours: bool | float,
         second: str,
         share: float,
         progress: gr.Progress = _PROGRESS,
@@ -70,7 +70,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         style: str,
         strength: float,
         stroke_size: float,
-        keep_colours: float,
+        keep_colours: bool | float,
         second: str,
         share: float,
         progress: gr.Progress = _PROGRESS,
@@ -132,7 +132,7 @@ def _photos() -> gr.Gallery:
     return photos
 
 
-def _how(strength: float, stroke_size: float, keep_colours: float) -> dict[str, Any]:
+def _how(strength: float, stroke_size: float, keep_colours: bool | float) -> dict[str, Any]:
     """What `Stylizer.stylize` takes."""
     size = stroke_size or None
     return {"strength": strength, "stroke_size": size, "keep_colours": keep_colours}
@@ -147,7 +147,7 @@ def _settings() -> list[gr.components.Component]:
         stroke_size = gr.Slider(
             0, 8, 0, step=0.5, label="Stroke size, times as trained (0: to suit the photo)"
         )
-        keep_colours = gr.Slider(0, 1, 0, step=0.05, label="Colours of the photo")
+        keep_colours = gr.Slider(0, 1, 0, step=0.05, label="Colours: 1 is the photo's")
         second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
     return [style, strength, stroke_size, keep_colours, second, share]
