@@ -308,7 +308,7 @@ def test_bad_settings_of_a_picture(stylizer, small, tmp_path):
         *(({"size": size}, "whole pixels") for size in (0, -1, 1e3, float("nan"), "big", 10**9)),
         ({"strength": "much"}, "from 0"),
         ({"stroke_size": "much"}, "doubles"),
-        ({"keep_colours": "no"}, "keep_colours='no' must be from 0"),
+        ({"keep_colours": "no"}, "keep_colours='no' .--colours. must be from 0"),
         ({"keep_colours": 1.5}, "keep_colours=1.5"),
         ({"keep_colours": float("nan")}, "keep_colours=nan"),
         ({"mask": tmp_path / "gone.png"}, "gone.png"),
