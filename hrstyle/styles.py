@@ -25,6 +25,8 @@ CONFIGS = (_ROOT if (_ROOT / "pyproject.toml").is_file() else Path(__file__).par
 
 BASE = "base"
 """The network that all bundled styles were grown from; no style itself."""
+LARGEST = 640
+"""Pixels of a painting's longer side, where its style does not say how many."""
 STYLE_WEIGHT = 6.0
 """Of a style that says nothing else."""
 
@@ -85,8 +87,9 @@ class Style:
         member: where the address gives a zip archive (a wheel is one), the picture's path in it.
         crop: left, top, right and bottom of the part to use, as shares of width and height; takes
             off frames and margins.
-        size: length of the part's longer side in pixels when the loss network looks at it. Strokes
-            come out as large as they are at this size; a smaller picture is not enlarged.
+        size: length of the part's longer side in pixels when the loss network looks at it, enlarged
+            if need be. Strokes come out as large as they are at this size. None: its own, but at
+            most `LARGEST`.
         style_weight: how much the style counts against the photo, for `loss=relative`.
         title, artist, year, source, licence: credit.
 
@@ -99,7 +102,7 @@ class Style:
     sha256: str | None = None
     member: str | None = None
     crop: Sequence[float] = (0.0, 0.0, 1.0, 1.0)
-    size: int = 640
+    size: int | None = None
     style_weight: float = STYLE_WEIGHT
     title: str | None = None
     artist: str | None = None
@@ -108,7 +111,7 @@ class Style:
     licence: str | None = None
 
     def __post_init__(self) -> None:
-        if self.size < 32:
+        if self.size is not None and self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
         check_name(self.name)
         left, top, right, bottom = self.crop if len(self.crop) == 4 else (1, 1, 0, 0)
@@ -171,19 +174,21 @@ class Style:
         )
 
     def load(self) -> "Tensor":
-        """The picture, cropped, at `size`: `(1, 3, H, W)` in [0, 1].
+        """The picture, cropped, at its `size`: `(1, 3, H, W)` in [0, 1].
 
         Raises:
             InputError: see `path`; or a file that is no picture, or too small.
         """
         image = self.picture()
-        if all(image.size):
-            image.thumbnail((self.size, self.size))
-        if min(image.size) < 16:
+        longer = max(image.size)
+        size = self.size or min(longer, LARGEST)
+        width, height = (round(side * size / max(longer, 1)) for side in image.size)
+        if min(width, height) < 16:
             raise InputError(
-                f"{self.path}: {image.width}x{image.height} pixels at style.size={self.size} are"
-                " too few for VGG19; both sides need 16"
+                f"{self.path}: {width}x{height} pixels at style.size={size} are too few for VGG19;"
+                " both sides need 16"
             )
+        image = image.resize((width, height), reducing_gap=2)
         from hrstyle.tensors import to_tensor  # torch, which who only wants a file need not load
 
         return to_tensor(image)

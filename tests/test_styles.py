@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.styles import (
+    LARGEST,
     Style,
     StyleSet,
     find,
@@ -40,10 +42,13 @@ def test_bundled_picture_has_its_size():
         assert 0.1 < edge.mean() < 0.8
 
 
-def test_picture_of_ones_own_is_not_enlarged(tmp_path):
+def test_picture_of_ones_own_is_enlarged_only_when_asked(tmp_path):
     Image.new("RGBA", (50, 40), "red").save(tmp_path / "mine.png")
     style = Style(image=str(tmp_path / "mine.png"), name="mine")
     assert style.load().shape == (1, 3, 40, 50)
+    assert replace(style, size=100).load().shape == (1, 3, 80, 100)
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "mine.png")
+    assert style.load().shape == (1, 3, LARGEST // 2, LARGEST)
 
 
 def test_crop_is_in_shares_of_width_and_height(tmp_path):
@@ -127,7 +132,7 @@ def test_find_knows_names_and_pictures(tmp_path, monkeypatch):
 def test_a_crop_of_no_pixels(tmp_path):
     Image.new("RGB", (2000, 1000)).save(tmp_path / "p.png")
     style = Style(image=str(tmp_path / "p.png"), name="p", crop=[0, 0.5, 1, 0.5001])
-    with pytest.raises(InputError, match="2000x0 pixels .*both sides need 16"):
+    with pytest.raises(InputError, match="640x0 pixels .*both sides need 16"):
         style.load()
 
 
