@@ -20,7 +20,7 @@ class StyleTransfer(pl.LightningModule):
 
     Args:
         generator: the network to train.
-        loss: with its style set.
+        loss: with its style set by the time that training begins.
         style, credit, base: kept in the checkpoint, see `hrstyle.checkpoint.Trained`.
         learning_rate: Adam's, at its height.
         warmup_steps: steps over which it rises to that.

@@ -186,8 +186,6 @@ def train(
             known["starts"] = {name: trained.generator for name, trained in grown.items()}
             bases = {trained.base for trained in grown.values()}
             known["base"] = bases.pop() if len(bases) == 1 else ""
-    else:
-        loss.set_style(first)
     model = module(generator, loss, **known)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
@@ -215,6 +213,8 @@ def train(
         raise InputError(f"trainer: {error}") from error
     if engine.max_steps < 1:
         raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
+    if not isinstance(style, StyleSet):
+        loss.set_style(first)  # which takes seconds, so what is wrong above is said before
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
     save_state(engine, run_dir / LAST)
     if interrupt.interrupted:
