@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 from PIL import Image
@@ -138,8 +138,14 @@ def write_animation(
                     255,
                     255,
                 )
-                frame.save(writer, "TIFF")
-                writer.newFrame()
+                try:
+                    frame.save(writer, "TIFF", big_tiff=True)  # of more than 4 GB, too
+                    writer.newFrame()
+                except OSError as error:
+                    raise InputError(
+                        f"cannot keep the frames in {gettempdir()}: {error.strerror or error}; make"
+                        " room there, or set TMPDIR to another folder"
+                    ) from error
         with Image.open(spool) as painted:
             options = save_options(frame, file_format, strip=strip)
             options |= {"save_all": True, "duration": like.durations}

@@ -135,7 +135,8 @@ def with_coarse(fine: Tensor, coarse: Tensor) -> Tensor:
 
     for top in range(0, height, _ROWS):
         rows = slice(top, min(top + _ROWS, height))
-        at = ((torch.arange(rows.start, rows.stop) + 0.5) * (low / height) - 0.5).clamp(0, low - 1)
+        at = torch.arange(rows.start, rows.stop, dtype=torch.float32, device="cpu")
+        at = ((at + 0.5) * (low / height) - 0.5).clamp(0, low - 1)
         first = int(at[0])
         needed = slice(first, min(int(at[-1]) + 2, low))
         change = values(coarse, needed) - values(reduced, needed)

@@ -55,12 +55,15 @@ class Trained:
         credit: title, artist and year of the picture, or "".
         base: `fingerprint` of the network that its training started from, "" if from nothing.
             Networks that have it in common can be mixed.
+        together: of a checkpoint of several styles (`hrstyle.train.shared`), their names; the
+            generator is then half of each of them, and none.
     """
 
     generator: Generator
     style: str
     credit: str = ""
     base: str = ""
+    together: tuple[str, ...] = ()
 
 
 def from_config(config: dict[str, Any]) -> Generator:
@@ -132,9 +135,16 @@ def load_source(source: str | os.PathLike[str], like: Generator | None = None) -
     """`load_generator` of a bundled style's name, or of a path.
 
     Raises:
-        InputError: no such style or file; see `load_generator`.
+        InputError: no such style or file; the state of a training of several styles; see
+            `load_generator`.
     """
-    return load_generator(weights_file(source), like)
+    trained = load_generator(weights_file(source), like)
+    if trained.together:
+        raise InputError(
+            f"{source} is the state of a training of {len(trained.together)} styles; at its end"
+            " each of them has a .safetensors file beside it"
+        )
+    return trained
 
 
 def load_generator(path: str | os.PathLike[str], like: Generator | None = None) -> Trained:
@@ -175,7 +185,8 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
     if not all(torch.isfinite(value).all() for value in weights.values()):
         raise InputError(f"{path} holds weights that are not finite numbers; train again")
     generator.load_state_dict(weights, assign=True)
-    return Trained(generator=generator.requires_grad_(False).eval(), **known)
+    together = described.get("together", ())
+    return Trained(generator=generator.requires_grad_(False).eval(), together=together, **known)
 
 
 def _fits(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
@@ -225,6 +236,10 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = generator_state(checkpoint["state_dict"])
         described = {key: hparams[key] for key in ("generator", "style")}
         described |= {key: hparams[key] for key in ("credit", "base") if key in hparams}
+        parts = (key.split(".") for key in checkpoint["state_dict"])
+        described["together"] = tuple(
+            dict.fromkeys(part[2] for part in parts if part[:2] == ["shared", "styles"])
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a checkpoint of hrstyle.train") from error
     return described, {key.removeprefix(_PREFIX): value for key, value in state.items()}

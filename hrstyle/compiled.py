@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from hrstyle.errors import InputError
 
 Array = NDArray[np.float32]
+_FIRST = Lock()  # `cache` lets threads in that all come for the first time
 
 
 def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[Array], Array]:
@@ -25,7 +27,8 @@ def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[A
         InputError: OpenVINO is not installed.
         RuntimeError: a damaged model.
     """
-    core = _core()
+    with _FIRST:
+        core = _core()
     precision = {"float32": "f32", "bfloat16": "bf16"}[dtype]
     compiled = core.compile_model(
         core.read_model(model),

@@ -7,6 +7,8 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from hrstyle.metadata import exif_of
 PILImage = Image.Image
 Source = str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]
 """What people have a picture as, besides tensors."""
+_BAND = 256
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -89,7 +92,9 @@ def image_of(source: Source) -> PILImage:
     _quieten()
     try:
         return upright(source)
-    except (OSError, SyntaxError) as error:  # not decoded until now, and cut off
+    except InputError:
+        raise
+    except Exception as error:  # not decoded until now, and cut off; or closed
         name = getattr(source, "filename", "") or "the picture"
         raise InputError(f"{name} cannot be read: {error}") from error
 
@@ -102,6 +107,8 @@ def upright(image: PILImage) -> PILImage:
     """
     if 0 in image.size:
         raise InputError(f"a picture of {image.width}x{image.height} pixels has nothing to repaint")
+    with suppress(Exception):  # damaged, which Pillow says the first time it is asked
+        image.getexif()
     result = ImageOps.exif_transpose(image)
     result.info["exif"] = exif_of(image)  # of a TIFF, Pillow would leave it behind
     return result
@@ -126,12 +133,20 @@ def from_array(array: NDArray[Any]) -> PILImage:
         )
     if np.issubdtype(array.dtype, np.floating):
         check_range(float(array.min()), float(array.max()))
-        array = (array * 255).round().astype(np.uint8)
+        array = _in_bands(array, lambda band: (band * 255).round())
     elif array.dtype == np.uint16:
-        array = (array / 257).round().astype(np.uint8)
+        array = _in_bands(array, lambda band: (band / 257).round())
     elif array.dtype != np.uint8:
         raise InputError(f"an array of {array.dtype} is not a picture; give uint8, uint16 or float")
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def _in_bands(array: NDArray[Any], scaled: Callable[[Any], Any]) -> NDArray[np.uint8]:
+    """An array in 8 bits, a band of rows at a time: in between, it takes eight times the memory."""
+    result = np.empty(array.shape, np.uint8)
+    for top in range(0, len(array), _BAND):
+        result[top : top + _BAND] = scaled(array[top : top + _BAND])
+    return result
 
 
 def check_range(low: float, high: float) -> None:
@@ -155,7 +170,9 @@ def to_rgb(image: PILImage) -> PILImage:
         image = _to_8_bit(image)
     elif image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    elif image.mode in ("1", "LA", "PA", "RGBa", "RGBX"):
+    elif image.mode == "LA":
+        image = image.convert("L")  # which a grey profile is for
+    elif image.mode in ("1", "PA", "RGBa", "RGBX"):
         image = image.convert("RGBA")
     profile = image.info.get("icc_profile")
     if profile:
@@ -172,7 +189,7 @@ def to_rgb(image: PILImage) -> PILImage:
 
 
 def _to_8_bit(image: PILImage) -> PILImage:
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     peak = values.max(initial=0, where=np.isfinite(values))
     if image.mode == "F":  # no agreed range: 0-1 or 0-255
         white = 1.0 if peak <= 1 else 255.0
@@ -180,8 +197,13 @@ def _to_8_bit(image: PILImage) -> PILImage:
         white = 255.0 if peak <= 255 else 65535.0
     else:
         white = 65535.0
-    scaled = np.nan_to_num((values * (255 / white)).clip(0, 255), copy=False)  # NaN is black
-    return Image.fromarray(scaled.round().astype(np.uint8))
+
+    def scaled(band: NDArray[Any]) -> NDArray[Any]:
+        return np.nan_to_num((band * (255 / white)).clip(0, 255), copy=False).round()  # NaN: black
+
+    result = Image.fromarray(_in_bands(values, scaled))
+    result.info |= image.info  # its colour profile, for one
+    return result
 
 
 def alpha_of(image: PILImage) -> PILImage | None:

@@ -26,7 +26,7 @@ from hrstyle.tensors import check_tensor, resize
 Picture = Source | Tensor
 """What people have a picture as; see `Stylizer.stylize`."""
 
-LONGEST_SIDE = 65535
+LONGEST_SIDE = 65500
 """What `size` may be at most, in pixels; the longest that JPEG holds."""
 
 
@@ -100,7 +100,7 @@ class Stylizer:
         style: name of its style.
         device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
         dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
-            faster where the hardware has them, and differ by a few of 255.
+            faster where the hardware has them, and differ by a few of 255 but for single pixels.
         engine: `"torch"`; `"openvino"`, for CPUs; or `"auto"`, OpenVINO on a CPU where it is
             installed. It keeps the memory of the largest picture so far, and has no float16.
 

@@ -30,6 +30,7 @@ def plan_outputs(
     file_format: str | None = None,
     existing: str = "refuse",
     keep: Sequence[str] = (),
+    animated: bool = False,
 ) -> list[tuple[Path, Path]]:
     """Which photo goes to which file; missing folders are made.
 
@@ -42,6 +43,7 @@ def plan_outputs(
         existing: what to do about results that are there: `"refuse"`; `"overwrite"` them; or
             `"skip"` their photos.
         keep: names of other files that no result may overwrite; they need not exist.
+        animated: animations become animations; if not, all results are single pictures.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
@@ -51,7 +53,10 @@ def plan_outputs(
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
     photos = list(_photos(inputs, out, recursive))
-    formats = [animation_format if is_animated(photo) else output_format for photo, _ in photos]
+    formats = [
+        animation_format if animated and is_animated(photo) else output_format
+        for photo, _ in photos
+    ]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
     if len(inputs) == 1 and not is_folder and not Path(inputs[0]).is_dir():
         own = formats[0](out)

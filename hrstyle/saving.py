@@ -29,6 +29,10 @@ def check_quality(quality: int | None) -> None:
 _OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
 
 
+_OPAQUE = ("JPEG", "BMP", "PPM")  # whose transparency Pillow would drop without a word
+_LONGEST = {"JPEG": 65500, "WEBP": 16383}
+
+
 def output_format(path: str | os.PathLike[str]) -> str:
     """Pillow's name of the format that a file name's ending stands for.
 
@@ -54,12 +58,21 @@ def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
     """The `output_format` of a name that such a picture can be saved as.
 
     Raises:
-        InputError: see `output_format`; or transparency in a JPEG.
+        InputError: see `output_format`; or transparency in a JPEG, BMP or PPM; or a side that is
+            too long.
     """
     file_format, alpha = output_format(path), alpha_of(image)
-    if file_format == "JPEG" and alpha and alpha.getextrema() != (255, 255):
-        raise InputError(f"{path}: JPEG cannot hold transparency; end the name in .png")
+    if file_format in _OPAQUE and alpha and alpha.getextrema() != (255, 255):
+        raise InputError(f"{path}: {file_format} cannot hold transparency; end the name in .png")
+    check_longest(path, max(image.size))
     return file_format
+
+
+def check_longest(path: str | os.PathLike[str], longer: int) -> None:
+    """Raise InputError unless that type of file holds a picture whose longer side is that long."""
+    most = _LONGEST.get(output_format(path), longer)
+    if longer > most:
+        raise InputError(f"{path} holds {most} pixels a side, not {longer}; end the name in .png")
 
 
 def save_image(
@@ -96,7 +109,7 @@ def write_image(
 ) -> None:
     """`save_image` to an open file; `name` says the format by its ending."""
     file_format = check_output(image, name)
-    if file_format == "JPEG" and image.mode == "RGBA":
+    if file_format in _OPAQUE and image.mode == "RGBA":
         image = image.convert("RGB")
     options = save_options(image, file_format, strip=strip)
     if file_format in ("JPEG", "WEBP", "AVIF"):

@@ -105,6 +105,16 @@ def test_with_coarse_at_whole_factors_is_a_laplacian_pyramid(pair):
     torch.testing.assert_close(with_coarse(fine.clone(), coarse), expected, atol=1e-6, rtol=0)
 
 
+def test_with_coarse_whatever_torch_takes_unasked(pair):
+    fine, coarse = pair[0][:1], resize(pair[1][:1], (50, 10))
+    expected = with_coarse(fine.clone(), coarse)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(with_coarse(fine.clone(), coarse), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("size", [(43, 11), (1, 1), (150, 20)])
 def test_with_coarse_looks_like_the_coarse_picture(pair, size):
     fine = 0.6 + 0.2 * pair[0]

@@ -148,6 +148,11 @@ def test_how_a_result_is_made_and_kept(photo, weights_file, tmp_path):
         assert np.abs(np.asarray(result, int) - np.asarray(expected, int)).mean() < 2
     assert result.getexif()[0x013B] == "Someone"
     assert result.info["icc_profile"]
+    before = mask.read_bytes()
+    command[3] = mask
+    with pytest.raises(SystemExit, match="2"):
+        main([str(a) for a in [*command, "--mask", mask]])
+    assert mask.read_bytes() == before
     size = out.stat().st_size
     main([str(a) for a in [*command, "--size", 200, "--strip", "--quality", 30]])
     assert not open_image(out).getexif()

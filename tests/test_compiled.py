@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -22,3 +25,18 @@ def test_a_damaged_model(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"no model")
     with pytest.raises(RuntimeError):
         compile_model(tmp_path / "no.onnx")
+
+
+@pytest.mark.slow
+def test_threads_may_be_the_first_to_ask_for_it():
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "import onnx, hrstyle\n"
+        "from hrstyle import compiled\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    styles = ['starry_night', 'irises', 'mondrian', 'the_kiss']\n"
+        "    loads = [pool.submit(hrstyle.load, style, engine='openvino') for style in styles]\n"
+        "    print([load.result().engine for load in loads])\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout == f"{['openvino'] * 4}\n", process.stderr

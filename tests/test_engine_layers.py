@@ -71,6 +71,7 @@ class Odd(Generator):
         (lambda self, x: nn.Conv2d(3, 3, 3)(x), "padded"),
         (lambda self, x: F.relu(self.conv(x), inplace=True), "in place"),
         (lambda self, x: x + 1, "sum"),
+        (lambda self, x: F.interpolate(x, scale_factor=2.0, mode="bilinear"), "beyond"),
     ],
 )
 def test_what_cannot_be_read_is_named(network, what):

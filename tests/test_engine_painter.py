@@ -31,7 +31,15 @@ class Inverted(Generator):
         raise AssertionError("replaced")
 
 
-@pytest.mark.parametrize("network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not])
+def wants_a_tensor(x):
+    if not isinstance(x, torch.Tensor):
+        raise RuntimeError("what is that?")
+    return 1 - x
+
+
+@pytest.mark.parametrize(
+    "network", [lambda x: 1 - x, lambda x: x.neg() + 1, torch.logical_not, wants_a_tensor]
+)
 def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
     stylizer = Stylizer(Inverted(network), style="mine", device="cpu")
     picture = torch.ones(1, 3, 600, 600)

@@ -1,4 +1,5 @@
 import io
+import struct
 import warnings
 
 import numpy as np
@@ -78,6 +79,29 @@ def test_an_embedded_colour_profile_is_honoured():
     lab = Image.merge("LAB", [Image.new("L", (4, 4), v) for v in (128, 128, 128)])
     lab.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     assert np.abs(np.asarray(to_rgb(lab)).astype(int) - 119).max() <= 2
+
+
+# A grey profile whose values are light itself; in sRGB, half of it is 188.
+LINEAR_GREY = (
+    struct.pack(
+        ">I4sI4s4s4s12s4s", 192, b"none", 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"", b"acsp"
+    )
+    + bytes(28)
+    + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
+    + bytes(48)
+    + struct.pack(">I4sII4sII", 2, b"wtpt", 156, 20, b"kTRC", 176, 12)
+    + struct.pack(">4sI3i", b"XYZ ", 0, 0xF6D6, 0x10000, 0xD32D)
+    + struct.pack(">4sII", b"curv", 0, 0)
+    + bytes(4)
+)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16", "I"])
+def test_a_grey_colour_profile_is_honoured(mode):
+    deep = mode.startswith("I")
+    image = Image.new(mode, (4, 4), 32896 if deep else (128, 255)[: len(mode)])
+    image.info["icc_profile"] = LINEAR_GREY
+    assert np.abs(np.asarray(to_rgb(image)).astype(int) - 188).max() <= 2
 
 
 def test_a_damaged_colour_profile_is_ignored():
@@ -185,6 +209,20 @@ def test_a_pillow_image_that_is_cut_off(tmp_path, photo):
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:20000])
     with Image.open(tmp_path / "cut.png") as image, pytest.raises(InputError, match=r"cut\.png"):
         image_of(image)
+
+
+def test_a_pillow_image_that_was_closed(photo):
+    with Image.open(photo) as image:
+        pass
+    with pytest.raises(InputError, match="cannot be read"):
+        image_of(image)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_damaged_exif_is_no_reason_not_to_paint(tmp_path, ending):
+    path = tmp_path / f"photo.{ending}"
+    Image.new("RGB", (8, 6), "teal").save(path, exif=b"Exif\0\0nonsense", dpi=(72, 72))
+    assert open_image(path).size == (8, 6)
 
 
 def test_a_message_is_one_line_whatever_the_file_is_called(tmp_path):

@@ -134,6 +134,7 @@ def test_what_is_animated_stays_animated(tmp_path):
     (tmp_path / "broken.gif").touch()
 
     def names(**options):
+        options = {"animated": True, **options}
         pairs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), **options)
         return [target.name for _, target in pairs]
 
@@ -145,6 +146,8 @@ def test_what_is_animated_stays_animated(tmp_path):
         names(file_format="jpeg")
     moves = str(tmp_path / "moves.gif")
     assert plan_outputs([moves], str(tmp_path / "new.webp"))[0][1] == tmp_path / "new.webp"
+    assert plan_outputs([moves], str(tmp_path / "new.jpg"))[0][1] == tmp_path / "new.jpg"
+    assert names(animated=False)[1] == "moves.gif.png"
     for output, message in [("x.jpg", "cannot hold an animation"), ("no/x.gif", "no folder")]:
         with pytest.raises(InputError, match=message):
-            plan_outputs([moves], str(tmp_path / output))
+            plan_outputs([moves], str(tmp_path / output), animated=True)

@@ -316,3 +316,12 @@ def test_help_teaches(main, capsys):
     text = capsys.readouterr().out
     for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):
         assert example in text
+
+
+def test_what_would_fail_for_each_photo_is_said_at_once(style, photos, tmp_path):
+    data = Photos(str(photos), str(tmp_path / "out"))
+    with pytest.raises(InputError, match="10 processes for 9 photos"):
+        repaint(style=style, data=data, trainer=partial(QUIET, devices=10))
+    with pytest.raises(InputError, match="quality=900"):
+        repaint(style=style, data=data, trainer=QUIET, save={"quality": 900})
+    assert not (tmp_path / "out" / ".hrstyle.json").exists()

@@ -67,9 +67,13 @@ def test_a_name_as_long_as_the_disk_allows(tmp_path):
 def test_check_output_knows_what_saving_would_say(tmp_path):
     clear, opaque = Image.new("RGBA", (4, 4)), Image.new("RGBA", (4, 4), "red")
     check_output(clear, tmp_path / "a.png")
-    check_output(opaque, tmp_path / "a.jpg")
+    for ending in ("jpg", "bmp", "ppm"):
+        check_output(opaque, tmp_path / f"a.{ending}")
     for image, name, message in [
         (clear, "a.jpg", "transparency"),
+        (clear, "a.bmp", "transparency"),
+        (clear, "a.ppm", "transparency"),
+        (Image.new("RGB", (17000, 1)), "a.webp", "16383 pixels a side"),
         (opaque, "a.xyz", "xyz"),
         (opaque, "gone/a.png", "no folder"),
     ]:

@@ -1,7 +1,11 @@
 """One network for several styles, in whole trainings of a few small steps."""
 
 import csv
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -141,10 +145,13 @@ def run(
     generator=small,
     init="scratch",
     preview=100,
+    accumulate=1,
+    devices=1,
+    styles=STYLES,
     **settings,
 ):
     pl.seed_everything(0, verbose=False)
-    pictures = {name: Style(image=name, name=name, size=64) for name in STYLES}
+    pictures = {name: Style(image=name, name=name, size=64) for name in styles}
     return train(
         style=StyleSet(name="base", pictures=pictures),
         data=data.samples(size=32, num_workers=0, repeat=2),
@@ -152,7 +159,8 @@ def run(
         loss=PerceptualLoss(**SHALLOW),
         trainer=partial(
             pl.Trainer, max_steps=steps, accelerator="cpu", enable_progress_bar=False,
-            enable_model_summary=False, log_every_n_steps=1,
+            enable_model_summary=False, log_every_n_steps=1, accumulate_grad_batches=accumulate,
+            devices=devices,
         ),
         module=partial(module, **{"learning_rate": 3e-3, "final_learning_rate": 1} | settings),
         run_dir=run_dir,
@@ -194,6 +202,45 @@ def test_resumed_training_equals_an_undisturbed_one(tmp_path):
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert not any("vgg" in key for key in states[0])
+
+
+@pytest.mark.slow
+def test_of_several_batches_a_step_is_averaged_and_judged_once(tmp_path):
+    run(tmp_path, 2, preview=1, accumulate=3, average=0.5)
+    with (tmp_path / "curve.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1"] * 3 + ["2"] * 3
+    state = torch.load(tmp_path / LAST, weights_only=True)["state_dict"]
+    assert state["average.n_averaged"] == 2
+
+
+@pytest.mark.slow
+def test_the_state_is_no_style_and_fits_no_other_set(tmp_path):
+    run(tmp_path, 1)
+    with pytest.raises(InputError, match="state of a training of 3 styles"):
+        hrstyle.load(tmp_path / LAST)
+    with pytest.raises(InputError, match="training of starry_night, wheat_field, irises, not of"):
+        run(tmp_path, 2, ckpt_path="last", styles=STYLES[:2])
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+
+import tests.test_train_shared as this
+
+this.run(Path(sys.argv[1]), 4, devices=2)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes(tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(TWO_PROCESSES)
+    place = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(script), str(tmp_path / "run")]
+    process = subprocess.run(command, capture_output=True, text=True, env=place)
+    assert process.returncode == 0, process.stderr
+    assert {path.stem for path in (tmp_path / "run").glob("*.safetensors")} == {BASE, *STYLES}
 
 
 def test_several_styles_need_the_shared_module(tmp_path):

@@ -201,6 +201,17 @@ def test_a_clip_that_was_cut_off(weights_file, tmp_path, capsys, ending):
     assert 0 < len(pictures_of(tmp_path / "out.mp4")) < 10
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "gif"])
+def test_recordings_that_were_joined(stylizer, tmp_path, ending):
+    write_clip(tmp_path / "one.ts", **REGULAR, sound="mp2")
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    done = repaint_video(joined, tmp_path / f"out.{ending}", stylizer)
+    assert done.damaged  # the second one is at the times of the first
+    assert done.pictures == len(list(REGULAR["times"]))
+    assert done.seconds == pytest.approx(0.4, abs=0.05)
+
+
 def test_pictures_are_freed_at_once(tmp_path):
     clip = write_clip(tmp_path / "clip.mkv", times=range(30), unit=Fraction(1, 25))
     gc.collect()

@@ -321,6 +321,23 @@ def test_nothing_else_of_the_machine_can_be_asked_for(server, photo):
         answer = httpx.get(f"{server.url}gradio_api/file={path.replace('../', '..%2F')}")
         assert answer.status_code == 403
         assert stolen not in answer.text
+    # The same by an older name.
+    answer = httpx.get(f"{server.url}gradio_api/file/http://example.com/a")
+    assert (answer.status_code, answer.text) == (403, "Not here")
+
+
+@pytest.mark.parametrize("target", ["paint", "_show", "stylize"])
+def test_no_address_is_fetched_whatever_a_request_names(server, target):
+    steps = httpx.get(f"{server.url}config").json()["dependencies"]
+    (step,) = (s for s in steps if s["api_name"] == target)
+    file = {"path": "http://example.com/huge", "meta": {"_type": "gradio.FileData"}}
+    gallery = [{"image": file}]
+    data = [file if target == "stylize" else gallery, gallery, "", 0, False, "", 0][
+        : len(step["inputs"])
+    ]
+    body = {"fn_index": step["id"], "data": data, "session_hash": "visitor"}
+    answer = httpx.post(f"{server.url}gradio_api/run/predict", json=body)
+    assert "not its address" in answer.text
 
 
 def test_twenty_at_once(client, tmp_path):

@@ -207,6 +207,7 @@ def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
     """Which photo goes where; standard input is read, and named by none."""
     from hrstyle.outputs import ending_of, plan_outputs
+    from hrstyle.saving import check_longest
 
     inputs = arguments.input
     is_piped = inputs == [STANDARD]
@@ -234,7 +235,11 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             recursive=arguments.recursive,
             file_format=arguments.format,
             existing=existing(arguments),
+            keep=[arguments.mask or "", arguments.painting or ""],
+            animated=True,
         )
+    for _, target in jobs if arguments.size else ():
+        check_longest(target, arguments.size)
     if is_piped:
         return [(io.BytesIO(sys.stdin.buffer.read()), target) for _, target in jobs]
     return jobs

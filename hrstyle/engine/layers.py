@@ -144,6 +144,7 @@ def _interpolate(
 ) -> Layer:
     whole = scale_factor is not None and scale_factor == int(scale_factor)
     _require(mode == "bilinear" and not align_corners and whole, "another than upsample()")
+    _require(x.stride % int(scale_factor) == 0, "an upsampling beyond the picture's resolution")
     layer = x._then("upsample", factor=int(scale_factor))
     layer.stride //= int(scale_factor)
     return layer

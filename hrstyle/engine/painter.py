@@ -62,7 +62,7 @@ class Painter:
             )
         try:
             self._layers = read_layers(generator)
-        except (NotImplementedError, AttributeError, TypeError) as error:
+        except Exception as error:  # whatever a network of one's own says of a stand-in
             if engine == "openvino":
                 raise InputError(f"engine='openvino' cannot run this generator: {error}") from error
             self._layers = []  # a network of another kind than ours: always the plain pass
@@ -76,10 +76,15 @@ class Painter:
     def _compile(self, generator: Generator, dtype: str, engine: str) -> Callable[[Tensor], Tensor]:
         """The generator itself, or what OpenVINO makes of it."""
         if engine == "openvino":
-            return openvino_model(generator, dtype=dtype)
+            try:
+                return openvino_model(generator, dtype=dtype)
+            except (ImportError, RuntimeError) as error:
+                raise InputError(
+                    f"OpenVINO does not work here ({error}); engine='torch' does without it"
+                ) from error
         fits = self.device.type == "cpu" and dtype != "float16" and self._layers
         if engine == "auto" and fits and find_spec("openvino"):
-            with suppress(InputError):  # installed, but broken: PyTorch will do
+            with suppress(Exception):  # installed, but broken: PyTorch will do
                 return openvino_model(generator, dtype=dtype)
         return generator
 

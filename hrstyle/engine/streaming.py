@@ -96,7 +96,7 @@ class Stream:
         self.buffers: dict[Layer, RowBuffer] = {}
 
     def _padded(self, size: int) -> Tensor:
-        index = torch.arange(size, dtype=torch.float64).view(1, 1, 1, size)
+        index = torch.arange(size, dtype=torch.float64, device="cpu").view(1, 1, 1, size)
         return pad_to_multiple(index, self.generator.stride)[0, 0, 0].long()
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ from hrstyle.errors import InputError
 from hrstyle.inference import check_options
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
-from hrstyle.saving import write_atomically
+from hrstyle.saving import check_quality, write_atomically
 
 FAILED = "failed.jsonl"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -61,6 +61,7 @@ def repaint(
         KeyboardInterrupt: Ctrl-C; what is written is whole.
     """
     check_options(**stylize)
+    check_quality(save.get("quality"))
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     shown = settings.get("enable_progress_bar")
     try:
@@ -73,6 +74,11 @@ def repaint(
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
+    if engine.world_size > len(data.pairs):
+        raise InputError(
+            f"{engine.world_size} processes for {len(data.pairs)} photos; give trainer.devices and"
+            " trainer.num_nodes that make no more of them than there are photos"
+        )
     if isinstance(engine.strategy, DDPStrategy):
         engine.strategy._timeout = PATIENCE  # no argument of Trainer's says it
     stylizer = hrstyle.load(style, device=engine.strategy.root_device, **load)

@@ -25,7 +25,7 @@ from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import TOGETHER, find_checkpoint, train
+from hrstyle.train.run import TOGETHER, find_checkpoint, together_names, train
 from hrstyle.train.shared import SharedStyleTransfer
 
 PROGRAM = "hrstyle.train"
@@ -100,7 +100,8 @@ def run(config: DictConfig) -> None:
     parts["run_dir"] = run_dir = Path(parts["run_dir"]).expanduser()
 
     # Checked here as well as in train: the config of another run must not be overwritten either.
-    resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"]) is not None
+    together = together_names(parts["style"])
+    resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"], together) is not None
     plain, file = OmegaConf.to_container(config, resolve=True), run_dir / "config.yaml"
     if resumed and file.is_file():
         changes = changed_settings(OmegaConf.to_container(OmegaConf.load(file)), plain)

@@ -1,6 +1,6 @@
 """One training run, from its parts to the file that people share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from PIL import Image
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source, save_weights
@@ -41,7 +42,10 @@ TOGETHER = (
 
 
 def find_checkpoint(
-    run_dir: Path, ckpt_path: str | Path | None, generator: Generator
+    run_dir: Path,
+    ckpt_path: str | Path | None,
+    generator: Generator,
+    together: Sequence[str] = (),
 ) -> Path | None:
     """The checkpoint to resume from, or None for a fresh start.
 
@@ -49,6 +53,7 @@ def find_checkpoint(
         run_dir: the run's folder.
         ckpt_path: a file, `"last"` for the run's own latest, or None.
         generator: what is to be trained, which must be of the checkpoint's kind.
+        together: the styles, where several are trained at once; the checkpoint must have the same.
 
     Raises:
         InputError: there is no such checkpoint, or it does not fit; or a fresh start would
@@ -63,14 +68,26 @@ def find_checkpoint(
             f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
             " run_dir=ANOTHER_FOLDER starts a new one beside it"
         )
-    if path and load_generator(path, generator).generator.config != generator.config:
+    trained = load_generator(path, generator) if path else None
+    if trained and trained.generator.config != generator.config:
         raise InputError(
             f"{path} was trained with another generator than {generator.config}; give the same"
             " generator settings again"
         )
+    if trained and set(trained.together) != set(together):
+        raise InputError(
+            f"{path} is the state of a training of {', '.join(trained.together) or 'one style'},"
+            f" not of {', '.join(together) or 'one style'}; give the same styles again, or another"
+            " run_dir without ckpt_path"
+        )
     if path and path.suffix != last.suffix:
         raise InputError(f"{path} holds only weights; to resume, give a {last.suffix} file")
     return path
+
+
+def together_names(style: Style | StyleSet) -> list[str]:
+    """Names of the styles that are trained at once; none, where it is one."""
+    return [part.name for part in style.parts] if isinstance(style, StyleSet) else []
 
 
 def start_from(generator: Generator, init: str | Path) -> str:
@@ -168,7 +185,7 @@ def train(
         raise InputError(TOGETHER)
     if init == BUNDLED and not together:
         raise InputError("init=bundled starts several styles together; give the name of one style")
-    resume_from = find_checkpoint(run_dir, ckpt_path, generator)
+    resume_from = find_checkpoint(run_dir, ckpt_path, generator, together_names(style))
     run_dir.mkdir(parents=True, exist_ok=True)
     base = (
         load_generator(resume_from, generator).base if resume_from else start_from(generator, init)
@@ -215,6 +232,9 @@ def train(
         raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
     if not isinstance(style, StyleSet):
         loss.set_style(first)  # which takes seconds, so what is wrong above is said before
+    if isinstance(model, SharedStyleTransfer) and isinstance(engine.strategy, DDPStrategy):
+        # A step uses the weights of one style.
+        engine.strategy._ddp_kwargs["find_unused_parameters"] = True
     engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
     save_state(engine, run_dir / LAST)
     if interrupt.interrupted:

@@ -151,6 +151,7 @@ class SharedStyleTransfer(StyleTransfer):
         self.average.requires_grad_(False)
         self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
         self._content: tuple[Tensor, dict[str, Tensor]] | None = None
+        self._averaged_at = 0
 
     @property
     def trained(self) -> nn.Module:
@@ -187,7 +188,14 @@ class SharedStyleTransfer(StyleTransfer):
             self._content = photo, self.loss.content_features(photo)
         return self.loss(self.shared(photo, style), self._content[1])
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self._averaged_at = self.trainer.global_step
+
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        if self.trainer.global_step == self._averaged_at:
+            return  # in the middle of a step of several batches
+        self._averaged_at = self.trainer.global_step
         self.average.update_parameters(self.shared)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -241,6 +249,7 @@ class Curve(Callback):
             self.photos.append(to_tensor(photo))
         self.path = folder / "curve.csv"
         self.every_n_steps = every_n_steps
+        self.judged_at = 0
 
     @rank_zero_only
     @torch.no_grad()
@@ -248,8 +257,9 @@ class Curve(Callback):
         self, trainer: pl.Trainer, pl_module: Any, *args: Any, **kwargs: Any
     ) -> None:
         step = trainer.global_step
-        if step % self.every_n_steps:
+        if step % self.every_n_steps or step == self.judged_at:  # not per accumulated batch
             return
+        self.judged_at = step
         pl_module.eval()
         photos = [photo.to(pl_module.device) for photo in self.photos]
         content = [pl_module.loss.content_features(photo) for photo in photos]

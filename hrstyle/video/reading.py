@@ -116,6 +116,7 @@ class Clip:
             seconds = min(self._length, duration - Fraction(start))
             self.expected = max(1, round(seconds * self.rate))
         self.damaged = False
+        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
         self._next_pts = 0  # for pictures without a time
         if start:
             early = 0 if self._stated is not None else _APART
@@ -185,7 +186,8 @@ class Clip:
                     self._going.discard(packet.stream_index)
                     last = None
                     break
-                # Times of a damaged clip may go back.
+                # Times of a damaged clip, or of two joined ones, may go back.
+                self.damaged |= last is not None and picture.pts < last.pts
                 last = picture if last is None or picture.pts > last.pts else last
         if last is not None and last.pts + last.duration > 0:
             yield _shown_until(last.pts + last.duration, last)
@@ -222,6 +224,11 @@ class Clip:
         shift = round(self._origin / packet.time_base)
         packet.pts -= shift
         packet.dts = None if packet.dts is None else packet.dts - shift
+        if packet.dts is not None:
+            if packet.dts <= self._latest.get(packet.stream_index, -math.inf):
+                self.damaged = True  # no file could hold it
+                return False
+            self._latest[packet.stream_index] = packet.dts
         return time >= 0 or self._origin == self._first  # what leads a clip prepares its decoder
 
     def _decode(self, packet: Any) -> Iterator[Picture]:

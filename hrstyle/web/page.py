@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio_client.utils import is_http_url_like
 
 from hrstyle import styles
 from hrstyle.errors import InputError
@@ -91,8 +90,6 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
                 slider, before, after, results = _results()
         # What scripts call takes and gives a single file.
         photo, result = gr.File(visible=False), gr.File(visible=False, label="Result")
-        for block in (photos, photo):
-            _refuse_addresses(block)
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painter"}
         button.click(
             paint,
@@ -218,18 +215,6 @@ def _paint(
                     raise
                 gr.Warning(str(error))  # and go on with the others
     return repaints
-
-
-def _refuse_addresses(block: gr.components.Component) -> None:
-    """Where a client names a file by its address, Gradio would fetch it, however large."""
-    move = block.async_move_resource_to_block_cache
-
-    async def checked(path: str | Path | None) -> str | None:
-        if is_http_url_like(str(path)):
-            raise gr.Error("Upload the photo itself, not its address.", print_exception=False)
-        return await move(path)
-
-    vars(block)["async_move_resource_to_block_cache"] = checked
 
 
 def _show(

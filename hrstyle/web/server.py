@@ -23,7 +23,7 @@ KEEP = 3600
 """Seconds until photos and results are deleted."""
 _BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
 # Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
-_CLOSED = ("/file=http", "/proxy=", "/process_recording", "/vibe-", "/deep_link")
+_CLOSED = ("/file=http", "/file/", "/proxy=", "/process_recording", "/vibe-", "/deep_link")
 
 
 def serve(
@@ -51,6 +51,7 @@ def serve(
         folder.mkdir()
         empty.mkdir()
         os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+        _reach_directly("127.0.0.1", "localhost", "::1", host)
         with chdir(empty):  # Gradio is free with what lies in the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
             Image.MAX_IMAGE_PIXELS = None  # the studio counts them
@@ -69,11 +70,12 @@ def serve(
 def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
     """The running page, a `gradio.Blocks`."""
     try:
-        import gradio  # noqa: F401
+        from gradio import processing_utils
     except ImportError as error:
         raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
     from starlette.middleware import Middleware
 
+    processing_utils.async_ssrf_protected_download = _refuse
     from hrstyle.web.page import PASTE, THEME, build, css
 
     page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
@@ -100,6 +102,19 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
     except OSError as error:  # taken since it was checked
         raise InputError(f"cannot listen on {host}, port {port}: {error}") from error
     return page
+
+
+def _reach_directly(*hosts: str) -> None:
+    """Gradio asks the page whether it is up, which no proxy of the user's could tell it."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), *hosts]))
+
+
+async def _refuse(*args: Any, **kwargs: Any) -> str:
+    """In place of Gradio's fetching what a request names by its address, however large."""
+    from gradio import Error
+
+    raise Error("Upload the photo itself, not its address.", print_exception=False)
 
 
 def check_address(host: str, port: int | None) -> None:
