@@ -202,7 +202,8 @@ def _to_8_bit(image: PILImage) -> PILImage:
         return np.nan_to_num((band * (255 / white)).clip(0, 255), copy=False).round()  # NaN: black
 
     result = Image.fromarray(_in_bands(values, scaled))
-    result.info |= image.info  # its colour profile, for one
+    if profile := image.info.get("icc_profile"):
+        result.info["icc_profile"] = profile
     return result
 
 

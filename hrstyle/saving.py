@@ -70,7 +70,8 @@ def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
 
 def check_longest(path: str | os.PathLike[str], longer: int) -> None:
     """Raise InputError unless that type of file holds a picture whose longer side is that long."""
-    most = _LONGEST.get(output_format(path), longer)
+    file_format = Image.registered_extensions().get(Path(path).suffix.lower(), "")
+    most = _LONGEST.get(file_format, longer)
     if longer > most:
         raise InputError(f"{path} holds {most} pixels a side, not {longer}; end the name in .png")
 

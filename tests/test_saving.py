@@ -6,7 +6,13 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
-from hrstyle.saving import check_output, output_format, save_image, write_atomically
+from hrstyle.saving import (
+    check_longest,
+    check_output,
+    output_format,
+    save_image,
+    write_atomically,
+)
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -62,6 +68,15 @@ def test_a_name_as_long_as_the_disk_allows(tmp_path):
     path = tmp_path / f"{'ü' * 125}.png"  # 254 bytes
     write_atomically(path, b"new")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"new"]
+
+
+def test_how_long_a_side_may_be():
+    check_longest("a.png", 10**6)
+    check_longest("a.gif", 200)  # of an animation
+    check_longest("a.JPG", 65500)
+    for name, longer in [("a.JPG", 65501), ("a.webp", 16384)]:
+        with pytest.raises(InputError, match=f"{longer - 1} pixels a side, not {longer}"):
+            check_longest(name, longer)
 
 
 def test_check_output_knows_what_saving_would_say(tmp_path):
