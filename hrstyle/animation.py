@@ -126,7 +126,7 @@ def write_animation(
         Width and height.
 
     Raises:
-        InputError: see `animation_format`; or what `frames` raises.
+        InputError: see `animation_format`; what `frames` raises; or no room for the frames.
     """
     file_format = animation_format(name)
     check_quality(quality)

@@ -56,7 +56,7 @@ class Trained:
         base: `fingerprint` of the network that its training started from, "" if from nothing.
             Networks that have it in common can be mixed.
         together: of a checkpoint of several styles (`hrstyle.train.shared`), their names; the
-            generator is then half of each of them, and none.
+            generator then holds what they have in common, and is no style by itself.
     """
 
     generator: Generator
@@ -238,7 +238,9 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         described |= {key: hparams[key] for key in ("credit", "base") if key in hparams}
         parts = (key.split(".") for key in checkpoint["state_dict"])
         described["together"] = tuple(
-            dict.fromkeys(part[2] for part in parts if part[:2] == ["shared", "styles"])
+            dict.fromkeys(
+                part[2] for part in parts if part[:2] == ["shared", "styles"] and part[2:]
+            )
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a checkpoint of hrstyle.train") from error

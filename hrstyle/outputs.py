@@ -2,7 +2,7 @@
 
 A folder stands for the pictures in it, whose results lie in the output folder as the photos do. A
 result keeps its photo's name. Its ending changes where that type cannot be written or another one
-is asked for, as in `dot.gif` -> `dot.png` (an animated GIF stays one); where that would give two
+is asked for, as in `dot.gif` -> `dot.png` (an animated GIF may stay one); where that would give two
 results one name, the whole old name is kept: `dot.gif` and `dot.png` become `dot.gif.png` and
 `dot.png`.
 """

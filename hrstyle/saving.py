@@ -58,13 +58,11 @@ def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
     """The `output_format` of a name that such a picture can be saved as.
 
     Raises:
-        InputError: see `output_format`; or transparency in a JPEG, BMP or PPM; or a side that is
-            too long.
+        InputError: see `output_format`; or transparency in a JPEG, BMP or PPM.
     """
     file_format, alpha = output_format(path), alpha_of(image)
     if file_format in _OPAQUE and alpha and alpha.getextrema() != (255, 255):
         raise InputError(f"{path}: {file_format} cannot hold transparency; end the name in .png")
-    check_longest(path, max(image.size))
     return file_format
 
 
@@ -73,7 +71,9 @@ def check_longest(path: str | os.PathLike[str], longer: int) -> None:
     file_format = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     most = _LONGEST.get(file_format, longer)
     if longer > most:
-        raise InputError(f"{path} holds {most} pixels a side, not {longer}; end the name in .png")
+        raise InputError(
+            f"{path} can hold at most {most} pixels a side, not {longer}; end the name in .png"
+        )
 
 
 def save_image(
@@ -96,6 +96,7 @@ def save_image(
             is not writable.
     """
     check_output(image, path)
+    check_longest(path, max(image.size))
     with open_atomically(path) as file:
         write_image(image, file, path, quality=quality, strip=strip)
 
@@ -110,6 +111,7 @@ def write_image(
 ) -> None:
     """`save_image` to an open file; `name` says the format by its ending."""
     file_format = check_output(image, name)
+    check_longest(name, max(image.size))
     if file_format in _OPAQUE and image.mode == "RGBA":
         image = image.convert("RGB")
     options = save_options(image, file_format, strip=strip)

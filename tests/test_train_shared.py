@@ -209,8 +209,11 @@ def test_of_several_batches_a_step_is_averaged_and_judged_once(tmp_path):
     run(tmp_path, 2, preview=1, accumulate=3, average=0.5)
     with (tmp_path / "curve.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["1"] * 3 + ["2"] * 3
+    run(tmp_path, 3, preview=1, accumulate=3, average=0.5, ckpt_path="last")
+    with (tmp_path / "curve.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)][6:] == ["3"] * 3
     state = torch.load(tmp_path / LAST, weights_only=True)["state_dict"]
-    assert state["average.n_averaged"] == 2
+    assert state["average.n_averaged"] == 3
 
 
 @pytest.mark.slow

@@ -154,9 +154,9 @@ def train(
     With a `StyleSet` and a `SharedStyleTransfer`, all its styles are trained together and each gets
     its small file, as does the base that they have in common.
 
-    There is `last.ckpt` to resume from or to load, `tensorboard/`, `preview.png`, and once all
-    steps are done `<style>.safetensors`, the small file to share; after training on one photo also
-    `<photo>-<style>.png`, its repaint.
+    There is `last.ckpt` to resume from and, of one style, to load, `tensorboard/`, `preview.png`,
+    and once all steps are done `<style>.safetensors`, the small file to share; after training on
+    one photo also `<photo>-<style>.png`, its repaint.
 
     Args:
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is

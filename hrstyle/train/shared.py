@@ -251,6 +251,9 @@ class Curve(Callback):
         self.every_n_steps = every_n_steps
         self.judged_at = 0
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self.judged_at = trainer.global_step
+
     @rank_zero_only
     @torch.no_grad()
     def on_train_batch_end(

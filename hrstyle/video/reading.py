@@ -225,7 +225,7 @@ class Clip:
         packet.pts -= shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         if packet.dts is not None:
-            if packet.dts <= self._latest.get(packet.stream_index, -math.inf):
+            if packet.dts < self._latest.get(packet.stream_index, -math.inf):
                 self.damaged = True  # no file could hold it
                 return False
             self._latest[packet.stream_index] = packet.dts

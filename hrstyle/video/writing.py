@@ -129,6 +129,7 @@ class Writer:
         self._format = _format(path)
         self._time_base = time_base
         self._next = -math.inf
+        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
         self._durations: dict[int, int] = {}  # of the pictures that the encoder holds
         loop = {} if self._format.sound else {"loop": "0"}  # without end
         self._container = av.open(file, "w", format=self._format.muxer, options=loop)
@@ -207,6 +208,11 @@ class Writer:
     def add_sound(self, packet: Any, track: int) -> None:
         """Add a packet of the stream `sound[track]`, as it is."""
         packet.stream = self._tracks[track]
+        if packet.dts is not None:
+            # Only Matroska can hold two of one time.
+            if packet.dts == self._latest.get(track) and self._container.format.name != "matroska":
+                return
+            self._latest[track] = packet.dts
         self._container.mux(packet)
 
     def __enter__(self) -> "Writer":

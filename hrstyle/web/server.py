@@ -23,7 +23,14 @@ KEEP = 3600
 """Seconds until photos and results are deleted."""
 _BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
 # Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
-_CLOSED = ("/file=http", "/file/", "/proxy=", "/process_recording", "/vibe-", "/deep_link")
+_CLOSED = (
+    "/file=http",
+    "/gradio_api/file/",
+    "/proxy=",
+    "/process_recording",
+    "/vibe-",
+    "/deep_link",
+)
 
 
 def serve(
