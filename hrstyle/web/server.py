@@ -25,7 +25,7 @@ _BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with tra
 # Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
 _CLOSED = (
     "/file=http",
-    "/gradio_api/file/",
+    "gradio_api/file/",  # the older name of /file=
     "/proxy=",
     "/process_recording",
     "/vibe-",
