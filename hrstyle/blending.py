@@ -1,6 +1,4 @@
-"""Two pictures in one: a repaint and its photo, or the large strokes of one repaint and the fine
-paint of another.
-"""
+"""Two pictures in one: a repaint and its photo."""
 
 import os
 from numbers import Real
@@ -8,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, alpha_of, image_of, to_rgb
-from hrstyle.tensors import from_bytes, resize, to_bytes
+from hrstyle.tensors import from_bytes, to_bytes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
@@ -114,44 +111,3 @@ def recolour(picture: Tensor, photo: Tensor) -> Tensor:
     weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     change = ((picture - photo) * weights).sum(1, keepdim=True)
     return (photo + change).clamp(0, 1)
-
-
-def with_coarse(fine: Tensor, coarse: Tensor) -> Tensor:
-    """The details of one picture on what a smaller one looks like; overwrites `fine`, and gives it.
-
-    Where they differ at its size, the smaller one decides: fine + enlarged(coarse - reduced(fine)),
-    as levels of a Laplacian pyramid are put together (Burt & Adelson 1983).
-
-    Args:
-        fine, coarse: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1], in two sizes.
-    """
-    are_bytes = fine.dtype == torch.uint8
-    height, width = fine.shape[:2] if are_bytes else fine.shape[-2:]
-    low, narrow = coarse.shape[:2] if are_bytes else coarse.shape[-2:]
-    reduced = resize(fine, (low, narrow))
-
-    def values(picture: Tensor, rows: slice) -> Tensor:
-        return from_bytes(picture[rows]) if are_bytes else picture[..., rows, :].float()
-
-    for top in range(0, height, _ROWS):
-        rows = slice(top, min(top + _ROWS, height))
-        at = torch.arange(rows.start, rows.stop, dtype=torch.float32, device="cpu")
-        at = ((at + 0.5) * (low / height) - 0.5).clamp(0, low - 1)
-        first = int(at[0])
-        needed = slice(first, min(int(at[-1]) + 2, low))
-        change = values(coarse, needed) - values(reduced, needed)
-        enlarged = _at_rows(change, (at - first).to(change.device))
-        enlarged = F.interpolate(enlarged, (len(at), width), mode="bilinear", align_corners=False)
-        new = values(fine, rows) + enlarged
-        if are_bytes:
-            fine[rows] = to_bytes(new)
-        else:
-            fine[..., rows, :] = new.clamp_(0, 1).to(fine)
-    return fine
-
-
-def _at_rows(values: Tensor, at: Tensor) -> Tensor:
-    """Rows of `values`, `(N, C, H, W)`, at places between 0 and H - 1, linear in between."""
-    above = at.long()
-    below = (above + 1).clamp(max=values.shape[-2] - 1)
-    return torch.lerp(values[..., above, :], values[..., below, :], (at - above)[:, None])

@@ -212,6 +212,12 @@ def alpha_of(image: PILImage) -> PILImage | None:
     return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
 
 
+def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`(H, W, 3)` uint8 at another height and width, bicubic, with the filter widened to reduce."""
+    resized = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.array(resized)
+
+
 def to_array(image: PILImage) -> NDArray[np.uint8]:
     """Pillow image of any mode -> a new array `(H, W, 3)`, uint8."""
     return np.array(to_rgb(image), dtype=np.uint8)

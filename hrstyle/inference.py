@@ -1,6 +1,7 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
 
-A large photo takes a second one, over the photo made small; see `hrstyle.strokes`.
+A large photo is painted small (`hrstyle.strokes`); `hrstyle.brush` makes paint of what comes out,
+and enlarges it.
 """
 
 import os
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, overload
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -34,6 +36,7 @@ def check_options(
     *,
     strength: float = 1.0,
     stroke_size: float | None = None,
+    brush: bool = True,
     keep_colours: bool | float = False,
     mask: Mask | None = None,
     size: int | None = None,
@@ -53,6 +56,8 @@ def check_options(
             f"stroke_size={stroke_size!r} must be from {SMALLEST_STROKES} to {LARGEST_STROKES};"
             " 2 doubles the strokes"
         )
+    if not isinstance(brush, bool | np.bool_):
+        raise InputError(f"brush={brush!r} must be true or false")
     check_colours(keep_colours)
     if size is not None and not (isinstance(size, Integral) and 1 <= size <= LONGEST_SIDE):
         raise InputError(
@@ -136,6 +141,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
+        brush: bool = ...,
         keep_colours: bool | float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
@@ -150,6 +156,7 @@ class Stylizer:
         *,
         strength: float = ...,
         stroke_size: float | None = ...,
+        brush: bool = ...,
         keep_colours: bool | float = ...,
         mask: Mask | None = ...,
         size: int | None = ...,
@@ -163,6 +170,7 @@ class Stylizer:
         *,
         strength: float = 1.0,
         stroke_size: float | None = None,
+        brush: bool = True,
         keep_colours: bool | float = False,
         mask: Mask | None = None,
         size: int | None = None,
@@ -183,11 +191,11 @@ class Stylizer:
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
             strength: from 0, the photo itself, to 1, the style.
             stroke_size: how large the strokes are; 1 is as trained, some ten pixels wide. None:
-                as the picture's size asks, see `strokes_for`: 1 up to 2.3 megapixels, 2.8
-                for 12. Above 1 the picture is painted that many times smaller,
-                enlarged, and painted again: the small one gives it its large strokes and colours,
-                the second pass their fine paint. Below 1 it is painted larger and reduced, and the
-                larger picture is in memory.
+                as the picture's size asks, see `strokes_for`: 1 up to 0.6 megapixels, 4.5 for 12.
+                Above 1 the picture is painted that many times smaller, and enlarged. Below 1 it is
+                painted larger and reduced, and the larger picture is in memory.
+            brush: make paint of what the network gives: its grain is drawn out along the strokes,
+                and runs together into daubs, see `hrstyle.brush`. False: as the network gives it.
             keep_colours: how much of the photo's colours, from 0 (False), none, to 1 (True), all:
                 then only the brightness is painted. With 0.5 things keep their hues, and the
                 painting its palette.
@@ -198,9 +206,8 @@ class Stylizer:
                 enlarged before it is painted. None: the photo's own.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes; None: half of
                 what is free, but at least 1 GB. A picture that would take more is streamed. What is
-                taken in any case: the 8-bit picture (and a second, where `stroke_size` is
-                not 1), and some 150 MB for each 10,000 pixels of its
-                width.
+                taken in any case: the 8-bit picture and a second, and some 150 MB for each 10,000
+                pixels of its width.
             progress: show a progress bar while a picture is streamed.
 
         Returns:
@@ -215,12 +222,14 @@ class Stylizer:
         check_options(
             strength=strength,
             stroke_size=stroke_size,
+            brush=brush,
             keep_colours=keep_colours,
             size=size,
             max_memory=max_memory,
         )
         budget = share_of_free(self.device) if max_memory is None else bytes_of(max_memory)
-        how: dict[str, Any] = {"stroke_size": stroke_size, "budget": budget, "progress": progress}
+        how: dict[str, Any] = {"stroke_size": stroke_size, "brush": bool(brush)}
+        how |= {"budget": budget, "progress": progress}
         after = {"strength": strength, "keep_colours": keep_colours, "mask": mask}
         if isinstance(image, Tensor):
             check_tensor(image)

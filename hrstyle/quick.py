@@ -17,12 +17,13 @@ import platformdirs
 from PIL import Image
 
 from hrstyle import __version__
+from hrstyle.brush import brushed
 from hrstyle.compiled import compile_model
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array
+from hrstyle.images import PILImage, Source, alpha_of, image_of, resize_array, to_array
 from hrstyle.metadata import kept_info
 from hrstyle.saving import write_atomically
-from hrstyle.strokes import LARGEST_IN_ONE_PASS
+from hrstyle.strokes import PAINTED, size_to_paint, strokes_for
 from hrstyle.styles import weights_file
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _MAKERS = ("checkpoint.py", "generator.py", "paper.py", "engine/layers.py", "eng
 
 
 class QuickStylizer:
-    """As much of `hrstyle.inference.Stylizer` as photos up to `LARGEST_IN_ONE_PASS` need.
+    """As much of `hrstyle.inference.Stylizer` as photos need that are painted as usual.
 
     On CPUs, in float32.
 
@@ -54,9 +55,14 @@ class QuickStylizer:
     def stylize(self, image: Source) -> PILImage:
         """Repaint a picture; see `Stylizer.stylize`."""
         picture = image_of(image)
-        values = to_array(picture).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
+        pixels = to_array(picture)
+        height, width, _ = pixels.shape
+        small = size_to_paint((height, width), strokes_for(height * width))
+        if small != (height, width):
+            pixels = resize_array(pixels, small)
+        values = pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
         painted = (self._run(values)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8)
-        result = Image.fromarray(painted)
+        result = Image.fromarray(brushed(painted, (height, width)))
         if (alpha := alpha_of(picture)) is not None:
             result.putalpha(alpha)
         result.info.update(kept_info(picture))
@@ -130,7 +136,7 @@ def keep(
     from hrstyle.engine.sweeps import memory_of_pass
 
     layers = read_layers(stylizer.generator)
-    if memory_of_pass(layers, pixels=LARGEST_IN_ONE_PASS, itemsize=4) > LEAST:
+    if memory_of_pass(layers, pixels=PAINTED, itemsize=4) > LEAST:
         return
     with suppress(OSError, InputError, ImportError):
         from hrstyle.engine.onnx import onnx_bytes

@@ -1,14 +1,12 @@
 """Pictures as tensors: Pillow images <-> `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, check_range, to_array
+from hrstyle.images import PILImage, check_range, resize_array, to_array
 
 
 def check_tensor(image: Tensor) -> None:
@@ -21,6 +19,12 @@ def check_tensor(image: Tensor) -> None:
     if not image.is_floating_point():
         raise InputError(f"a tensor of {image.dtype} is not a picture; give float values in [0, 1]")
     check_range(image.min().item(), image.max().item())
+
+
+def size_of(picture: Tensor) -> tuple[int, int]:
+    """Height and width of `(H, W, 3)` uint8 or `(N, 3, H, W)` float."""
+    height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
+    return height, width
 
 
 def to_tensor(image: PILImage) -> Tensor:
@@ -47,9 +51,9 @@ def to_pil(picture: Tensor) -> PILImage:
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture at another height and width, bicubic, with the filter widened to reduce.
 
-    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is of the same kind.
+    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is a new one of the same kind.
     """
-    how: dict[str, Any] = {"size": size, "mode": "bicubic", "antialias": True}
     if picture.dtype == torch.uint8:
-        return F.interpolate(picture.permute(2, 0, 1)[None], **how)[0].permute(1, 2, 0).contiguous()
-    return F.interpolate(picture.float(), **how).clamp_(0, 1).to(picture.dtype)
+        return torch.from_numpy(resize_array(picture.numpy(), size))
+    resized = F.interpolate(picture.float(), size=size, mode="bicubic", antialias=True)
+    return resized.clamp_(0, 1).to(picture.dtype)

@@ -1,14 +1,11 @@
-import functools
-
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
-from hrstyle.blending import blend, mask_image, recolour, soft_mask, with_coarse
+from hrstyle.blending import blend, mask_image, recolour, soft_mask
 from hrstyle.errors import InputError
-from hrstyle.tensors import resize, to_bytes, to_pil
+from hrstyle.tensors import to_bytes, to_pil
 
 
 @pytest.fixture
@@ -94,41 +91,3 @@ def test_recolour_takes_brightness_from_one_and_colours_from_the_other():
     assert np.abs(cb - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 1]).max() <= 2
     assert np.abs(cr - np.asarray(to_pil(photo).convert("YCbCr"), int)[..., 2]).max() <= 2
     assert recolour(torch.ones_like(photo), photo).max() == 1
-
-
-def test_with_coarse_at_whole_factors_is_a_laplacian_pyramid(pair):
-    fine, coarse = pair[0][:1], resize(pair[1][:1], (50, 10)) * 0.2 + 0.4
-    enlarged = functools.partial(
-        F.interpolate, size=(150, 20), mode="bilinear", align_corners=False
-    )
-    expected = (fine + enlarged(coarse) - enlarged(resize(fine, (50, 10)))).clamp(0, 1)
-    torch.testing.assert_close(with_coarse(fine.clone(), coarse), expected, atol=1e-6, rtol=0)
-
-
-def test_with_coarse_whatever_torch_takes_unasked(pair):
-    fine, coarse = pair[0][:1], resize(pair[1][:1], (50, 10))
-    expected = with_coarse(fine.clone(), coarse)
-    torch.set_default_dtype(torch.float64)
-    try:
-        assert torch.equal(with_coarse(fine.clone(), coarse), expected)
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.parametrize("size", [(43, 11), (1, 1), (150, 20)])
-def test_with_coarse_looks_like_the_coarse_picture(pair, size):
-    fine = 0.6 + 0.2 * pair[0]
-    coarse = 0.1 + 0.4 * resize(pair[1].roll(3, -1), size)
-    off = (resize(fine, size) - coarse).abs().mean()
-    result = with_coarse(fine.clone(), coarse)
-    assert (resize(result, size) - coarse).abs().mean() < off / 10
-    assert result.std() > 0.02
-
-
-def test_with_coarse_of_bytes_is_that_of_floats(pair):
-    fine, coarse = to_bytes(pair[0][0]), to_bytes(resize(pair[1][:1], (61, 9)))
-    floats = [p.permute(2, 0, 1)[None] / 255 for p in (fine, coarse)]
-    expected = to_bytes(with_coarse(floats[0], floats[1]))
-    result = with_coarse(fine.clone(), coarse)
-    assert result.dtype == torch.uint8
-    assert (result.int() - expected.int()).abs().max() <= 2

@@ -43,7 +43,7 @@ def wants_a_tensor(x):
 def test_a_network_that_cannot_be_streamed_is_run_as_it_is(network):
     stylizer = Stylizer(Inverted(network), style="mine", device="cpu")
     picture = torch.ones(1, 3, 600, 600)
-    assert stylizer.stylize(picture, max_memory=1).max() == 0
+    assert stylizer.stylize(picture, max_memory=1, brush=False).max() == 0
     with pytest.raises(InputError, match="cannot run this generator"):
         Stylizer(Inverted(network), style="mine", engine="openvino")
 
@@ -57,14 +57,15 @@ def test_a_large_picture_is_streamed_to_the_same_result(stylizer, photo, max_mem
     picture = large(photo)
     expected = stylizer.generator(to_tensor(picture)).clamp(0, 1).mul(255)[0].permute(1, 2, 0)
     assert stylizer.painter._should_stream(1, 901, 1200, bytes_of(max_memory))
-    result = np.asarray(stylizer.stylize(picture, max_memory=max_memory)).astype(float)
+    how = {"stroke_size": 1, "brush": False, "max_memory": max_memory}
+    result = np.asarray(stylizer.stylize(picture, **how)).astype(float)
     assert np.abs(result - expected.numpy()).max() <= 1
 
 
 def test_large_tensors_and_batches_are_streamed(stylizer):
     batch = torch.rand(2, 3, 330, 500)
     assert stylizer.painter._should_stream(2, 330, 500, 1e9)
-    result = stylizer.stylize(batch)
+    result = stylizer.stylize(batch, brush=False)
     assert (result - stylizer.generator(batch).clamp(0, 1)).abs().max() * 255 < 1
     assert stylizer.stylize(batch.half()).dtype == torch.float16
 

@@ -66,6 +66,12 @@ def existing(arguments: argparse.Namespace) -> str:
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
 
 
+def add_brush(command: argparse.ArgumentParser) -> None:
+    """Add the option that leaves a picture as the network painted it."""
+    command.add_argument("--no-brush", dest="brush", action="store_const", const=False,
+        help="leave the grain of the network, which is made strokes otherwise")  # fmt: skip
+
+
 def add_colours(command: argparse.ArgumentParser, whose: str) -> None:
     """Add the options that say whose colours a result has."""
     group = command.add_mutually_exclusive_group()

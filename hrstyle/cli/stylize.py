@@ -13,6 +13,7 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
+    add_brush,
     add_colours,
     add_existing,
     add_json,
@@ -82,8 +83,9 @@ def add(commands: Any) -> None:
         type=float,
         metavar="TIMES",
         help="how large the strokes are: 1 as trained, 3 three times that (without it, as the"
-        " size asks: 1 up to 2.3 megapixels, 2.8 for 12)",
+        " size asks: 1 up to 0.6 megapixels, 4.5 for 12)",
     )
+    add_brush(stylize)
     add("--refine", type=int, metavar="STEPS",
         help="fit the style to each photo first: richer, and more like the painting. 25 steps are"
         " good, and take one or two minutes a photo on two cores")  # fmt: skip
@@ -118,12 +120,11 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.batch import repaint_files
     from hrstyle.quick import keep, network_file, quick_stylizer
     from hrstyle.saving import check_quality
-    from hrstyle.strokes import LARGEST_IN_ONE_PASS
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
     Image.MAX_IMAGE_PIXELS = None
-    options = given(arguments, "strength", "stroke_size", "keep_colours", "mask", "size")
+    options = given(arguments, "strength", "stroke_size", "brush", "keep_colours", "mask", "size")
     options |= given(arguments, "max_memory")
     if options:
         from hrstyle.inference import check_options
@@ -144,7 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
     style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
     pixels = _pixels(jobs, arguments.size)
     plain = not (options or refining) and how.items() <= _USUAL.items()
-    network = network_file(style) if plain and pixels <= LARGEST_IN_ONE_PASS else None
+    network = network_file(style) if plain and pixels < math.inf else None
     if pixels <= SMALL:
         how.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None

@@ -9,6 +9,7 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
+    add_brush,
     add_colours,
     add_existing,
     add_json,
@@ -25,7 +26,8 @@ examples:
 The result has the clip's times and its sound, as they are. It is .mp4, .m4v, .mov or .mkv (H.264),
 .webm (VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
 """
-_OPTIONS = ("size", "start", "end", "crf", "steady", "strength", "stroke_size", "keep_colours")
+_STYLIZE = ("strength", "stroke_size", "brush", "keep_colours")
+_OPTIONS = ("size", "start", "end", "crf", "steady", *_STYLIZE)
 
 
 def add(commands: Any) -> None:
@@ -49,6 +51,7 @@ def add(commands: Any) -> None:
         help="how much of the style: 0 is the clip, 1 (without it) the style")  # fmt: skip
     add("--stroke-size", type=float, metavar="TIMES",
         help="how large the strokes are, see hrstyle stylize (as its size asks)")  # fmt: skip
+    add_brush(video)
     add_colours(video, "the clip's")
     add("--crf", type=float, metavar="0...51",
         help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip

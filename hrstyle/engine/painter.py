@@ -5,11 +5,22 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hrstyle.blending import with_coarse
+from hrstyle.brush import (
+    DAUB_MARGIN,
+    DRAW_MARGIN,
+    brushed,
+    contrast,
+    draw_out,
+    in_bands,
+    run_together,
+    steps,
+)
 from hrstyle.engine.devices import find_device, find_dtype
 from hrstyle.engine.layers import read_layers
 from hrstyle.engine.openvino import openvino_model
@@ -18,7 +29,8 @@ from hrstyle.engine.sweeps import memory_of_pass
 from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.tensors import from_bytes, resize, to_bytes
+from hrstyle.strokes import size_to_paint
+from hrstyle.tensors import from_bytes, resize, size_of, to_bytes
 
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16
@@ -105,27 +117,53 @@ class Painter:
         self._paint_bytes(picture, budget, progress)
         return picture
 
-    def paint_strokes(self, picture: Tensor, *, stroke_size: float, **how: Any) -> Tensor:
-        """`paint` with strokes of another size than trained.
+    def paint_strokes(
+        self, picture: Tensor, *, stroke_size: float, brush: bool, **how: Any
+    ) -> Tensor:
+        """`paint` with strokes of another size than trained, and as paint.
 
         Args:
             picture: see `paint`.
             stroke_size: times as large as trained.
+            brush: make paint of it, see `hrstyle.brush`.
             how: the other keywords of `paint`.
 
         Returns:
             See `paint`. The picture is overwritten at size 1 alone.
         """
-        if stroke_size == 1:
-            return self.paint(picture, **how)
-        height, width = picture.shape[:2] if picture.dtype == torch.uint8 else picture.shape[-2:]
-        other = (max(1, round(height / stroke_size)), max(1, round(width / stroke_size)))
-        painted = self.paint(resize(picture, other), **how)
-        enlarged = resize(painted, (height, width))
-        if stroke_size < 1:
-            return enlarged
-        # An enlarged stroke is blurred. As a photo, it is what the next pass gives edges to.
-        return with_coarse(self.paint(enlarged, **how), painted)
+        height, width = size_of(picture)
+        if stroke_size != 1:
+            picture = resize(picture, size_to_paint((height, width), stroke_size))
+        painted = self.paint(picture, **how)
+        if brush:
+            end = (height, width) if stroke_size > 1 else size_of(painted)
+            painted = self._brushed(painted, end)
+        return painted if stroke_size == 1 else resize(painted, (height, width))
+
+    def _brushed(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        if picture.dtype == torch.uint8:
+            return torch.from_numpy(brushed(picture.numpy(), size))
+        drawn = self._over(draw_out, picture, DRAW_MARGIN)
+        how: dict[str, Any] = {"dim": (-2, -1), "correction": 0, "keepdim": True}
+        std, mean = torch.std_mean(picture.float(), **how)
+        less, middle = torch.std_mean(drawn.float(), **how)
+        picture = ((drawn - middle) * contrast(std, less) + mean).clamp(0, 1).to(picture)
+        for step in steps(size_of(picture), size):
+            picture = self._over(run_together, resize(picture, step), DAUB_MARGIN)
+        return picture
+
+    def _over(self, work: Callable[[Tensor], Tensor], batch: Tensor, margin: int) -> Tensor:
+        result = torch.empty_like(batch)
+
+        def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
+            down, right = (torch.from_numpy(at).to(batch.device) for at in (rows, columns))
+            return batch[:, :, down][..., right].to(self.device, torch.float32)
+
+        def write(row: int, planes: Tensor) -> None:
+            result[:, :, row : row + planes.shape[2]] = planes
+
+        in_bands(work, read, write, size=size_of(batch), margin=margin)
+        return result
 
     def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
         height, width, _ = pixels.shape

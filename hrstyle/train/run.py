@@ -21,6 +21,7 @@ from hrstyle.generator import Generator
 from hrstyle.images import PILImage, alpha_of, open_image, to_array
 from hrstyle.losses import PerceptualLoss
 from hrstyle.saving import save_image
+from hrstyle.strokes import strokes_for
 from hrstyle.styles import Style, StyleSet, names
 from hrstyle.train.callbacks import (
     Preview,
@@ -129,7 +130,10 @@ def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) 
     pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
     budget = share_of_free(painter.device)
-    painted = Image.fromarray(painter.paint(pixels, budget=budget, progress=False).numpy())
+    times = strokes_for(pixels.shape[0] * pixels.shape[1])
+    how: dict[str, Any] = {"stroke_size": times, "brush": True}
+    pixels = painter.paint_strokes(pixels, budget=budget, progress=False, **how)
+    painted = Image.fromarray(pixels.numpy())
     if alpha is not None:
         painted.putalpha(alpha)
     return painted
