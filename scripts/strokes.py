@@ -1,9 +1,9 @@
-"""Draw scripts/strokes.jpg: a large photo in one pass, and with larger strokes.
+"""Draw scripts/strokes.jpg: a large photo as the network paints it, and as paint.
 
     python scripts/strokes.py PHOTO scripts/strokes.jpg
 
-Left with strokes as trained, right as stylize paints it unless told otherwise, or with
---stroke-size; above all of it, below a piece pixel for pixel.
+Left a pass of the network over the whole photo, right as stylize paints it unless told otherwise,
+or with --stroke-size; above all of it, below a piece pixel for pixel.
 """
 
 import argparse
@@ -33,8 +33,10 @@ def main() -> None:
     photo = to_rgb(open_image(arguments.photo))
     stylizer = hrstyle.load(arguments.style)
     sheet = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT), "white")
-    for column, size in enumerate((1.0, arguments.stroke_size)):
-        painted = stylizer.stylize(photo, stroke_size=size, progress=True)
+    for column, how in enumerate(
+        ({"stroke_size": 1, "brush": False}, {"stroke_size": arguments.stroke_size})
+    ):
+        painted = stylizer.stylize(photo, progress=True, **how)
         left, top = (
             round((length - piece) * share)
             for length, piece, share in zip(
