@@ -18,19 +18,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageStat
+from PIL import Image
 
-from hrstyle.images import resize_array
 from hrstyle.pipeline import WORKERS
 
 Planes = Any
 """`(…, 3, H, W)`, float32 in [0, 1]: an array of NumPy or a tensor of PyTorch."""
 
 _DIRECTIONS = 8
-_ROUNDS = 3
-_REACH = 4  # pixels that a line goes to either side, in each round
-_TAPER = [math.exp(-((2 * i / _REACH) ** 2) / 2) for i in range(_REACH + 1)]
-_TAPER = [weight / (2 * sum(_TAPER) - 1) for weight in _TAPER]
+_LINES = (1, 2), (2, 4), (2, 4)  # pixels to either side that a mean takes in, in each round
+_CENTRE, _TAPER = 1 / 2.98, (0.72 / 2.98, 0.27 / 2.98)  # their shares: Gaussian, together 1
 _SEEN = 5  # pixels around, from which the direction is taken
 _DAUB = 2  # pixels to either side from which a daub takes its colour
 _EVEN = 1e-5  # variance below which surroundings count as of one colour
@@ -38,20 +35,20 @@ _STEP = 1.7  # times, at most, that a picture is enlarged before its edges are m
 _MOST_CONTRAST = 1.3  # times, at most, that it is raised to what it was
 _BAND = 1 << 16  # pixels at a time: what is computed stays in the processor's cache
 
-DRAW_MARGIN, DAUB_MARGIN = _ROUNDS * _REACH + _SEEN, _DAUB
+DRAW_MARGIN, DAUB_MARGIN = _SEEN + sum(line[-1] for line in _LINES), _DAUB
 
 
 def draw_out(planes: Planes) -> Planes:
-    """Each place the mean along its stroke: lines of 9 pixels, three times.
+    """Each place the mean along its stroke, over 21 pixels, half of it within 5.
 
     Args:
         planes: with `DRAW_MARGIN` more on each side than what is given.
     """
     shares = _directions(planes)
     planes = _cut(planes, _SEEN)
-    for _ in range(_ROUNDS):
-        shares = [_cut(share, _REACH) for share in shares]
-        planes = _along(planes, shares)
+    for line in _LINES:
+        shares = [_cut(share, line[-1]) for share in shares]
+        planes = _along(planes, shares, line)
     return planes
 
 
@@ -90,21 +87,21 @@ def _box(plane: Planes, side: int) -> Planes:
     return sum(rows[..., i : i + width] for i in range(side)) / side**2
 
 
-def _along(planes: Planes, shares: list[Planes]) -> Planes:
+def _along(planes: Planes, shares: list[Planes], line: tuple[int, ...]) -> Planes:
     height, width = shares[0].shape[-2:]
 
-    def moved(down: int, right: int) -> Planes:
-        top, left = _REACH + down, _REACH + right
+    def moved(by: float, angle: float) -> Planes:
+        down, right = round(by * math.sin(angle)), round(by * math.cos(angle))
+        top, left = line[-1] + down, line[-1] + right
         return planes[..., top : top + height, left : left + width]
 
     result: Planes = 0
     for number, share in enumerate(shares):
         angle = math.pi * number / _DIRECTIONS
-        mean = _TAPER[0] * moved(0, 0)
-        for i in range(1, _REACH + 1):
-            right, down = round(i * math.cos(angle)), round(i * math.sin(angle))
-            pair = moved(down, right) + moved(-down, -right)
-            pair *= _TAPER[i]
+        mean = _CENTRE * moved(0, 0)
+        for by, weight in zip(line, _TAPER, strict=True):
+            pair = moved(by, angle) + moved(-by, angle)
+            pair *= weight
             mean += pair
         mean *= share[..., None, :, :]
         result += mean
@@ -178,16 +175,23 @@ def in_bands(
     """
     height, width = size
     columns = np.arange(-margin, width + margin).clip(0, width - 1)
-    rows = max(1, _BAND // width)
+    rows = max(_BAND // width, 2 * margin)  # of a wide picture, too, less around than in a band
 
     def band(top: int) -> None:
         bottom = min(top + rows, height)
         around = np.arange(top - margin, bottom + margin).clip(0, height - 1)
         write(top, work(read(around, columns)))
 
-    with ThreadPoolExecutor(threads) as pool:
+    if threads == 1:  # the caller's, which may be in a mode or a stream of its own
+        for top in range(0, height, rows):
+            band(top)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
         for done in [pool.submit(band, top) for top in range(0, height, rows)]:
             done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
 
 
 def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -198,29 +202,49 @@ def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
         size: height and width of what is given, none less than the picture's.
     """
     drawn = _on_bytes(draw_out, pixels, DRAW_MARGIN)
-    before, after = (ImageStat.Stat(Image.fromarray(picture)) for picture in (pixels, drawn))
     for channel in range(3):
-        times = contrast(np.array(before.stddev[channel]), np.array(after.stddev[channel]))
-        values = (np.arange(256) - after.mean[channel]) * times + before.mean[channel]
+        (mean, std), (middle, less) = (
+            _moments(picture[..., channel]) for picture in (pixels, drawn)
+        )
+        values = (np.arange(256) - middle) * contrast(std, less) + mean
         drawn[..., channel] = values.clip(0, 255).round().astype(np.uint8)[drawn[..., channel]]
     pixels = drawn
     for step in steps(pixels.shape[:2], size):
-        pixels = _on_bytes(run_together, resize_array(pixels, step), DAUB_MARGIN)
+        pixels = _on_bytes(run_together, pixels, DAUB_MARGIN, step)
     return pixels
 
 
+def _moments(plane: NDArray[np.uint8]) -> tuple[Any, Any]:
+    """Mean and standard deviation of bytes, which takes no more memory than they do."""
+    counts = np.bincount(plane.ravel(), minlength=256)
+    mean = np.average(np.arange(256), weights=counts)
+    return mean, np.average((np.arange(256) - mean) ** 2, weights=counts) ** 0.5
+
+
 def _on_bytes(
-    work: Callable[[Planes], Planes], pixels: NDArray[np.uint8], margin: int
+    work: Callable[[Planes], Planes],
+    pixels: NDArray[np.uint8],
+    margin: int,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
-    result = np.empty_like(pixels)
+    """`work` on a picture, enlarged to `size` band by band."""
+    height, width = size = size or pixels.shape[:2]
+    image, result = Image.fromarray(pixels), np.empty((height, width, 3), np.uint8)
 
     def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Planes:
-        planes = pixels[rows][:, columns].transpose(2, 0, 1)
+        if (width, height) == image.size:
+            band = pixels[rows]
+        else:
+            first, end = rows[0], rows[-1] + 1
+            box = (0, first * image.height / height, image.width, end * image.height / height)
+            enlarged = image.resize((width, end - first), Image.Resampling.BICUBIC, box)
+            band = np.asarray(enlarged)[rows - first]
+        planes = band[:, columns].transpose(2, 0, 1)
         return np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)
 
     def write(top: int, planes: Planes) -> None:
         values = (planes * 255).clip(0, 255).round()
         result[top : top + planes.shape[1]] = values.transpose(1, 2, 0)
 
-    in_bands(work, read, write, size=pixels.shape[:2], margin=margin, threads=WORKERS)
+    in_bands(work, read, write, size=size, margin=margin, threads=WORKERS)
     return result

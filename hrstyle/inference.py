@@ -206,8 +206,8 @@ class Stylizer:
                 enlarged before it is painted. None: the photo's own.
             max_memory: what the pass itself may allocate, as `"2GB"` or in bytes; None: half of
                 what is free, but at least 1 GB. A picture that would take more is streamed. What is
-                taken in any case: the 8-bit picture and a second, and some 150 MB for each 10,000
-                pixels of its width.
+                taken in any case: the 8-bit picture and two more, and, where it is streamed, some
+                150 MB for each 10,000 pixels of its width.
             progress: show a progress bar while a picture is streamed.
 
         Returns:

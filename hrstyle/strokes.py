@@ -11,6 +11,9 @@ SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 PAINTED = 600_000
 """Pixels of a picture on which the strokes that were trained look their best."""
 
+LARGEST = PAINTED * LARGEST_STROKES**2
+"""Pixels of the largest picture of which no more than `PAINTED` are painted, unless asked for."""
+
 
 def strokes_for(pixels: float) -> float:
     """The `stroke_size` that makes a picture of so many pixels look as one of `PAINTED` does.

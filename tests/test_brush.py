@@ -89,20 +89,39 @@ def test_bands_cannot_be_seen(monkeypatch):
     assert np.array_equal(brushed(pixels, (171, 133)), whole)
 
 
-def test_bands_hold_every_row_once_and_repeat_the_border():
-    picture = torch.arange(35.0).view(1, 7, 5)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_bands_hold_every_row_once_and_repeat_the_border(monkeypatch, threads):
+    monkeypatch.setattr(brush, "_BAND", 1)
+    picture = torch.arange(65.0).view(1, 13, 5)
     seen = []
     in_bands(
         lambda band: band,
         lambda rows, columns: picture[:, rows][..., columns],
         lambda top, band: seen.append((top, band)),
-        size=(7, 5),
+        size=(13, 5),
         margin=2,
+        threads=threads,
     )
-    ((top, band),) = seen
-    expected = torch.nn.functional.pad(picture[None], (2,) * 4, mode="replicate")[0]
-    assert top == 0
-    assert torch.equal(band, expected)
+    whole = torch.nn.functional.pad(picture[None], (2,) * 4, mode="replicate")[0]
+    assert [top for top, _ in sorted(seen, key=lambda item: item[0])] == [0, 4, 8, 12]
+    for top, band in seen:
+        assert torch.equal(band, whole[:, top : top + band.shape[1]])
+        assert band.shape[1] == min(4, 13 - top) + 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_in_a_band_is_the_end(threads):
+    done = []
+
+    def fail(band):
+        done.append(band)
+        raise MemoryError("too large")
+
+    pixels = np.zeros((3000, 100, 3), np.uint8)
+    how = {"size": (3000, 100), "margin": 2, "threads": threads}
+    with pytest.raises(MemoryError, match="too large"):
+        in_bands(fail, lambda rows, columns: pixels[rows][:, columns], print, **how)
+    assert len(done) < 4
 
 
 @pytest.mark.parametrize(
@@ -135,4 +154,12 @@ def test_contrast_and_brightness_are_what_they_were():
 def test_the_smallest_pictures():
     for size in ((1, 1), (1, 9), (2, 3)):
         pixels = np.random.default_rng(4).integers(0, 256, (*size, 3), dtype=np.uint8)
-        assert brushed(pixels, (3 * size[0], 3 * size[1])).shape == (3 * size[0], 3 * size[1], 3)
+        result = brushed(pixels, (3 * size[0], 3 * size[1]))
+        assert result.shape == (3 * size[0], 3 * size[1], 3)
+        assert abs(result.mean() - pixels.mean()) < 25
+
+
+def test_one_channel_without_a_difference():
+    pixels = np.random.default_rng(5).integers(0, 256, (503, 300, 3), dtype=np.uint8)
+    pixels[..., 1] = 163
+    assert (brushed(pixels, (503, 300))[..., 1] == 163).all()

@@ -198,6 +198,13 @@ def test_a_tensor_that_requires_grad(stylizer):
         assert not stylizer.stylize(photo, strength=strength).requires_grad
 
 
+def test_in_inference_mode_as_well(stylizer, small):
+    picture = to_tensor(small)
+    with torch.inference_mode():
+        inside = stylizer.stylize(picture, stroke_size=2)
+    assert torch.equal(inside, stylizer.stylize(picture, stroke_size=2))
+
+
 def test_bad_strengths(stylizer, small):
     for strength in (-0.1, 1.1, float("nan")):
         with pytest.raises(InputError, match="0 .the photo. to 1 .the style."):

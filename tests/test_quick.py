@@ -95,6 +95,8 @@ assert not {{"torch", "onnx", "pooch", "openvino_telemetry"}} & set(sys.modules)
     [
         ["--strength", "0.5"],
         ["--size", "80"],
+        ["--no-brush"],
+        ["--stroke-size", "2"],
         ["--keep-colours"],
         ["--dtype", "bfloat16"],
         ["--engine", "torch"],

@@ -36,7 +36,7 @@ STANDARD = "-"
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
 SMALL = 2**20
-"""Pixels that PyTorch paints while OpenVINO, which is faster then, gets ready."""
+"""Pixels that PyTorch has painted while OpenVINO, which is faster then, gets ready."""
 _USUAL = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
 """What a kept network is painted with. A GPU would start later than it has painted."""
 
@@ -120,6 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.batch import repaint_files
     from hrstyle.quick import keep, network_file, quick_stylizer
     from hrstyle.saving import check_quality
+    from hrstyle.strokes import LARGEST, strokes_for
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
@@ -145,8 +146,8 @@ def run(arguments: argparse.Namespace) -> None:
     style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
     pixels = _pixels(jobs, arguments.size)
     plain = not (options or refining) and how.items() <= _USUAL.items()
-    network = network_file(style) if plain and pixels < math.inf else None
-    if pixels <= SMALL:
+    network = network_file(style) if plain and pixels <= LARGEST else None
+    if pixels / (arguments.stroke_size or strokes_for(pixels)) ** 2 <= SMALL:
         how.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None
     if quick:

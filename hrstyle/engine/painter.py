@@ -138,7 +138,7 @@ class Painter:
         if brush:
             end = (height, width) if stroke_size > 1 else size_of(painted)
             painted = self._brushed(painted, end)
-        return painted if stroke_size == 1 else resize(painted, (height, width))
+        return painted if size_of(painted) == (height, width) else resize(painted, (height, width))
 
     def _brushed(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         if picture.dtype == torch.uint8:

@@ -22,7 +22,7 @@ MOST_PHOTOS = 20
 PREVIEW = 1280
 """Longer side of what the page shows, in pixels; the result itself is as large as the photo."""
 MEMORY = "1GB"
-"""For a pass: a photo of some megapixels is streamed, which takes less, and shows its progress."""
+"""For a pass: what needs more is streamed."""
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 """A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
