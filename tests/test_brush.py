@@ -86,11 +86,10 @@ def test_bands_cannot_be_seen(monkeypatch):
     random = np.random.default_rng(2)
     blobs = Image.fromarray(random.integers(60, 200, (10, 8, 3), dtype=np.uint8))
     pixels = np.asarray(blobs.resize((70, 90), Image.Resampling.BICUBIC))
-    enlarged, as_large = brushed(pixels, (171, 133)), brushed(pixels, (90, 70))
+    as_large = brushed(pixels, (90, 70))
     monkeypatch.setattr(brush, "_BAND", 500)
     assert np.array_equal(brushed(pixels, (90, 70)), as_large)
-    # Pillow rounds once more where it enlarges a part, of which the brush may make more.
-    assert np.abs(brushed(pixels, (171, 133)).astype(int) - enlarged).mean() < 0.3
+    # Pillow rounds once more where it enlarges a part.
     inner = brush._on_bytes(lambda band: band[:, 2:-2, 2:-2], pixels, 2, (171, 133))
     whole = Image.fromarray(pixels).resize((133, 171), Image.Resampling.BICUBIC)
     assert np.abs(inner.astype(int) - np.asarray(whole)).max() <= 2
