@@ -31,7 +31,9 @@ _CENTRE, _TAPER = 1 / 2.98, (0.72 / 2.98, 0.27 / 2.98)  # their shares: Gaussian
 _SEEN = 5  # pixels around, from which the direction is taken
 _DAUB = 2  # pixels to either side from which a daub takes its colour
 _EVEN = 1e-5  # variance below which surroundings count as of one colour
-_STEP = 1.7  # times, at most, that a picture is enlarged before its edges are made sharp again
+_STEP = (
+    1.7  # times, at most, that a picture is enlarged, after which its edges are made sharp again
+)
 _MOST_CONTRAST = 1.3  # times, at most, that it is raised to what it was
 _BAND = 1 << 16  # pixels at a time: what is computed stays in the processor's cache
 
@@ -175,7 +177,7 @@ def in_bands(
     """
     height, width = size
     columns = np.arange(-margin, width + margin).clip(0, width - 1)
-    rows = max(_BAND // width, 2 * margin)  # of a wide picture, too, less around than in a band
+    rows = max(_BAND // width, 2 * margin, 1)  # of a wide picture, too, less around than in a band
 
     def band(top: int) -> None:
         bottom = min(top + rows, height)
@@ -197,6 +199,8 @@ def in_bands(
 def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """A painted picture as paint, and enlarged.
 
+    After the last of several steps its edges are left soft: sharp ones would be stairs of pixels.
+
     Args:
         pixels: `(H, W, 3)`.
         size: height and width of what is given, none less than the picture's.
@@ -208,10 +212,10 @@ def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
         )
         values = (np.arange(256) - middle) * contrast(std, less) + mean
         drawn[..., channel] = values.clip(0, 255).round().astype(np.uint8)[drawn[..., channel]]
-    pixels = drawn
-    for step in steps(pixels.shape[:2], size):
-        pixels = _on_bytes(run_together, pixels, DAUB_MARGIN, step)
-    return pixels
+    *before, end = steps(pixels.shape[:2], size)
+    for step in before or [end]:
+        drawn = _on_bytes(run_together, drawn, DAUB_MARGIN, step)
+    return _enlarged(drawn, end) if before else drawn
 
 
 def _moments(plane: NDArray[np.uint8]) -> tuple[Any, Any]:
@@ -232,13 +236,7 @@ def _on_bytes(
     image, result = Image.fromarray(pixels), np.empty((height, width, 3), np.uint8)
 
     def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Planes:
-        if (width, height) == image.size:
-            band = pixels[rows]
-        else:
-            first, end = rows[0], rows[-1] + 1
-            box = (0, first * image.height / height, image.width, end * image.height / height)
-            enlarged = image.resize((width, end - first), Image.Resampling.BICUBIC, box)
-            band = np.asarray(enlarged)[rows - first]
+        band = _rows(image, size, rows[0], rows[-1] + 1)[rows - rows[0]]
         planes = band[:, columns].transpose(2, 0, 1)
         return np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)
 
@@ -248,3 +246,23 @@ def _on_bytes(
 
     in_bands(work, read, write, size=size, margin=margin, threads=WORKERS)
     return result
+
+
+def _enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    image, result = Image.fromarray(pixels), np.empty((*size, 3), np.uint8)
+
+    def write(top: int, band: NDArray[np.uint8]) -> None:
+        result[top : top + len(band)] = band
+
+    def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return _rows(image, size, rows[0], rows[-1] + 1)
+
+    in_bands(lambda band: band, read, write, size=size, margin=0, threads=WORKERS)
+    return result
+
+
+def _rows(image: Image.Image, size: tuple[int, int], first: int, end: int) -> NDArray[np.uint8]:
+    """Some rows of a picture enlarged to `size`, `(end - first, W, 3)`."""
+    height, width = size
+    box = (0, first * image.height / height, image.width, end * image.height / height)
+    return np.asarray(image.resize((width, end - first), Image.Resampling.BICUBIC, box))

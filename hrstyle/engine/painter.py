@@ -148,9 +148,10 @@ class Painter:
         std, mean = torch.std_mean(picture.float(), **how)
         less, middle = torch.std_mean(drawn.float(), **how)
         picture = ((drawn - middle) * contrast(std, less) + mean).clamp(0, 1).to(picture)
-        for step in steps(size_of(picture), size):
+        *before, end = steps(size_of(picture), size)
+        for step in before or [end]:
             picture = self._over(run_together, resize(picture, step), DAUB_MARGIN)
-        return picture
+        return resize(picture, end) if before else picture
 
     def _over(self, work: Callable[[Tensor], Tensor], batch: Tensor, margin: int) -> Tensor:
         result = torch.empty_like(batch)
