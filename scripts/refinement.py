@@ -20,7 +20,7 @@ from hrstyle.losses import PerceptualLoss
 from hrstyle.refinement import STEPS
 from hrstyle.saving import open_atomically
 from hrstyle.styles import gallery
-from hrstyle.tensors import to_pil, to_tensor
+from hrstyle.tensors import to_tensor
 from hrstyle.train.data import sample_path
 
 PAIRS = (
@@ -61,8 +61,9 @@ def main() -> None:
         start = time.perf_counter()
         fitted = refiner.fit(picture, progress=True)
         took.append(time.perf_counter() - start)
-        painted = [painter.stylize(picture) for painter in (stylizer, fitted)]
-        one, other = (loss(result, picture) for result in painted)
+        painters = (stylizer, fitted)
+        one, other = (loss(painter.stylize(picture, brush=False), picture) for painter in painters)
+        painted = [painter.stylize(photo) for painter in painters]
         ratios.append((other["loss"] / one["loss"]).item())
         parts = (f"{one[term]:.3f} → {other[term]:.3f}" for term in ("content", "style"))
         figures = f"{one['loss']:.2f} | {other['loss']:.2f} | {ratios[-1]:.2f}"
@@ -70,7 +71,7 @@ def main() -> None:
             f"| {photo_name} | `{style_name}` | {figures} | {' | '.join(parts)} | {took[-1]:.0f} |"
         )
         print(line, flush=True)
-        for column, image in enumerate((photo, *map(to_pil, painted))):
+        for column, image in enumerate((photo, *painted)):
             shown = image.copy()
             shown.thumbnail((SHOWN[0] - 4, SHOWN[1] - 4), Image.Resampling.LANCZOS)
             sheet.paste(shown, (column * SHOWN[0], row * SHOWN[1]))
