@@ -31,9 +31,7 @@ _CENTRE, _TAPER = 1 / 2.98, (0.72 / 2.98, 0.27 / 2.98)  # their shares: Gaussian
 _SEEN = 5  # pixels around, from which the direction is taken
 _DAUB = 2  # pixels to either side from which a daub takes its colour
 _EVEN = 1e-5  # variance below which surroundings count as of one colour
-_STEP = (
-    1.7  # times, at most, that a picture is enlarged, after which its edges are made sharp again
-)
+_STEP = 1.7  # times, at most, that a picture is enlarged before its edges are made sharp again
 _MOST_CONTRAST = 1.3  # times, at most, that it is raised to what it was
 _BAND = 1 << 16  # pixels at a time: what is computed stays in the processor's cache
 
@@ -41,7 +39,7 @@ DRAW_MARGIN, DAUB_MARGIN = _SEEN + sum(line[-1] for line in _LINES), _DAUB
 
 
 def draw_out(planes: Planes) -> Planes:
-    """Each place the mean along its stroke, over 21 pixels, half of it within 5.
+    """Each place the mean along its stroke, over 21 pixels, with a deviation of 3.3.
 
     Args:
         planes: with `DRAW_MARGIN` more on each side than what is given.
@@ -264,5 +262,7 @@ def _enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
 def _rows(image: Image.Image, size: tuple[int, int], first: int, end: int) -> NDArray[np.uint8]:
     """Some rows of a picture enlarged to `size`, `(end - first, W, 3)`."""
     height, width = size
+    if (width, height) == image.size:
+        return np.asarray(image.crop((0, first, width, end)))
     box = (0, first * image.height / height, image.width, end * image.height / height)
     return np.asarray(image.resize((width, end - first), Image.Resampling.BICUBIC, box))
