@@ -253,8 +253,8 @@ SAVE = {"quality": None, "strip": False}
 def defaults():
     """What the command line gives where nothing is said."""
     return {
-        "strength": 1.0, "stroke_size": None, "keep_colours": False, "mask": None, "size": None,
-        "max_memory": None,
+        "strength": 1.0, "stroke_size": None, "brush": True, "keep_colours": False, "mask": None,
+        "size": None, "max_memory": None,
     }  # fmt: skip
 
 
