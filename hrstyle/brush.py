@@ -164,6 +164,7 @@ def in_bands(
     size: tuple[int, int],
     margin: int,
     threads: int = 1,
+    pixels: int | None = None,
 ) -> None:
     """Do `work`, which looks `margin` pixels around, on a picture, some rows at a time.
 
@@ -172,10 +173,12 @@ def in_bands(
         write: takes the first row of a band, and what the work made of it.
         size: height and width.
         threads: how many bands are worked on at once.
+        pixels: about how many a band has; None: as many as a processor's cache holds.
     """
     height, width = size
     columns = np.arange(-margin, width + margin).clip(0, width - 1)
-    rows = max(_BAND // width, 2 * margin, 1)  # of a wide picture, too, less around than in a band
+    # Of a wide picture, too, there is less around a band than in it.
+    rows = max((pixels or _BAND) // width, 2 * margin, 1)
 
     def band(top: int) -> None:
         bottom = min(top + rows, height)

@@ -125,3 +125,15 @@ def test_find_device_and_dtype():
         find_device("warp")
     with pytest.raises(InputError, match="float32, bfloat16, float16"):
         find_dtype("int4")
+
+
+def test_a_gpu_makes_the_same_paint_of_bytes(stylizer, photo, monkeypatch):
+    picture = large(photo, 450, 300)
+    expected = np.asarray(stylizer.stylize(picture, stroke_size=2)).astype(int)
+    monkeypatch.setattr(Painter, "_on_gpu", True)  # its way to compute, on the CPU
+    found = np.asarray(stylizer.stylize(picture, stroke_size=2))
+    # Nothing is rounded to bytes in between.
+    assert 0 < np.abs(found - expected).max() <= 20
+    assert np.abs(found - expected).mean() <= 1
+    monkeypatch.setattr(module, "ON_GPU", 450 * 300 - 1)
+    assert np.array_equal(stylizer.stylize(picture, stroke_size=2), expected)

@@ -44,6 +44,13 @@ def test_learning_rate_decays_by_steps_as_in_the_paper(tiny, loss):
     assert factors == pytest.approx([1, 1, 0.9, 0.9, 0.81, 0.9**4])
 
 
+def test_the_schedule_goes_on_where_the_first_steps_are_left_out(module):
+    optimizer = torch.optim.Adam(module.trained.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 + step)
+    module.lr_scheduler_step(schedule, None)  # torch would warn, and warnings are errors here
+    assert optimizer.param_groups[0]["lr"] == 2
+
+
 def test_hyperparameters_are_plain_values(module):
     def plain(value):
         if isinstance(value, dict):

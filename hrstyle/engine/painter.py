@@ -35,6 +35,8 @@ from hrstyle.tensors import from_bytes, resize, size_of, to_bytes
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16
 """Pixels above which streaming is faster than a plain pass on a CPU."""
+ON_GPU, BAND_ON_GPU = 2**25, 2**22
+"""Pixels of a picture, at most, that a GPU makes paint of, and how many of them at a time."""
 
 
 class Painter:
@@ -142,7 +144,9 @@ class Painter:
 
     def _brushed(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         if picture.dtype == torch.uint8:
-            return torch.from_numpy(brushed(picture.numpy(), size))
+            if not self._on_gpu or size[0] * size[1] > ON_GPU:
+                return torch.from_numpy(brushed(picture.numpy(), size))
+            return to_bytes(self._brushed(from_bytes(picture.to(self.device)), size)).cpu()
         drawn = self._over(draw_out, picture, DRAW_MARGIN)
         how: dict[str, Any] = {"dim": (-2, -1), "correction": 0, "keepdim": True}
         std, mean = torch.std_mean(picture.float(), **how)
@@ -163,8 +167,14 @@ class Painter:
         def write(row: int, planes: Tensor) -> None:
             result[:, :, row : row + planes.shape[2]] = planes
 
-        in_bands(work, read, write, size=size_of(batch), margin=margin)
+        pixels = {"pixels": BAND_ON_GPU} if self._on_gpu else {}
+        in_bands(work, read, write, size=size_of(batch), margin=margin, **pixels)
         return result
+
+    @property
+    def _on_gpu(self) -> bool:
+        # Of CUDA alone: others cannot resize with a widened filter.
+        return self.device.type == "cuda"
 
     def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
         height, width, _ = pixels.shape

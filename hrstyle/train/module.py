@@ -1,6 +1,7 @@
 """The training itself: a generator against a perceptual loss."""
 
 import math
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -151,6 +152,13 @@ class StyleTransfer(pl.LightningModule):
         progress = min(1.0, max(0.0, 1 - (total - step) / length))
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        # With 16-mixed the first steps are left out, until their gradients fit into float16. The
+        # schedule goes by the number of steps all the same, of which torch warns.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            super().lr_scheduler_step(scheduler, metric)
 
     def on_train_start(self) -> None:
         self._batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
