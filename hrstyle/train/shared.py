@@ -204,6 +204,15 @@ class SharedStyleTransfer(StyleTransfer):
         kept = ("shared.", "average.")
         checkpoint["state_dict"] |= {k: v for k, v in whole.items() if k.startswith(kept)}
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        first = f"shared.styles.{next(iter(self.pictures))}."
+        owned = sum(key.startswith(first) for key in checkpoint["state_dict"])
+        if owned != len(self.shared.own):
+            raise InputError(
+                f"the checkpoint's styles have {owned} parameters of their own, and with this"
+                f" module.own they have {len(self.shared.own)}; give the same module.own again"
+            )
+
     def save_styles(self, folder: Path) -> list[Path]:
         """Write every style, and their mean to start new ones from, as files to share.
 
