@@ -105,19 +105,6 @@ def style_loss(features: Tensor, target: Tensor, *, normalisation: str = "relati
     return features[0].numel() * mean_square(gram, target)
 
 
-def tiles(features: Tensor, count: int) -> Tensor:
-    """Cut `(N, C, H, W)` into count × count pictures each: `(N·count², C, H // count, W // count)`.
-
-    What is left over at the right and below is dropped. Of a side of fewer places than `count` each
-    place is a tile.
-    """
-    height, width = features.shape[2:]
-    down, across = min(count, height), min(count, width)
-    cut = features[..., : height - height % down, : width - width % across]
-    cut = cut.unflatten(3, (across, -1)).unflatten(2, (down, -1))
-    return cut.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
-
-
 def total_variation(image: Tensor) -> Tensor:
     """Mean absolute difference between neighbouring pixels, down plus across (Rudin et al. 1992).
 
@@ -142,11 +129,6 @@ class PerceptualLoss(nn.Module):
         style_layers: VGG19 layers that compare style.
         style_layer_weights: how much each style layer counts; None: all the same. `"relative"`
             takes the weighted mean, so that only their ratios matter; `"paper"` the weighted sum.
-        style_tiles: compare the style in each of this many times this many parts of a picture, and
-            take the mean. With 1, the picture as a whole, a network may leave most of it as it was
-            and paint heavily where that costs least; with more, paint covers it evenly. (Regions of
-            their own are also in Gatys et al., "Controlling Perceptual Factors in Neural Style
-            Transfer", CVPR 2017, there with a painting for each.)
         normalisation: `"relative"`, each term divided by the size of its target, so that one pair
             of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
             1904.11617.
@@ -165,7 +147,6 @@ class PerceptualLoss(nn.Module):
         content_layers: Sequence[str] = ("relu4_2",),
         style_layers: Sequence[str] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         style_layer_weights: Sequence[float] | None = None,
-        style_tiles: int = 1,
         normalisation: str = "relative",
         vgg_weights: str = "caffe",
         vgg_preprocessing: str | None = None,
@@ -197,8 +178,6 @@ class PerceptualLoss(nn.Module):
                 f"style_layer_weights={list(style_layer_weights)} must give one weight of at least"
                 f" 0 for each of style_layers={list(style_layers)}, and not all 0"
             )
-        if style_tiles < 1:
-            raise InputError(f"style_tiles={style_tiles} must be at least 1")
         check_normalisation(normalisation)
         self.content_weight = content_weight
         self.style_weight = style_weight
@@ -209,7 +188,6 @@ class PerceptualLoss(nn.Module):
             layer: weight / total
             for layer, weight in zip(style_layers, style_layer_weights, strict=True)
         }
-        self.style_tiles = style_tiles
         self.normalisation = normalisation
         self.vgg = VGG19(
             [*content_layers, *style_layers],
@@ -290,9 +268,7 @@ class PerceptualLoss(nn.Module):
         nothing = image.new_zeros((), dtype=torch.float32)
         content_terms = [content_loss(features[layer], target[layer], **how) for layer in target]
         style_terms = {
-            layer: style_loss(
-                tiles(features[layer], self.style_tiles), self.get_buffer(f"gram_{layer}"), **how
-            )
+            layer: style_loss(features[layer], self.get_buffer(f"gram_{layer}"), **how)
             for layer in self.grams
         }
         weighted = [self.style_layers[layer] * term for layer, term in style_terms.items()]

@@ -47,16 +47,16 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     options = (
         "--style a.jpg:2,b:1 --steps 9 --size 99 --start noise --method adam --content-weight 2"
         " --style-weight 3 --tv-weight 4 --content-layers x --style-layers y,z"
-        " --style-layer-weights 5,6 --style-tiles 7 --pooling avg --style-scale 2 --one-size"
-        " --colours 0.4 --seed 8 --device cpu --dtype bfloat16"
+        " --style-layer-weights 5,6 --pooling avg --style-scale 2 --one-size --colours 0.4 --seed 8"
+        " --device cpu --dtype bfloat16"
     )
     main(["optimize", str(photo), "-o", str(tmp_path / "out.png"), *options.split()])
     del given["callback"], given["progress"]
     assert given == {
         "style": {"a.jpg": 2, "b": 1}, "steps": 9, "size": 99, "start": "noise", "method": "adam",
         "content_weight": 2, "style_weight": 3, "tv_weight": 4, "content_layers": ["x"],
-        "style_layers": ["y", "z"], "style_layer_weights": [5, 6], "style_tiles": 7,
-        "pooling": "avg", "style_scale": 2, "coarse_to_fine": False, "keep_colours": 0.4, "seed": 8,
+        "style_layers": ["y", "z"], "style_layer_weights": [5, 6], "pooling": "avg",
+        "style_scale": 2, "coarse_to_fine": False, "keep_colours": 0.4, "seed": 8,
         "device": "cpu", "dtype": "bfloat16",
     }  # fmt: skip
 

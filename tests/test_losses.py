@@ -10,7 +10,6 @@ from hrstyle.losses import (
     gram_matrix,
     relative_error,
     style_loss,
-    tiles,
     total_variation,
 )
 from hrstyle.tensors import to_tensor
@@ -102,31 +101,6 @@ def test_paper_style_loss_does_not_depend_on_the_paintings_area(features):
     assert torch.allclose(target, larger, atol=1e-6)
     losses = [style_loss(features[:1], t, normalisation="paper").item() for t in (target, larger)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
-def test_tiles_are_parts_of_each_picture_in_rows(features):
-    picture = torch.arange(2 * 5 * 7.0).view(2, 1, 5, 7)
-    top, bottom, left, right = slice(0, 2), slice(2, 4), slice(0, 3), slice(3, 6)
-    for_each = [x[:, a, b] for x in picture for a in (top, bottom) for b in (left, right)]
-    assert torch.equal(tiles(picture, 2), torch.stack(for_each))
-    assert torch.equal(tiles(features, 1), features)
-    assert tiles(picture, 6).shape == (2 * 5 * 6, 1, 1, 1)  # of five rows no more than five
-
-
-def test_style_of_tiles_is_the_mean_over_them(crops):
-    loss = PerceptualLoss(style_layers=["relu1_1"], style_tiles=2)
-    loss.set_style(crops[1:].flip(-1))
-    feature, gram = loss.vgg(crops)["relu1_1"], loss.get_buffer("gram_relu1_1")
-    height, width = (side // 2 for side in feature.shape[2:])
-    parts = [feature[:, :, y : y + height, x : x + width] for y in (0, height) for x in (0, width)]
-    expected = np.mean([style_loss(part, gram).item() for part in parts])
-    assert loss(crops, None)["style"].item() == pytest.approx(expected, rel=1e-5)
-    # A painting that fills half of a picture has its style there alone.
-    loss.set_style(torch.ones(1, 3, 32, 32))
-    half = torch.cat([torch.ones(1, 3, 32, 16), torch.zeros(1, 3, 32, 16)], 3)
-    assert loss(half, None)["style"] > 0.4
-    with pytest.raises(InputError, match="style_tiles=0 must be at least 1"):
-        PerceptualLoss(style_tiles=0)
 
 
 def test_total_variation():

@@ -26,8 +26,8 @@ style weights from 1 (the photo shines through) to 50 (heavy strokes) are the us
 """
 _OPTIONS = (
     *("steps", "size", "start", "method", "content_weight", "style_weight", "tv_weight"),
-    *("content_layers", "style_layers", "style_layer_weights", "style_tiles"),
-    *("pooling", "style_scale", "coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
+    *("content_layers", "style_layers", "style_layer_weights", "pooling", "style_scale"),
+    *("coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
 )
 
 
@@ -64,7 +64,6 @@ def add(commands: Any) -> None:
     add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
     add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")
     add("--style-layer-weights", type=_numbers, metavar="W,W", help="how much each counts (1 each)")
-    add("--style-tiles", type=int, metavar="N", help="style in each of NxN parts by itself (1)")
     add("--pooling", metavar="max|avg", help="VGG19's pooling (max); avg is smoother")
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,

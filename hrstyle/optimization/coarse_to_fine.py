@@ -131,7 +131,7 @@ def optimize(
         progress: show a progress bar with the losses.
         callback: called after each step.
         loss: keywords of `PerceptualLoss`: `content_weight`, `style_weight`, `tv_weight`,
-            `content_layers`, `style_layers`, `style_layer_weights`, `style_tiles`, `pooling`, …
+            `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
 
     Returns:
         A Pillow image, with the photo's transparency if it has any; its `info` is as that of
