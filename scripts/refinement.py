@@ -27,7 +27,7 @@ PAIRS = (
     ("rocket.jpg", "starry_night"),
     ("chelsea.png", "straw_hat"),
     ("coffee.png", "irises"),
-    ("astronaut.png", "ia_orana_maria"),
+    ("astronaut.png", "jas_de_bouffan"),
 )
 """Photos of scikit-image's wheel, and styles whose painting comes along."""
 SIZE = 512
