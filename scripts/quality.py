@@ -64,14 +64,7 @@ def optimise(
     start, method = RUNS[run]
     noise = 0.5 + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     target = loss.content_features(photo)
-    # On a CPU, bfloat16 halves the time; J itself is always measured in float32.
-    half = torch.autocast("cpu", torch.bfloat16, enabled=photo.device.type == "cpu")
     values = []
-
-    def objective(picture: Tensor) -> dict[str, Tensor]:
-        with half:
-            return loss(picture, target)
-
     with tqdm(total=marks[-1], desc=f"{name}, {run}", leave=False) as bar:
 
         def report(step: int, terms: dict[str, float], best: Tensor) -> None:
@@ -81,7 +74,7 @@ def optimise(
                     values.append(loss(best.clamp(0, 1), target)["loss"].item())
 
         first = photo if start == "photo" else noise.to(photo.device)
-        minimise(first, objective, steps=marks[-1], method=method, report=report)
+        minimise(first, lambda picture: loss(picture, target), steps=marks[-1], method=method, report=report)
     return values
 
 
