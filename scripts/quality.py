@@ -74,7 +74,13 @@ def optimise(
                     values.append(loss(best.clamp(0, 1), target)["loss"].item())
 
         first = photo if start == "photo" else noise.to(photo.device)
-        minimise(first, lambda picture: loss(picture, target), steps=marks[-1], method=method, report=report)
+        minimise(
+            first,
+            lambda picture: loss(picture, target),
+            steps=marks[-1],
+            method=method,
+            report=report,
+        )
     return values
 
 
