@@ -1,7 +1,7 @@
 """Train or resume every style that comes along, each from its YAML, and put the weights in place.
 
     python scripts/train_gallery.py --photos PHOTOS                         all of them
-    python scripts/train_gallery.py --photos PHOTOS --only mondrian the_kiss --alone 400
+    python scripts/train_gallery.py --photos PHOTOS --only mondrian the_scream --alone 400
     python scripts/train_gallery.py --photos PHOTOS --set trainer.max_steps=500 data.size=320
 
 One network is trained on all pictures together (`experiment=together`), and gives each style its

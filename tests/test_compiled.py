@@ -34,7 +34,7 @@ def test_threads_may_be_the_first_to_ask_for_it():
         "import onnx, hrstyle\n"
         "from hrstyle import compiled\n"
         "with ThreadPoolExecutor(4) as pool:\n"
-        "    styles = ['starry_night', 'irises', 'mondrian', 'the_kiss']\n"
+        "    styles = ['starry_night', 'irises', 'mondrian', 'the_scream']\n"
         "    loads = [pool.submit(hrstyle.load, style, engine='openvino') for style in styles]\n"
         "    print([load.result().engine for load in loads])\n"
     )
