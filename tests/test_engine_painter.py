@@ -135,5 +135,5 @@ def test_a_gpu_makes_the_same_paint_of_bytes(stylizer, photo, monkeypatch):
     # Nothing is rounded to bytes in between.
     assert 0 < np.abs(found - expected).max() <= 20
     assert np.abs(found - expected).mean() <= 1
-    monkeypatch.setattr(module, "ON_GPU", 450 * 300 - 1)
+    monkeypatch.setattr(module, "LARGEST_ON_GPU", 450 * 300 - 1)
     assert np.array_equal(stylizer.stylize(picture, stroke_size=2), expected)

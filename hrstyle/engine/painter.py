@@ -35,7 +35,7 @@ from hrstyle.tensors import from_bytes, resize, size_of, to_bytes
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16
 """Pixels above which streaming is faster than a plain pass on a CPU."""
-ON_GPU, BAND_ON_GPU = 2**25, 2**22
+LARGEST_ON_GPU, BAND_ON_GPU = 2**25, 2**22
 """Pixels of a picture, at most, that a GPU makes paint of, and how many of them at a time."""
 
 
@@ -144,7 +144,7 @@ class Painter:
 
     def _brushed(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         if picture.dtype == torch.uint8:
-            if not self._on_gpu or size[0] * size[1] > ON_GPU:
+            if not self._on_gpu or size[0] * size[1] > LARGEST_ON_GPU:
                 return torch.from_numpy(brushed(picture.numpy(), size))
             return to_bytes(self._brushed(from_bytes(picture.to(self.device)), size)).cpu()
         drawn = self._over(draw_out, picture, DRAW_MARGIN)
@@ -167,8 +167,8 @@ class Painter:
         def write(row: int, planes: Tensor) -> None:
             result[:, :, row : row + planes.shape[2]] = planes
 
-        pixels = {"pixels": BAND_ON_GPU} if self._on_gpu else {}
-        in_bands(work, read, write, size=size_of(batch), margin=margin, **pixels)
+        pixels = BAND_ON_GPU if self._on_gpu else None
+        in_bands(work, read, write, size=size_of(batch), margin=margin, pixels=pixels)
         return result
 
     @property
