@@ -26,8 +26,8 @@ Planes = Any
 """`(…, 3, H, W)`, float32 in [0, 1]: an array of NumPy or a tensor of PyTorch."""
 
 _DIRECTIONS = 8
-_LINES = (1, 2), (2, 4), (2, 4)  # pixels to either side that a mean takes in, in each round
-_CENTRE, _TAPER = 1 / 2.98, (0.72 / 2.98, 0.27 / 2.98)  # their shares: Gaussian, together 1
+_LINES = (1, 2), (3, 6)  # pixels to either side that a mean takes in, in each round
+_CENTRE, _NEAR, _FAR = 1 / 2.98, 0.72 / 2.98, 0.27 / 2.98  # their weights: Gaussian, together 1
 _SEEN = 5  # pixels around, from which the direction is taken
 _DAUB = 2  # pixels to either side from which a daub takes its colour
 _EVEN = 1e-5  # variance below which surroundings count as of one colour
@@ -39,7 +39,7 @@ DRAW_MARGIN, DAUB_MARGIN = _SEEN + sum(line[-1] for line in _LINES), _DAUB
 
 
 def draw_out(planes: Planes) -> Planes:
-    """Each place the mean along its stroke, over 21 pixels, with a deviation of 3.3.
+    """Each place the mean along its stroke, over 17 pixels, with a deviation of 3.5.
 
     Args:
         planes: with `DRAW_MARGIN` more on each side than what is given.
@@ -63,15 +63,16 @@ def _directions(planes: Planes) -> list[Planes]:
     cosine = _smooth((across * across - down * down).sum(-3))
     sine = _smooth((2 * across * down).sum(-3))
     length = (cosine * cosine + sine * sine) ** 0.5 + 1e-8
-    cosine, sine = -cosine / length, -sine / length  # a stroke runs along, not across
-    shares, total = [], 0
-    for number in range(_DIRECTIONS):
-        angle = 2 * math.pi * number / _DIRECTIONS
-        share = math.cos(angle) * cosine + math.sin(angle) * sine
-        share = (share - math.cos(2 * math.pi / _DIRECTIONS)).clip(0) + 1e-4
-        shares.append(share)
-        total = total + share
-    return [share / total for share in shares]
+    cosine /= -length  # a stroke runs along, not across
+    sine /= -length
+    least = math.cos(2 * math.pi / _DIRECTIONS)
+    angles = [2 * math.pi * number / _DIRECTIONS for number in range(_DIRECTIONS // 2)]
+    half = [math.cos(angle) * cosine + math.sin(angle) * sine for angle in angles]
+    shares = [part.clip(least) - (least - 1e-4) for part in (*half, *(-part for part in half))]
+    total = _sum(shares)
+    for share in shares:
+        share /= total
+    return shares
 
 
 def _smooth(plane: Planes) -> Planes:
@@ -83,28 +84,40 @@ def _smooth(plane: Planes) -> Planes:
 def _box(plane: Planes, side: int) -> Planes:
     """Means of all squares of `side` pixels."""
     height, width = plane.shape[-2] - side + 1, plane.shape[-1] - side + 1
-    rows = sum(plane[..., i : i + height, :] for i in range(side))
-    return sum(rows[..., i : i + width] for i in range(side)) / side**2
+    rows = _sum([plane[..., i : i + height, :] for i in range(side)])
+    result = _sum([rows[..., i : i + width] for i in range(side)])
+    result *= 1 / side**2
+    return result
 
 
-def _along(planes: Planes, shares: list[Planes], line: tuple[int, ...]) -> Planes:
+def _sum(planes: list[Planes]) -> Planes:
+    """Of at least two, with one new array for all of it."""
+    result = planes[0] + planes[1]
+    for plane in planes[2:]:
+        result += plane
+    return result
+
+
+def _along(planes: Planes, shares: list[Planes], line: tuple[int, int]) -> Planes:
     height, width = shares[0].shape[-2:]
+    near, far = line
 
-    def moved(by: float, angle: float) -> Planes:
+    def moved(planes: Planes, by: int, angle: float) -> Planes:
         down, right = round(by * math.sin(angle)), round(by * math.cos(angle))
-        top, left = line[-1] + down, line[-1] + right
+        top, left = far + down, far + right
         return planes[..., top : top + height, left : left + width]
 
-    result: Planes = 0
+    # In units of the farthest's weight; the shares are together 1, so the centre counts once.
+    result = moved(planes, 0, 0) * (_CENTRE / _FAR)
+    nearer = planes * (_NEAR / _FAR)
     for number, share in enumerate(shares):
         angle = math.pi * number / _DIRECTIONS
-        mean = _CENTRE * moved(0, 0)
-        for by, weight in zip(line, _TAPER, strict=True):
-            pair = moved(by, angle) + moved(-by, angle)
-            pair *= weight
-            mean += pair
+        mean = moved(nearer, near, angle) + moved(nearer, -near, angle)
+        mean += moved(planes, far, angle)
+        mean += moved(planes, -far, angle)
         mean *= share[..., None, :, :]
         result += mean
+    result *= _FAR
     return result
 
 
@@ -238,12 +251,13 @@ def _on_bytes(
 
     def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Planes:
         band = _rows(image, size, rows[0], rows[-1] + 1)[rows - rows[0]]
-        planes = band[:, columns].transpose(2, 0, 1)
+        planes = np.pad(band, ((0, 0), (margin, margin), (0, 0)), "edge").transpose(2, 0, 1)
         return np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)
 
     def write(top: int, planes: Planes) -> None:
-        values = (planes * 255).clip(0, 255).round()
-        result[top : top + planes.shape[1]] = values.transpose(1, 2, 0)
+        values = (planes * 255).round().astype(np.uint8)  # means of bytes, none beyond them
+        for channel in range(3):  # three times as fast as all at once
+            result[top : top + planes.shape[1], :, channel] = values[channel]
 
     in_bands(work, read, write, size=size, margin=margin, threads=WORKERS)
     return result
