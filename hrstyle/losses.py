@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from hrstyle.errors import InputError
+from hrstyle.nearest import nearest_loss, places_of
 from hrstyle.vgg import VGG19
 
 _TINY = 1e-12  # keeps a division by an all-black target finite
@@ -116,7 +117,7 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 class PerceptualLoss(nn.Module):
-    """content_weight · content + style_weight · style + tv_weight · total variation.
+    """The weighted sum of content, style, total variation and, if asked for, nearest places.
 
     Call `set_style` once, then the module on each batch. Without a picture of style, or of content,
     that term is left out: what is then minimised shows what each layer keeps.
@@ -125,10 +126,13 @@ class PerceptualLoss(nn.Module):
         content_weight, style_weight, tv_weight: how much each term counts. With relative terms,
             content 1 and style 2 (the photo shines through) to 20 (heavy strokes) is the useful
             range for the paintings tried so far.
+        nearest_weight: how much it counts that every place looks like some place of the painting,
+            see `hrstyle.nearest`; 10, with content 1.5, paints what is left bare otherwise.
         content_layers: VGG19 layers that compare content; their terms are averaged.
         style_layers: VGG19 layers that compare style.
         style_layer_weights: how much each style layer counts; None: all the same. `"relative"`
             takes the weighted mean, so that only their ratios matter; `"paper"` the weighted sum.
+        nearest_layers: VGG19 layers whose places are compared; their terms are averaged.
         normalisation: `"relative"`, each term divided by the size of its target, so that one pair
             of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
             1904.11617.
@@ -144,9 +148,11 @@ class PerceptualLoss(nn.Module):
         content_weight: float = 1.0,
         style_weight: float = 6.0,
         tv_weight: float = 0.0,
+        nearest_weight: float = 0.0,
         content_layers: Sequence[str] = ("relu4_2",),
         style_layers: Sequence[str] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         style_layer_weights: Sequence[float] | None = None,
+        nearest_layers: Sequence[str] = ("relu3_1", "relu4_1"),
         normalisation: str = "relative",
         vgg_weights: str = "caffe",
         vgg_preprocessing: str | None = None,
@@ -158,6 +164,7 @@ class PerceptualLoss(nn.Module):
             ("content_weight", content_weight),
             ("style_weight", style_weight),
             ("tv_weight", tv_weight),
+            ("nearest_weight", nearest_weight),
         ]:
             if not 0 <= weight < math.inf:
                 raise InputError(f"{name}={weight} must be a number of at least 0")
@@ -169,6 +176,8 @@ class PerceptualLoss(nn.Module):
                 f"content_layers={list(content_layers)} and style_layers={list(style_layers)} must"
                 " each name a layer, and no style layer twice"
             )
+        if nearest_weight and not nearest_layers:
+            raise InputError("nearest_layers must name a layer, or nearest_weight be 0")
         if (
             len(style_layer_weights) != len(style_layers)
             or min(style_layer_weights) < 0
@@ -182,6 +191,8 @@ class PerceptualLoss(nn.Module):
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.tv_weight = tv_weight
+        self.nearest_weight = nearest_weight
+        self.nearest_layers = tuple(nearest_layers) if nearest_weight else ()
         self.content_layers = tuple(content_layers)
         total = sum(style_layer_weights) if normalisation == "relative" else 1.0
         self.style_layers = {
@@ -190,19 +201,22 @@ class PerceptualLoss(nn.Module):
         }
         self.normalisation = normalisation
         self.vgg = VGG19(
-            [*content_layers, *style_layers],
+            [*content_layers, *style_layers, *self.nearest_layers],
             weights=vgg_weights,
             preprocessing=vgg_preprocessing,
             pooling=pooling,
             padding=padding,
         )
-        self.grams: tuple[str, ...] | None = None
+        self.targets: tuple[str, ...] | None = None
 
     @torch.no_grad()
     def style_targets(
         self, *images: Tensor, shares: Sequence[float] | None = None
     ) -> dict[str, Tensor]:
-        """The Gram matrices, by layer, of a painting, or the mean of those of several.
+        """What `set_style` keeps of a painting, or of several.
+
+        `gram_<layer>` is its Gram matrix, or the mean of those of several; `places_<layer>`, for
+        the layers whose nearest places are asked for, its features there, or those of all.
 
         Args:
             images: `(1, 3, H, W)` each, RGB in [0, 1], at the size of its strokes.
@@ -217,13 +231,19 @@ class PerceptualLoss(nn.Module):
             raise InputError(
                 f"the shares {list(shares)} must be {len(images)} numbers above 0, one a picture"
             )
-        grams: dict[str, Tensor] = {}
+        grams: dict[str, list[Tensor]] = {layer: [] for layer in self.style_layers}
+        places: dict[str, list[Tensor]] = {layer: [] for layer in self.nearest_layers}
         for image, share in zip(images, shares, strict=True):
-            features = self.vgg(image.to(self.vgg.mean.device), self.style_layers)
-            for layer in self.style_layers:
-                part = gram_matrix(features[layer]) * (share / sum(shares))
-                grams[layer] = grams[layer] + part if layer in grams else part
-        return grams
+            features = self.vgg(image.to(self.vgg.mean.device), [*grams, *places])
+            for layer, parts in grams.items():
+                parts.append(gram_matrix(features[layer]) * (share / sum(shares)))
+            for layer, parts in places.items():
+                parts.append(places_of(features[layer]))
+        if not images:
+            return {}
+        return {f"gram_{layer}": torch.stack(parts).sum(0) for layer, parts in grams.items()} | {
+            f"places_{layer}": torch.cat(parts) for layer, parts in places.items()
+        }
 
     def set_style(
         self, *style: Tensor | Mapping[str, Tensor], shares: Sequence[float] | None = None
@@ -233,13 +253,13 @@ class PerceptualLoss(nn.Module):
         Without any there is no style term.
         """
         if style and isinstance(style[0], Mapping):
-            grams: Mapping[str, Tensor] = style[0]
+            targets: Mapping[str, Tensor] = style[0]
         else:
             pictures = [picture for picture in style if isinstance(picture, Tensor)]
-            grams = self.style_targets(*pictures, shares=shares)
-        for layer, gram in grams.items():
-            self.register_buffer(f"gram_{layer}", gram)
-        self.grams = tuple(grams)
+            targets = self.style_targets(*pictures, shares=shares)
+        for name, target in targets.items():
+            self.register_buffer(name, target)
+        self.targets = tuple(targets)
 
     @torch.no_grad()
     def content_features(self, content: Tensor) -> dict[str, Tensor]:
@@ -256,21 +276,27 @@ class PerceptualLoss(nn.Module):
             content: the photo, or its `content_features`; None leaves the content term out.
 
         Returns:
-            Scalars: `loss`, the weighted sum to minimise; the bare terms `content`, `style` and
-            `total_variation`; and `style/<layer>`, each style layer's bare term. What is left out
-            is 0.
+            Scalars: `loss`, the weighted sum to minimise; the bare terms `content`, `style`,
+            `total_variation` and, if asked for, `nearest`; and `style/<layer>`, each style layer's
+            bare term. What is left out is 0.
         """
-        if self.grams is None:
+        if self.targets is None:
             raise RuntimeError("PerceptualLoss has no style yet: call set_style(image) first")
+        style_layers = self.style_layers if self.targets else ()
+        nearest_layers = self.nearest_layers if self.targets else ()
         target = self.content_features(content) if isinstance(content, Tensor) else content or {}
-        features = self.vgg(image, [*target, *self.grams])
+        features = self.vgg(image, [*target, *style_layers, *nearest_layers])
         how = {"normalisation": self.normalisation}
         nothing = image.new_zeros((), dtype=torch.float32)
         content_terms = [content_loss(features[layer], target[layer], **how) for layer in target]
         style_terms = {
             layer: style_loss(features[layer], self.get_buffer(f"gram_{layer}"), **how)
-            for layer in self.grams
+            for layer in style_layers
         }
+        nearest_terms = [
+            nearest_loss(features[layer], self.get_buffer(f"places_{layer}"))
+            for layer in nearest_layers
+        ]
         weighted = [self.style_layers[layer] * term for layer, term in style_terms.items()]
         terms = {
             "content": torch.stack(content_terms).mean() if content_terms else nothing,
@@ -282,5 +308,8 @@ class PerceptualLoss(nn.Module):
             + self.style_weight * terms["style"]
             + self.tv_weight * terms["total_variation"]
         )
+        if self.nearest_layers:
+            terms["nearest"] = torch.stack(nearest_terms).mean() if nearest_terms else nothing
+            loss = loss + self.nearest_weight * terms["nearest"]
         by_layer = {f"style/{layer}": term for layer, term in style_terms.items()}
         return {"loss": loss, **terms, **by_layer}

@@ -30,6 +30,7 @@ ORDER = [
     "paper",
     "winograd",
     "vgg",
+    "nearest",
     "losses",
     "styles",
     "checkpoint",

@@ -12,6 +12,7 @@ from hrstyle.losses import (
     style_loss,
     total_variation,
 )
+from hrstyle.nearest import nearest_loss, places_of
 from hrstyle.tensors import to_tensor
 
 
@@ -199,6 +200,43 @@ def test_what_is_left_out_is_zero(crops):
     assert no_content["style"] > 0
     assert no_content["content"] == 0
     assert nothing["loss"] == 0
+
+
+def test_nearest_places_are_a_term_of_their_own(crops):
+    layers = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
+    loss = PerceptualLoss(nearest_weight=3, nearest_layers=["relu2_1", "relu2_2"], **layers)
+    loss.set_style(crops[1:])
+    with_it = loss(crops[:1], crops[1:])
+    without = PerceptualLoss(**layers)
+    without.set_style(crops[1:])
+    features, painting = loss.vgg(crops[:1]), loss.vgg(crops[1:])
+    expected = np.mean(
+        [nearest_loss(features[k], places_of(painting[k])) for k in ("relu2_1", "relu2_2")]
+    )
+    assert "nearest" not in without(crops[:1], crops[1:])
+    assert with_it["nearest"].item() == pytest.approx(expected, rel=1e-5)
+    assert with_it["loss"].item() == pytest.approx(
+        without(crops[:1], crops[1:])["loss"].item() + 3 * expected, rel=1e-5
+    )
+    loss.set_style()
+    assert loss(crops[:1], None)["nearest"] == 0
+
+
+def test_places_of_several_paintings_are_those_of_all(crops):
+    loss = PerceptualLoss(style_layers=["relu1_1"], nearest_weight=1, nearest_layers=["relu2_1"])
+    loss.set_style(crops[:1], crops[1:], shares=[3, 1])
+    each = [places_of(x) for x in loss.vgg(crops)["relu2_1"].split(1)]
+    torch.testing.assert_close(loss.places_relu2_1, torch.cat(each), rtol=1e-3, atol=1e-4)
+    kept = loss.style_targets(crops[:1])
+    loss.set_style(kept)
+    assert torch.equal(loss.places_relu2_1, kept["places_relu2_1"])
+
+
+def test_nearest_places_need_layers():
+    with pytest.raises(InputError, match="nearest_layers"):
+        PerceptualLoss(nearest_weight=1, nearest_layers=[])
+    with pytest.raises(InputError, match="nearest_weight=-1"):
+        PerceptualLoss(nearest_weight=-1)
 
 
 def test_content_features_stand_for_the_photo(crops):
