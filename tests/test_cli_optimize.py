@@ -46,7 +46,7 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     monkeypatch.setattr(hrstyle.optimization, "optimize", record)
     options = (
         "--style a.jpg:2,b:1 --steps 9 --size 99 --start noise --method adam --content-weight 2"
-        " --style-weight 3 --tv-weight 4 --content-layers x --style-layers y,z"
+        " --style-weight 3 --tv-weight 4 --nearest-weight 7 --content-layers x --style-layers y,z"
         " --style-layer-weights 5,6 --pooling avg --style-scale 2 --one-size --colours 0.4 --seed 8"
         " --device cpu --dtype bfloat16"
     )
@@ -54,7 +54,8 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     del given["callback"], given["progress"]
     assert given == {
         "style": {"a.jpg": 2, "b": 1}, "steps": 9, "size": 99, "start": "noise", "method": "adam",
-        "content_weight": 2, "style_weight": 3, "tv_weight": 4, "content_layers": ["x"],
+        "content_weight": 2, "style_weight": 3, "tv_weight": 4, "nearest_weight": 7,
+        "content_layers": ["x"],
         "style_layers": ["y", "z"], "style_layer_weights": [5, 6], "pooling": "avg",
         "style_scale": 2, "coarse_to_fine": False, "keep_colours": 0.4, "seed": 8,
         "device": "cpu", "dtype": "bfloat16",

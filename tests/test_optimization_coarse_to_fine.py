@@ -76,6 +76,24 @@ def test_more_style_weight_gives_more_style_and_less_content(cat):
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 
 
+@pytest.mark.parametrize("method", ["lbfgs", "adam"])
+def test_nearest_places(cat, method):
+    def nearest(picture):
+        loss = PerceptualLoss(nearest_weight=1)
+        loss.set_style(painting)
+        return loss(picture[None], None)["nearest"].item()
+
+    painting = to_tensor(find("starry_night").picture().resize((80, 64)))
+    how = {"steps": 20, "method": method, "style_scale": 80 / max(cat.shape[-2:]), "device": "cpu"}
+    without = optimize(cat, painting, **how)
+    found = optimize(cat, painting, nearest_weight=10, **how)
+    assert nearest(found) < 0.95 * nearest(without)
+    torch.rand(1)  # what others draw changes nothing, and nothing changes what they draw
+    state = torch.random.get_rng_state()
+    assert torch.equal(optimize(cat, painting, nearest_weight=10, **how), found)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
 def test_sizes_double_up_to_the_full_one():
     assert growing_sizes(512, 512) == [(128, 128), (256, 256), (512, 512)]
     assert growing_sizes(340, 500) == [(170, 250), (340, 500)]

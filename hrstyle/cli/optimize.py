@@ -21,11 +21,16 @@ examples:
   hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 20
   hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
+  hrstyle optimize cat.jpg -o painted.png --style starry_night --method adam \
+      --nearest-weight 10 --content-weight 2.5
 
-style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range.
+style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range. With the
+last command every place is to look like some place of the painting, which covers a photo wholly in
+strokes if the painting is; of one with plain parts it leaves plain parts plain.
 """
 _OPTIONS = (
     *("steps", "size", "start", "method", "content_weight", "style_weight", "tv_weight"),
+    "nearest_weight",
     *("content_layers", "style_layers", "style_layer_weights", "pooling", "style_scale"),
     *("coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
 )
@@ -61,6 +66,12 @@ def add(commands: Any) -> None:
     add("--content-weight", type=float, metavar="W", help="how much the photo counts (1)")
     add("--style-weight", type=float, metavar="W", help="how much the style counts (6)")
     add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
+    add(
+        "--nearest-weight",
+        type=float,
+        metavar="W",
+        help="how much it counts that every place looks like some place of the painting (0)",
+    )
     add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
     add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")
     add("--style-layer-weights", type=_numbers, metavar="W,W", help="how much each counts (1 each)")

@@ -131,7 +131,7 @@ def optimize(
         progress: show a progress bar with the losses.
         callback: called after each step.
         loss: keywords of `PerceptualLoss`: `content_weight`, `style_weight`, `tv_weight`,
-            `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
+            `nearest_weight`, `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
 
     Returns:
         A Pillow image, with the photo's transparency if it has any; its `info` is as that of
@@ -193,7 +193,13 @@ def optimize(
                 network.set_style(*seen, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
-                    with torch.autocast(place.type, kind, enabled=kind != torch.float32):
+                    with (
+                        torch.autocast(place.type, kind, enabled=kind != torch.float32),
+                        torch.random.fork_rng(devices=[]),
+                    ):
+                        # The nearest places are drawn anew in each step, but not for L-BFGS, which
+                        # compares evaluations along a line.
+                        torch.manual_seed(seed + (done if method == "adam" else 0))
                         return network(picture, target)
 
                 minimise(picture, objective, steps=here, method=method, report=report)
