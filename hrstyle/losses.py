@@ -127,7 +127,8 @@ class PerceptualLoss(nn.Module):
             content 1 and style 2 (the photo shines through) to 20 (heavy strokes) is the useful
             range for the paintings tried so far.
         nearest_weight: how much it counts that every place looks like some place of the painting,
-            see `hrstyle.nearest`; 10, with content 1.5, paints what is left bare otherwise.
+            see `hrstyle.nearest`. 10, with content 2.5, lets strokes cover a picture that is
+            optimised; networks trained with it were liked less, see scripts/README.md.
         content_layers: VGG19 layers that compare content; their terms are averaged.
         style_layers: VGG19 layers that compare style.
         style_layer_weights: how much each style layer counts; None: all the same. `"relative"`
