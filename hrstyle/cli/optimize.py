@@ -21,7 +21,7 @@ examples:
   hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 20
   hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
-  hrstyle optimize cat.jpg -o painted.png --style starry_night --method adam \
+  hrstyle optimize cat.jpg -o painted.png --style starry_night --method adam \\
       --nearest-weight 10 --content-weight 2.5
 
 style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range. With the
