@@ -120,7 +120,7 @@ class PerceptualLoss(nn.Module):
     """The weighted sum of content, style, total variation and, if asked for, nearest places.
 
     Call `set_style` once, then the module on each batch. Without a picture of style, or of content,
-    that term is left out: what is then minimised shows what each layer keeps.
+    its terms are left out: what is then minimised shows what each layer keeps.
 
     Args:
         content_weight, style_weight, tv_weight: how much each term counts. With relative terms,
@@ -217,7 +217,8 @@ class PerceptualLoss(nn.Module):
         """What `set_style` keeps of a painting, or of several.
 
         `gram_<layer>` is its Gram matrix, or the mean of those of several; `places_<layer>`, for
-        the layers whose nearest places are asked for, its features there, or those of all.
+        the layers whose nearest places are asked for, its features there, or those of all, whatever
+        their shares.
 
         Args:
             images: `(1, 3, H, W)` each, RGB in [0, 1], at the size of its strokes.
@@ -251,7 +252,7 @@ class PerceptualLoss(nn.Module):
     ) -> None:
         """Make one or several paintings the target, see `style_targets`, or their `style_targets`.
 
-        Without any there is no style term.
+        Without any there is neither a style term nor one of nearest places.
         """
         if style and isinstance(style[0], Mapping):
             targets: Mapping[str, Tensor] = style[0]

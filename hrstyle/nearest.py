@@ -10,10 +10,10 @@ which is where there is no paint yet.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 _MOST = 2048  # places of either picture that are compared at a time
+_LEAST = 1e-3  # of the painting's features, below which what is left has no direction
 
 
 def places_of(features: Tensor) -> Tensor:
@@ -34,10 +34,11 @@ def nearest_loss(features: Tensor, places: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         mean = places.mean(0)
-        theirs = F.normalize(_drawn(places) - mean, dim=1)
+        least = _LEAST * places.square().sum(1).mean().sqrt().clamp_min(1e-6)
+        theirs = _directions(_drawn(places) - mean, least)
         terms = []
         for picture in features:
-            ours = F.normalize(_drawn(places_of(picture[None])) - mean, dim=1)
+            ours = _directions(_drawn(places_of(picture[None])) - mean, least)
             with torch.no_grad():  # which are the nearest does not change with a small step
                 likeness = ours @ theirs.mT
                 to_theirs, to_ours = likeness.argmax(1), likeness.argmax(0)
@@ -45,6 +46,11 @@ def nearest_loss(features: Tensor, places: Tensor) -> Tensor:
             back = 1 - (ours[to_ours] * theirs).sum(1)
             terms.append((there.topk((len(there) + 1) // 2).values.mean() + back.mean()) / 2)
     return torch.stack(terms).mean()
+
+
+def _directions(places: Tensor, least: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(places, dim=1, keepdim=True)
+    return places / length.clamp_min(least)
 
 
 def _drawn(places: Tensor) -> Tensor:

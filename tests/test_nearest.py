@@ -73,6 +73,17 @@ def test_of_large_pictures_some_places_are_drawn_by_the_seed(pair, monkeypatch):
     assert nearest_loss(result, places) == first != second
 
 
+def test_places_without_a_direction_have_a_gradient_all_the_same(pair):
+    places = places_of(pair[1])
+    at_the_mean = places.mean(0).view(1, 6, 1, 1).repeat(1, 1, 2, 2).requires_grad_()
+    nearest_loss(at_the_mean, places).backward()
+    assert at_the_mean.grad.abs().max() < 1e4
+    plain = torch.full((1, 6, 8, 8), 0.1)  # whose mean is rounded
+    result = pair[0].requires_grad_()
+    loss = nearest_loss(result, places_of(plain))
+    assert loss.item() == pytest.approx(1, abs=1e-3)  # of nothing, nothing is nearer
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_it_is_float32_whatever_the_precision(pair, dtype):
     result, places = pair[0].to(dtype), places_of(pair[1])

@@ -70,7 +70,8 @@ def add(commands: Any) -> None:
         "--nearest-weight",
         type=float,
         metavar="W",
-        help="how much it counts that every place looks like some place of the painting (0)",
+        help="how much it counts that every place looks like some place of the painting (0);"
+        " best with --method adam, which looks at other places in each step",
     )
     add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
     add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")

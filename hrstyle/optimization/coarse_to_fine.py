@@ -131,7 +131,8 @@ def optimize(
         progress: show a progress bar with the losses.
         callback: called after each step.
         loss: keywords of `PerceptualLoss`: `content_weight`, `style_weight`, `tv_weight`,
-            `nearest_weight`, `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
+            `nearest_weight` (best with `method="adam"`, which looks at other places in each step),
+            `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
 
     Returns:
         A Pillow image, with the photo's transparency if it has any; its `info` is as that of
@@ -195,11 +196,13 @@ def optimize(
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
                     with (
                         torch.autocast(place.type, kind, enabled=kind != torch.float32),
-                        torch.random.fork_rng(devices=[]),
+                        torch.random.fork_rng(devices=[], enabled=bool(network.nearest_layers)),
                     ):
-                        # The nearest places are drawn anew in each step, but not for L-BFGS, which
-                        # compares evaluations along a line.
-                        torch.manual_seed(seed + (done if method == "adam" else 0))
+                        if network.nearest_layers:
+                            # Places are drawn anew in each step, but not for L-BFGS, which compares
+                            # evaluations along a line. torch.manual_seed would seed GPUs as well.
+                            draw = seed + (done if method == "adam" else 0)
+                            torch.default_generator.manual_seed(draw)
                         return network(picture, target)
 
                 minimise(picture, objective, steps=here, method=method, report=report)

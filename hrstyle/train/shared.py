@@ -176,7 +176,7 @@ class SharedStyleTransfer(StyleTransfer):
     def aim(self, style: str) -> None:
         """Make that style the one that the loss looks at."""
         self.loss.set_style(
-            {key: gram.to(self.device) for key, gram in self.targets[style].items()}
+            {name: target.to(self.device) for name, target in self.targets[style].items()}
         )
         self.loss.style_weight = self.pictures[style].style_weight
 
