@@ -256,7 +256,7 @@ def _on_bytes(
 
     def write(top: int, planes: Planes) -> None:
         values = (planes * 255).round().astype(np.uint8)  # means of bytes, none beyond them
-        for channel in range(3):  # three times as fast as all at once
+        for channel in range(3):  # twice as fast as all at once
             result[top : top + planes.shape[1], :, channel] = values[channel]
 
     in_bands(work, read, write, size=size, margin=margin, threads=WORKERS)

@@ -21,7 +21,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from hrstyle.generator import Generator
+    from hrstyle.inference import Stylizer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +73,35 @@ def weights_file(tiny: "Generator", tmp_path: Path) -> Path:
     path = tmp_path / "tiny.safetensors"
     save_weights(path, tiny, style="tiny", credit="Someone, 1900", base="0123")
     return path
+
+
+@pytest.fixture
+def stylizer(weights_file: Path) -> "Stylizer":
+    """Of the small generator, by PyTorch."""
+    import hrstyle
+
+    return hrstyle.load(weights_file, device="cpu", engine="torch")
+
+
+@pytest.fixture
+def small(photo: Path) -> "Image":
+    """63x41 pixels of a photo."""
+    from hrstyle.images import open_image
+
+    return open_image(photo).crop((100, 50, 163, 91))
+
+
+@pytest.fixture
+def run() -> Callable[..., int | str | None]:
+    """Calls the `main` of `hrstyle` in this process, where it is to end early: its exit code."""
+    from hrstyle.cli import main
+
+    def call(*arguments: object) -> int | str | None:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        return stop.value.code
+
+    return call
 
 
 @pytest.fixture

@@ -1,18 +1,11 @@
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 from test_animation import DURATIONS, frames, read, saved
 
-import hrstyle
 from hrstyle.batch import repaint_files
 from hrstyle.images import open_image
-
-
-@pytest.fixture
-def stylizer(weights_file):
-    return hrstyle.load(weights_file, device="cpu", engine="torch")
 
 
 def test_photos_and_animations(stylizer, tmp_path):

@@ -1,4 +1,3 @@
-import io
 import json
 import re
 import subprocess
@@ -9,24 +8,11 @@ import pytest
 from PIL import Image
 
 import hrstyle
-from hrstyle import inference, quick
 from hrstyle.cli import main
 from hrstyle.images import open_image
 
 
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return stop.value.code
-
-
-def test_stylize(photo, weights_file, tmp_path, capsys):
-    main(["stylize", str(photo), "-o", str(tmp_path / "out.jpg"), "--style", str(weights_file)])
-    assert open_image(tmp_path / "out.jpg").size == open_image(photo).size
-    assert "out.jpg: 451x300" in capsys.readouterr().out
-
-
-def test_bad_input_is_one_sentence_and_exit_code_2(photo, weights_file, tmp_path, capsys):
+def test_bad_input_is_one_sentence_and_exit_code_2(run, photo, weights_file, tmp_path, capsys):
     good = {"input": photo, "output": tmp_path / "out.png", "style": weights_file}
     bad = [
         ({"input": tmp_path / "gone.jpg"}, "gone.jpg"),
@@ -46,7 +32,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(photo, weights_file, tmp_path
     assert not list(tmp_path.glob("out*"))
 
 
-def test_what_the_system_refuses_is_one_sentence(weights_file, tmp_path, capsys):
+def test_what_the_system_refuses_is_one_sentence(run, weights_file, tmp_path, capsys):
     for photo, output in [("n" * 300, "out.png"), ("photo.png", "n" * 300)]:
         assert run("stylize", photo, "-o", tmp_path / output, "--style", weights_file) == 2
         error = capsys.readouterr().err
@@ -55,16 +41,7 @@ def test_what_the_system_refuses_is_one_sentence(weights_file, tmp_path, capsys)
         assert error.count("\n") == 1
 
 
-def test_the_photo_itself_is_not_overwritten(weights_file, tmp_path, capsys):
-    photo = tmp_path / "photo.png"
-    Image.new("RGB", (20, 20)).save(photo)
-    before = photo.read_bytes()
-    assert run("stylize", photo, "-o", photo, "--style", weights_file) == 2
-    assert "another name" in capsys.readouterr().err
-    assert photo.read_bytes() == before
-
-
-def test_help_teaches(capsys):
+def test_help_teaches(run, capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
     assert "hrstyle stylize cat.jpg" in text
@@ -75,139 +52,12 @@ def test_help_teaches(capsys):
 @pytest.mark.parametrize(
     "command", ["stylize", "video", "optimize", "export", "styles", "serve", "completion"]
 )
-def test_every_commands_help_teaches_with_two_examples(capsys, command):
+def test_every_commands_help_teaches_with_two_examples(run, capsys, command):
     assert run(command, "--help") == 0
     text = capsys.readouterr().out
     examples = text[text.index("examples:") :]
     assert len(re.findall(rf"^  hrstyle {command}\b", examples, flags=re.MULTILINE)) >= 2
     assert max(map(len, text.splitlines())) <= 110
-
-
-def test_several_photos_go_into_a_folder(photo, weights_file, tmp_path, capsys):
-    other = tmp_path / "dot.gif"
-    Image.new("RGB", (20, 30), "teal").save(other)
-    out = tmp_path / "painted"
-    main(["stylize", str(photo), str(other), "-o", str(out), "--style", str(weights_file)])
-    assert open_image(out / "chelsea.png").size == (451, 300)
-    assert open_image(out / "dot.png").size == (20, 30)  # GIF would cost it its colours
-    assert capsys.readouterr().out.count("\n") == 2
-
-
-def test_one_broken_photo_does_not_stop_the_others(photo, weights_file, tmp_path, capsys):
-    (tmp_path / "broken.jpg").write_text("no picture")
-    out = tmp_path / "painted"
-    broken = tmp_path / "broken.jpg"
-    assert run("stylize", broken, photo, "-o", f"{out}/", "--style", weights_file) == 2
-    error = capsys.readouterr().err
-    assert "broken.jpg is not a picture" in error
-    assert "1 of 2 photos" in error
-    assert [path.name for path in out.iterdir()] == ["chelsea.png"]
-
-
-def test_a_folder_of_photos(weights_file, tmp_path, capsys):
-    photos, out = tmp_path / "photos", tmp_path / "out"
-    (photos / "deep").mkdir(parents=True)
-    for name in ("a.jpg", "a.png", "deep/b.bmp", "deep/.c.png"):
-        Image.new("RGB", (20, 30), "teal").save(photos / name)
-    (photos / "broken.jpg").write_text("no picture")
-    command = ["stylize", photos, "-r", "-o", out, "--style", weights_file, "--format", "png"]
-    assert run(*command, "--json") == 2
-    output = capsys.readouterr()
-    assert "broken.jpg is not a picture" in output.err
-    facts = [json.loads(line) for line in output.out.splitlines()]
-    first = {"input": str(photos / "a.jpg"), "output": str(out / "a.jpg.png")}
-    assert facts[0] == first | {"width": 20, "height": 30, "frames": 1, "dtype": "float32"}
-    assert ["error" in fact for fact in facts] == [False, False, True, False]
-    names = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
-    assert names == {"a.jpg.png", "a.png", "deep/b.png"}
-
-    assert run(*command) == 2
-    assert "a.jpg.png and 2 more results are there already" in capsys.readouterr().err
-    (out / "a.png").unlink()
-    (photos / "broken.jpg").unlink()
-    before = (out / "a.jpg.png").stat()
-    main([str(a) for a in [*command, "--skip-existing"]])
-    assert capsys.readouterr().out == f"{out / 'a.png'}: 20x30\n"
-    assert (out / "a.jpg.png").stat() == before
-    main([str(a) for a in [*command, "--overwrite"]])
-    assert capsys.readouterr().out.count("\n") == 3
-
-
-def test_how_a_result_is_made_and_kept(photo, weights_file, tmp_path):
-    mask, source, out = tmp_path / "mask.png", tmp_path / "photo.jpg", tmp_path / "out.jpg"
-    Image.linear_gradient("L").save(mask)
-    exif = Image.Exif()
-    exif[0x013B] = "Someone"
-    open_image(photo).save(source, exif=exif)
-    command = ["stylize", source, "-o", out, "--style", weights_file, "--overwrite"]
-    for option, share in (["--keep-colours"], True), (["--colors", 0.4], 0.4):
-        main([str(a) for a in [*command, "--size", 200, *option, "--mask", mask]])
-        result = open_image(out)
-        how = {"size": 200, "mask": mask}
-        expected = hrstyle.load(weights_file).stylize(source, keep_colours=share, **how)
-        assert np.abs(np.asarray(result, int) - np.asarray(expected, int)).mean() < 2
-    assert result.getexif()[0x013B] == "Someone"
-    assert result.info["icc_profile"]
-    before = mask.read_bytes()
-    assert run(*command[:3], mask, *command[4:], "--mask", mask) == 2
-    assert mask.read_bytes() == before
-    size = out.stat().st_size
-    main([str(a) for a in [*command, "--size", 200, "--strip", "--quality", 30]])
-    assert not open_image(out).getexif()
-    assert "icc_profile" not in open_image(out).info
-    assert out.stat().st_size < size / 2
-
-
-def test_the_module_from_standard_input_to_standard_output(photo, tmp_path):
-    command = [sys.executable, "-m", "hrstyle", "stylize", "-", "--style", "starry_night"]
-    with photo.open("rb") as file:
-        result = subprocess.run(
-            [*command, "--format", "jpeg"],
-            stdin=file,
-            capture_output=True,
-            check=True,
-            cwd=tmp_path,
-        )
-    with Image.open(io.BytesIO(result.stdout)) as image:
-        assert (image.format, image.size) == ("JPEG", (451, 300))
-    assert result.stderr == b""
-
-
-def as_input(monkeypatch, data):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-
-def test_standard_input_into_a_file(photo, weights_file, tmp_path, monkeypatch, capsysbinary):
-    as_input(monkeypatch, photo.read_bytes())
-    main(["stylize", "-", "-o", str(tmp_path / "out.png"), "--style", str(weights_file)])
-    assert open_image(tmp_path / "out.png").size == (451, 300)
-    capsysbinary.readouterr()
-    main(["stylize", str(photo), "-o", "-", "--style", str(weights_file)])
-    with Image.open(io.BytesIO(capsysbinary.readouterr().out)) as image:
-        image.load()
-        assert image.format == "PNG"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-"], "the input is not a picture"),
-        (["-", "x.png", "-o", "out/"], "name no other"),
-        (["x.png"], "-o OUT"),
-        (["x.png", "y.png", "-o", "-"], "holds a single result"),
-        ([".", "-o", "-"], "holds a single result"),
-        (["-", "--format", "docx"], "take png, jpeg"),
-        (["-", "--json"], "--json needs standard output"),
-    ],
-)
-def test_bad_use_of_standard_input_and_output(
-    weights_file, monkeypatch, capsys, arguments, message
-):
-    as_input(monkeypatch, b"no picture")
-    assert run("stylize", *arguments, "--style", weights_file) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "text", ""])
@@ -223,7 +73,7 @@ def test_bad_use_of_standard_input_and_output(
         ("--max-memory", "no amount of memory"),
     ],
 )
-def test_bad_values_are_one_sentence_before_any_work(tmp_path, capsys, option, message, value):
+def test_bad_values_are_one_sentence_before_any_work(run, tmp_path, capsys, option, message, value):
     # Neither the style nor the photo is looked for: there is none.
     command = ["stylize", tmp_path / "gone.jpg", "-o", tmp_path / "new" / "out.png"]
     assert run(*command, "--style", "gone", option, value) == 2
@@ -232,58 +82,7 @@ def test_bad_values_are_one_sentence_before_any_work(tmp_path, capsys, option, m
     assert not list(tmp_path.iterdir())
 
 
-def test_outputs_that_would_be_lost(photo, weights_file, tmp_path, capsys):
-    other = tmp_path / "chelsea.png"
-    Image.new("RGB", (20, 20)).save(other)
-    assert run("stylize", photo, other, "-o", tmp_path / "out", "--style", weights_file) == 2
-    assert "two photos would become" in capsys.readouterr().err
-    assert not list(tmp_path.glob("out/*"))
-
-
-def test_settings_reach_the_pass(photo, weights_file, tmp_path, capsys):
-    common = ["stylize", photo, "-o", tmp_path / "out.png", "--style", weights_file]
-    for option, value, message in [
-        ("--max-memory", "much", "amount of memory"),
-        ("--dtype", "int4", "float32, bfloat16, float16"),
-        ("--engine", "steam", "torch, openvino"),
-        ("--device", "warp", "try cpu"),
-    ]:
-        assert run(*common, option, value) == 2
-        assert message in capsys.readouterr().err
-    small = ["--max-memory", "1MB", "--dtype", "bfloat16", "--engine", "torch"]
-    main([str(a) for a in [*common, *small]])
-    assert open_image(tmp_path / "out.png").size == (451, 300)
-
-
-def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_path, monkeypatch):
-    engines = []
-    plain = inference.load
-
-    def load(style, **options):
-        engines.append(options.get("engine", "auto"))
-        return plain(style, device="cpu", engine="torch")
-
-    monkeypatch.setattr(inference, "load", load)
-    monkeypatch.setattr(quick, "keep", lambda *arguments: None)  # see test_quick.py
-    monkeypatch.setattr(quick, "quick_stylizer", lambda network: None)  # kept by another test
-    (tmp_path / "out").mkdir()
-    paths = [tmp_path / name for name in ("small.png", "large.png")]
-    for path, width in zip(paths, (64, 2**16), strict=True):
-        Image.new("L", (width, 17)).save(path)
-    for which, options in (
-        (paths[:1], []),
-        (paths[:1], ["--engine", "openvino"]),
-        (paths[1:], []),  # painted small
-        (paths[1:], ["--stroke-size", "1"]),
-        (paths[1:], ["--size", "64"]),
-        (paths, ["--size", "64"]),
-    ):
-        out = ["-o", tmp_path / "out", *options, "--overwrite"]
-        main([str(a) for a in ["stylize", *which, *out, "--style", weights_file]])
-    assert engines == ["torch", "openvino", "torch", "auto", "torch", "auto"]
-
-
-def test_export(weights_file, tmp_path, capsys):
+def test_export(run, weights_file, tmp_path, capsys):
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
     assert (tmp_path / "tiny.onnx").stat().st_size > 0
     assert "of 255 from PyTorch (64x64, 131x83, 190x250 px)" in capsys.readouterr().out
@@ -294,54 +93,6 @@ def test_export(weights_file, tmp_path, capsys):
     assert 0 < described["largest_difference_of_255"] < 1
     assert run("export", weights_file, tmp_path / "tiny.pt") == 2
     assert ".onnx" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_strength_stroke_size_and_mixtures(photo, tmp_path):
-    common = ["stylize", str(photo), "-o", str(tmp_path / "out.png"), "--device", "cpu"]
-    main([*common, "--style", "starry_night", "--strength", "0"])
-    assert np.array_equal(
-        np.asarray(open_image(tmp_path / "out.png")), np.asarray(open_image(photo))
-    )
-    mixture = {"starry_night": 0.5, "great_wave": 1.5}
-    common.append("--overwrite")
-    main([*common, "--style", "starry_night:0.5,great_wave:1.5", "--stroke-size", "2"])
-    expected = hrstyle.load(mixture, device="cpu", engine="torch").stylize(photo, stroke_size=2)
-    assert np.array_equal(np.asarray(open_image(tmp_path / "out.png")), np.asarray(expected))
-
-
-@pytest.mark.slow
-def test_refine(photo, weights_file, tmp_path, capsys):
-    small, out = tmp_path / "small.png", tmp_path / "out.png"
-    open_image(photo).resize((60, 40)).save(small)
-    common = ["stylize", str(small), "-o", str(out), "--style", str(weights_file), "--json"]
-    assert run(*common, "--refine", "2") == 2
-    assert "no painting is known for the style tiny" in capsys.readouterr().err
-    main([*common, "--refine", "2", "--painting", str(photo), "--size", "90"])
-    assert json.loads(capsys.readouterr().out)["width"] == 90
-    stylizer = hrstyle.load(weights_file, device="cpu", engine="torch")
-    expected = hrstyle.Refiner(stylizer, painting=photo, steps=2).stylize(small, size=90)
-    assert np.array_equal(np.asarray(open_image(out)), np.asarray(expected))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--style", "starry_night:1,great_wave"], "each needs a share"),
-        (["--style", "starry_night:1,starry_night:2"], "named twice"),
-        (["--style", "starry_night,great_wave"], "starry_night,great_wave"),
-        (["--style", "x" * 300], "xxx"),
-        (["--style", "starry_night:1,guernica:1"], "guernica"),
-        (["--style", "starry_night", "--strength", "2"], "from 0 (the photo) to 1 (the style)"),
-        (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),
-        (["--style", "starry_night", "--refine", "0"], "a whole number from 1 to 1000"),
-        (["--style", "starry_night", "--painting", "a.jpg"], "--painting is for --refine STEPS"),
-        (["--style", "starry_night:1,irises:1", "--refine", "9"], "name the picture that it"),
-    ],
-)
-def test_bad_strengths_and_mixtures(photo, tmp_path, capsys, options, message):
-    assert run("stylize", photo, "-o", tmp_path / "out.png", *options) == 2
-    assert message in capsys.readouterr().err
 
 
 def test_styles(capsys):
@@ -361,7 +112,7 @@ def test_styles(capsys):
 
 
 @pytest.mark.slow
-def test_a_sheet_of_styles(photo, tmp_path, capsys, monkeypatch):
+def test_a_sheet_of_styles(run, photo, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("hrstyle.styles.names", lambda: ["great_wave", "starry_night"])
     out = tmp_path / "sheet.png"
     command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
@@ -390,7 +141,7 @@ def test_a_sheet_of_styles(photo, tmp_path, capsys, monkeypatch):
         *((["--sheet", "gone.jpg", "-o", "x.png", "--size", n], "size") for n in ("-1", "nan")),
     ],
 )
-def test_bad_sheets(tmp_path, monkeypatch, capsys, options, message):
+def test_bad_sheets(run, tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.chdir(tmp_path)
     assert run("styles", *options) == 2
     error = capsys.readouterr().err

@@ -11,12 +11,6 @@ from hrstyle.images import open_image
 SHALLOW = ["--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"]
 
 
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return stop.value.code
-
-
 def test_optimize(photo, tmp_path, capsys):
     out = tmp_path / "out.png"
     run_it = ["optimize", photo, "-o", out, "--style", "starry_night", "--size", "64", *SHALLOW]
@@ -62,7 +56,9 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     }  # fmt: skip
 
 
-def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(photo, tmp_path, monkeypatch, capsys):
+def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(
+    run, photo, tmp_path, monkeypatch, capsys
+):
     from hrstyle import saving
 
     out, sizes = tmp_path / "out.png", []
@@ -81,7 +77,7 @@ def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(photo, tmp_path, m
     assert open_image(out).size == (64, 43)
 
 
-def test_how_what_was_optimised_is_saved(photo, tmp_path):
+def test_how_what_was_optimised_is_saved(run, photo, tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     open_image(photo).resize((64, 43)).save(tmp_path / "photo.jpg", exif=exif)
@@ -96,7 +92,7 @@ def test_how_what_was_optimised_is_saved(photo, tmp_path):
     assert run(*common, *SHALLOW, "--quality", "0", "-o", tmp_path / "none.jpg") == 2
 
 
-def test_optimize_complains_before_the_work(photo, tmp_path, capsys):
+def test_optimize_complains_before_the_work(run, photo, tmp_path, capsys):
     clear = tmp_path / "clear.png"
     Image.new("RGBA", (64, 64)).save(clear)
     good = {"photo": photo, "out": tmp_path / "out.png", "style": "starry_night"}
@@ -148,7 +144,7 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_work(
 
 
 def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(
-    photo, tmp_path, monkeypatch, capsys
+    run, photo, tmp_path, monkeypatch, capsys
 ):
     from hrstyle.losses import PerceptualLoss
 

@@ -14,11 +14,6 @@ from hrstyle.inference import Stylizer
 from hrstyle.tensors import to_tensor
 
 
-@pytest.fixture
-def stylizer(weights_file):
-    return hrstyle.load(weights_file, device="cpu", engine="torch")
-
-
 class Inverted(Generator):
     """Does what cannot be read as layers."""
 

@@ -25,11 +25,6 @@ def empty_cache(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture
-def stylizer(weights_file):
-    return hrstyle.load(weights_file, device="cpu", engine="torch")
-
-
 def keep(stylizer, source):
     quick.keep(stylizer, source, network_file(source))
 

@@ -88,6 +88,7 @@ class StyleTransfer(pl.LightningModule):
                 "content_weight": loss.content_weight,
                 "style_weight": loss.style_weight,
                 "tv_weight": loss.tv_weight,
+                "nearest_weight": loss.nearest_weight,
             }
         )
         self._batch = 0
