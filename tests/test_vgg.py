@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from scipy.signal import correlate2d
 from torchvision.models.vgg import cfgs, make_layers
 
-from hrstyle import vgg
+from hrstyle.losses import vgg
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.tensors import to_tensor
-from hrstyle.vgg import LAYERS, VGG19
+from hrstyle.losses.vgg import LAYERS, VGG19
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hrstyle.winograd import FrozenConv2d, convolve, convolve_adjoint, transform_weights
+from hrstyle.losses.winograd import FrozenConv2d, convolve, convolve_adjoint, transform_weights
 
 
 @pytest.mark.parametrize("size", [(3, 3), (6, 6), (4, 9), (18, 13), (20, 22)])

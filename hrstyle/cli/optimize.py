@@ -19,18 +19,14 @@ from hrstyle.errors import InputError
 _EPILOG = """\
 examples:
   hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
-  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 20
+  hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 2
   hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
-  hrstyle optimize cat.jpg -o painted.png --style starry_night --method adam \\
-      --nearest-weight 10 --content-weight 2.5
+  hrstyle optimize cat.jpg -o painted.png --style starry_night --loss gram
 
-style weights from 1 (the photo shines through) to 50 (heavy strokes) are the useful range. With the
-last command every place is to look like some place of the painting, which covers a photo wholly in
-strokes if the painting is; of one with plain parts it leaves plain parts plain.
+style weights from 0.3 (the photo shines through) to 3 (heavy strokes) are the useful range.
 """
 _OPTIONS = (
-    *("steps", "size", "start", "method", "content_weight", "style_weight", "tv_weight"),
-    "nearest_weight",
+    *("steps", "size", "start", "method", "loss", "content_weight", "style_weight", "tv_weight"),
     *("content_layers", "style_layers", "style_layer_weights", "pooling", "style_scale"),
     *("coarse_to_fine", "keep_colours", "seed", "device", "dtype"),
 )
@@ -63,19 +59,18 @@ def add(commands: Any) -> None:
     add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
     add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
     add("--method", metavar="lbfgs|adam", help="how to go down (lbfgs)")
-    add("--content-weight", type=float, metavar="W", help="how much the photo counts (1)")
-    add("--style-weight", type=float, metavar="W", help="how much the style counts (6)")
+    add("--content-weight", type=float, metavar="W", help="how much the photo counts (0.5)")
+    add("--style-weight", type=float, metavar="W", help="how heavily it is painted (1)")
     add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
-    add(
-        "--nearest-weight",
-        type=float,
-        metavar="W",
-        help="how much it counts that every place looks like some place of the painting (0);"
-        " best with --method adam, which looks at other places in each step",
-    )
-    add("--content-layers", type=_words, metavar="A,B", help="VGG19 layers of content (relu4_2)")
-    add("--style-layers", type=_words, metavar="A,B", help="of style (relu1_1 … relu5_1)")
-    add("--style-layer-weights", type=_numbers, metavar="W,W", help="how much each counts (1 each)")
+    add("--loss", metavar="painterly|gram",
+        help="what makes a good picture: painterly, the whole of it painted and its shapes kept, or"
+        " gram, Gram matrices, as Gatys et al. had it (painterly)")  # fmt: skip
+    add("--content-layers", type=_words, metavar="A,B",
+        help="VGG19 layers of content, for --loss gram (relu4_2)")  # fmt: skip
+    add("--style-layers", type=_words, metavar="A,B",
+        help="of style, for --loss gram (relu1_1 … relu5_1)")  # fmt: skip
+    add("--style-layer-weights", type=_numbers, metavar="W,W",
+        help="how much each counts, for --loss gram (1 each)")  # fmt: skip
     add("--pooling", metavar="max|avg", help="VGG19's pooling (max); avg is smoother")
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,

@@ -6,8 +6,8 @@ with the losses of the training. Where we deviate:
 - the picture grows while it is optimised, so that large strokes come first and few steps are needed
   (their `coarse to fine` of "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017);
 - it starts from the photo, not from noise, unless told otherwise;
-- the terms are relative and `relu` layers of a VGG19 with its trained max pooling, see
-  `PerceptualLoss`; `pooling="avg"` is theirs;
+- the objective is that of the training, see `hrstyle.losses.objectives`; `loss="gram",
+  pooling="avg"` is nearer to theirs;
 - L-BFGS searches along its directions for a point that meets the strong Wolfe conditions.
 """
 
@@ -25,7 +25,7 @@ from hrstyle.blending import check_colours, recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images import PILImage, Source, alpha_of, image_of
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import build
 from hrstyle.metadata import kept_info
 from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.styles import find
@@ -46,7 +46,7 @@ class Progress:
     Args:
         step: evaluations of the loss and its gradient so far.
         steps: how many there will be.
-        losses: what `PerceptualLoss` gives, of the best picture so far. When the picture grows they
+        losses: what the objective gives, of the best picture so far. When the picture grows they
             jump, because they are measured at its size.
         picture: that picture, at its present size.
     """
@@ -96,7 +96,8 @@ def optimize(
     dtype: str | torch.dtype = "float32",
     progress: bool = False,
     callback: Callable[[Progress], None] | None = None,
-    **loss: Any,
+    loss: str = "painterly",
+    **weights: Any,
 ) -> PILImage | Tensor:
     """Repaint a photo in the style of any picture, without training.
 
@@ -130,9 +131,9 @@ def optimize(
             has it.
         progress: show a progress bar with the losses.
         callback: called after each step.
-        loss: keywords of `PerceptualLoss`: `content_weight`, `style_weight`, `tv_weight`,
-            `nearest_weight` (best with `method="adam"`, which looks at other places in each step),
-            `content_layers`, `style_layers`, `style_layer_weights`, `pooling`, …
+        loss: `"painterly"` or `"gram"`, see `hrstyle.losses.objectives`.
+        weights: that objective's keywords: `style_weight`, `content_weight`, `tv_weight`,
+            `pooling`, …
 
     Returns:
         A Pillow image, with the photo's transparency if it has any; its `info` is as that of
@@ -160,7 +161,7 @@ def optimize(
                 " both sides; take a larger size or picture"
             )
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
-    network = PerceptualLoss(**loss).to(place)
+    network = build(loss, **weights).to(place)
     if start is None:
         start = "noise" if content is None or style is None else "content"
     picture = _first(start, photo, sizes[0], seed).to(place)
@@ -172,8 +173,7 @@ def optimize(
             nonlocal picture, done
             picture, done = best, before + step
             bar.set_description(f"{best.shape[3]}x{best.shape[2]} px", refresh=False)
-            shown = {key: f"{losses[key]:.3f}" for key in ("content", "style")}
-            bar.set_postfix(shown, refresh=False)
+            bar.set_postfix(loss=f"{losses['loss']:.3f}", refresh=False)
             bar.update()
             if callback:
                 so_far = to_pil(best)
@@ -188,7 +188,7 @@ def optimize(
                 picture = resize(picture.cpu(), (height, width)).to(place)
                 target = None
                 if photo is not None:
-                    target = network.content_features(resize(photo, (height, width)).to(place))
+                    target = network.photo_features(resize(photo, (height, width)).to(place))
                 side = max(height, width) * style_scale
                 seen = [resize(p, _fitting(p, side, NARROWEST)).to(place) for p in paintings]
                 network.set_style(*seen, shares=shares)
@@ -196,13 +196,12 @@ def optimize(
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
                     with (
                         torch.autocast(place.type, kind, enabled=kind != torch.float32),
-                        torch.random.fork_rng(devices=[], enabled=bool(network.nearest_layers)),
+                        torch.random.fork_rng(devices=[]),
                     ):
-                        if network.nearest_layers:
-                            # Places are drawn anew in each step, but not for L-BFGS, which compares
-                            # evaluations along a line. torch.manual_seed would seed GPUs as well.
-                            draw = seed + (done if method == "adam" else 0)
-                            torch.default_generator.manual_seed(draw)
+                        # Places are drawn anew in each step, but not for L-BFGS, which compares
+                        # evaluations along a line. torch.manual_seed would seed GPUs as well.
+                        draw = seed + (done if method == "adam" else 0)
+                        torch.default_generator.manual_seed(draw)
                         return network(picture, target)
 
                 minimise(picture, objective, steps=here, method=method, report=report)

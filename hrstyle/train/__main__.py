@@ -19,7 +19,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from hrstyle import entry, generator, paper
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
 from hrstyle.errors import InputError
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import PerceptualLoss, objectives
 from hrstyle.saving import write_atomically
 from hrstyle.styles import CONFIGS, Style, StyleSet
 from hrstyle.train import data
@@ -35,7 +35,10 @@ def register_signatures() -> None:
     """Make each constructor's keywords and defaults known to Hydra, see `hrstyle.entry.offer`."""
     offer("style", Style)
     offer("style", StyleSet)
-    offer("loss", PerceptualLoss)
+    # The objectives pass their further keywords on to PerceptualLoss.
+    common = builds(PerceptualLoss, populate_full_signature=True, zen_exclude=("terms",))
+    offer("loss", objectives.painterly, builds_bases=(common,))
+    offer("loss", objectives.gram, builds_bases=(common,))
     offer("generator", generator.pyramid)
     offer("generator", paper.paper)
     offer("data", data.OnePhoto)

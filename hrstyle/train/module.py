@@ -85,10 +85,7 @@ class StyleTransfer(pl.LightningModule):
                 "cosine_steps": cosine_steps,
                 "decay_every_n_steps": decay_every_n_steps,
                 "decay": decay,
-                "content_weight": loss.content_weight,
-                "style_weight": loss.style_weight,
-                "tv_weight": loss.tv_weight,
-                "nearest_weight": loss.nearest_weight,
+                "weights": loss.weights,
             }
         )
         self._batch = 0
@@ -125,11 +122,9 @@ class StyleTransfer(pl.LightningModule):
         if not self.trainer.strategy.reduce_boolean_decision(finite):
             where = " in another process" if finite else ""
             raise self._diverged(f"the loss is not finite{where}")
-        shown = ("loss", "content", "style")
-        self.log_dict({name: terms[name] for name in shown}, prog_bar=True, batch_size=len(photo))
-        self.log_dict(
-            {name: terms[name] for name in terms if name not in shown}, batch_size=len(photo)
-        )
+        self.log("loss", loss, prog_bar=True, batch_size=len(photo))
+        curves = {name: value for name, value in terms.items() if name != "loss"}
+        self.log_dict(curves, batch_size=len(photo))
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -29,6 +29,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_rgb
 from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.perceptual import Scales
 from hrstyle.styles import BASE, Style
 from hrstyle.tensors import to_tensor
 from hrstyle.train.module import StyleTransfer
@@ -150,7 +151,7 @@ class SharedStyleTransfer(StyleTransfer):
         self.average = AveragedModel(self.shared, multi_avg_fn=get_ema_multi_avg_fn(average))
         self.average.requires_grad_(False)
         self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
-        self._content: tuple[Tensor, dict[str, Tensor]] | None = None
+        self._photo: tuple[Tensor, Scales] | None = None
         self._averaged_at = 0
 
     @property
@@ -184,9 +185,9 @@ class SharedStyleTransfer(StyleTransfer):
         style = self.style_of(self._batch)
         self.aim(style)
         # The data give the same crops several times on end (`repeat`).
-        if self._content is None or not torch.equal(self._content[0], photo):
-            self._content = photo, self.loss.content_features(photo)
-        return self.loss(self.shared(photo, style), self._content[1])
+        if self._photo is None or not torch.equal(self._photo[0], photo):
+            self._photo = photo, self.loss.photo_features(photo)
+        return self.loss(self.shared(photo, style), self._photo[1])
 
     def on_train_start(self) -> None:
         super().on_train_start()
@@ -274,7 +275,7 @@ class Curve(Callback):
         self.judged_at = step
         pl_module.eval()
         photos = [photo.to(pl_module.device) for photo in self.photos]
-        content = [pl_module.loss.content_features(photo) for photo in photos]
+        content = [pl_module.loss.photo_features(photo) for photo in photos]
         rows = []
         for style in pl_module.pictures:
             pl_module.aim(style)
@@ -282,15 +283,15 @@ class Curve(Callback):
                 pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
                 for photo, features in zip(photos, content, strict=True)
             ]
-            means = [
-                torch.stack([terms[term] for terms in judged]).mean().item()
-                for term in ("content", "style", "loss")
-            ]
-            rows.append([step, style, *(f"{mean:.4f}" for mean in means)])
-            pl_module.logger.log_metrics({f"judged/{style}": means[-1]}, step)
+            means = {
+                term: torch.stack([terms[term] for terms in judged]).mean().item()
+                for term in judged[0]
+            }
+            rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
+            pl_module.logger.log_metrics({f"judged/{style}": means["loss"]}, step)
         pl_module.train()
         fresh = not self.path.is_file()
         with self.path.open("a", newline="") as file:
             writer = csv.writer(file)
-            writer.writerows([["step", "style", "content", "style term", "J"]] if fresh else [])
+            writer.writerows([["step", "style", *means]] if fresh else [])
             writer.writerows(rows)

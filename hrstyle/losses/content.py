@@ -1,0 +1,53 @@
+"""How much of the photo's content is lost, as VGG19 sees it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hrstyle.errors import InputError
+from hrstyle.losses.distances import mean_square, relative_error
+from hrstyle.losses.term import Features, PhotoTerm
+
+NORMALISATIONS = ("relative", "paper")
+
+
+def check_normalisation(name: str) -> None:
+    """Raise InputError unless `name` is a way to normalise content and Gram matrices."""
+    if name not in NORMALISATIONS:
+        raise InputError(f"normalisation must be relative or paper, not {name!r}")
+
+
+def content_loss(features: Tensor, target: Tensor, *, normalisation: str = "relative") -> Tensor:
+    """Distance between the features of the result and those of the photo, `(N, C, H, W)` each.
+
+    `"relative"`: `relative_error`. `"paper"`: the mean square of arXiv 1904.11617.
+    """
+    check_normalisation(normalisation)
+    distance = relative_error if normalisation == "relative" else mean_square
+    return distance(features, target)
+
+
+class Content(PhotoTerm):
+    """`content_loss`, averaged over layers (Gatys et al., CVPR 2016).
+
+    A weight of 1 with relative terms: features that differ by their own size cost 1.
+    """
+
+    name = "content"
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        layers: Sequence[str] = ("relu4_2",),
+        *,
+        normalisation: str = "relative",
+        scale: int = 1,
+    ):
+        super().__init__(weight, layers, scale=scale)
+        check_normalisation(normalisation)
+        self.normalisation = normalisation
+
+    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+        how = {"normalisation": self.normalisation}
+        return torch.stack([content_loss(result[x], photo[x], **how) for x in self.layers]).mean()

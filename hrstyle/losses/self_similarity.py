@@ -1,0 +1,57 @@
+"""Whether the photo's shapes are kept, whatever their colours: which places are alike.
+
+After Kolkin, Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and
+Self-Similarity" (CVPR 2019), eq. 7.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hrstyle.losses.distances import cosine_distances, places
+from hrstyle.losses.term import Features, PhotoTerm
+
+COMPARED = 512
+"""Places that are compared with one another at a time; drawn anew each time."""
+
+
+def self_similarity_loss(features: Tensor, photo: Tensor) -> Tensor:
+    """Mean difference between two matrices of distances between places, float32.
+
+    A matrix holds the cosine distances between all pairs of at most `COMPARED` places, the same
+    places of both pictures. Each column is divided by its sum, and the mean is multiplied by the
+    number of places, so that a value of .1 means: distances are off by a tenth of their mean.
+
+    Args:
+        features: `(N, C, H, W)`, of the result.
+        photo: `(N, C, H, W)`, of the photo.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        both = places(torch.cat([features, photo.to(features.dtype)]), COMPARED)
+        distances = cosine_distances(both, both)
+        distances = distances / (distances.sum(1, keepdim=True) + 1e-8)
+        ours, theirs = distances.chunk(2)
+    return (ours - theirs).abs().mean() * both.shape[1]
+
+
+class SelfSimilarity(PhotoTerm):
+    """`self_similarity_loss`, averaged over layers.
+
+    A weight of 1: distances between places that are off by all of their mean cost 1.
+    """
+
+    name = "self_similarity"
+
+    def __init__(
+        self,
+        weight: float = 4.0,
+        layers: Sequence[str] = ("relu3_1", "relu4_1"),
+        *,
+        scale: int = 1,
+    ):
+        super().__init__(weight, layers, scale=scale)
+
+    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+        losses = [self_similarity_loss(result[layer], photo[layer]) for layer in self.layers]
+        return torch.stack(losses).mean()
