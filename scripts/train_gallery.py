@@ -2,13 +2,14 @@
 
     python scripts/train_gallery.py --photos PHOTOS                         all of them
     python scripts/train_gallery.py --photos PHOTOS --only mondrian the_scream --alone 400
-    python scripts/train_gallery.py --photos PHOTOS --set trainer.max_steps=500 data.size=320
+    python scripts/train_gallery.py --photos PHOTOS --set data.size=320 module.learning_rate=1e-3
 
-One network is trained on all pictures together (`experiment=together`), and gives each style its
-weights. With --alone, each style then goes on from there by itself: side by side, one on each GPU;
-on a CPU as many as --jobs says, which share its cores. After Ctrl-C or a kill, run it again and it
-goes on where it was; what is finished is not trained again. At the end scripts/quality.py prints
-its table. A CPU without bfloat16 needs --set trainer.precision=32-true.
+Each style goes on from the weights that come along, or from the base where it has none, by itself:
+side by side, one on each GPU; on a CPU as many as --jobs says, which share its cores. With
+--together, one network is trained on all pictures first (`experiment=together`), and gives each
+style its start. After Ctrl-C or a kill, run it again and it goes on where it was; what is finished
+is not trained again. At the end scripts/quality.py prints its table. With a GPU, add
+--set trainer.precision=bf16-mixed.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from tqdm import tqdm
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
 from hrstyle.saving import write_atomically
-from hrstyle.styles import BASE, WEIGHTS, gallery
+from hrstyle.styles import BASE, WEIGHTS, gallery, names
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
@@ -40,15 +41,19 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
     run_dir = arguments.output / name
     together = arguments.output / BASE
     if name == BASE:
-        what = ["experiment=together"]
+        what = ["experiment=together", f"trainer.max_steps={arguments.together}"]
     else:
         what = [f"style={name}", "data=folder", f"trainer.max_steps={arguments.alone}"]
-        what.append(setting("init", together / f"{name}.safetensors"))
+        what.append(f"module.learning_rate={arguments.learning_rate}")
+        what.append(
+            setting("init", together / f"{name}.safetensors")
+            if arguments.together
+            else f"init={name if name in names() else BASE}"
+        )
     return [
         *what,
         setting("run_dir", run_dir),
         setting("data.root", arguments.photos),
-        "trainer.precision=bf16-mixed",
         "trainer.devices=1",
         "trainer.enable_progress_bar=false",
         *picture_settings(name, arguments.pictures),
@@ -94,8 +99,7 @@ def train(
     places: queue.Queue[dict[str, str]],
 ) -> str:
     """Train one style in the next free place; "" if all went well, else what did not."""
-    alone = arguments.alone and name != BASE
-    trained = arguments.output / (name if alone else BASE) / f"{name}.safetensors"
+    trained = arguments.output / name / f"{name}.safetensors"
     try:
         if not trained.is_file():
             place = places.get()
@@ -119,14 +123,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
-    parser.add_argument("--alone", type=int, default=0, metavar="STEPS", help="for each style (0)")
+    parser.add_argument("--alone", type=int, default=600, metavar="STEPS", help="each style (600)")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="of each style (2e-3)")
+    parser.add_argument("--together", type=int, default=0, metavar="STEPS", help="all first (0)")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
     parser.add_argument("--output", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time without a GPU")
     parser.add_argument("--no-table", action="store_true", help="do not measure at the end")
     arguments = parser.parse_args()
-    if arguments.jobs < 1 or arguments.alone < 0:
-        parser.error("--jobs must be at least 1, and --alone not negative")
+    if min(arguments.jobs, arguments.alone) < 1 or arguments.together < 0:
+        parser.error("--jobs and --alone must be at least 1, and --together not negative")
     return arguments
 
 
@@ -134,13 +140,15 @@ def main() -> None:
     """Train what is not trained yet, then measure."""
     arguments = parse_arguments()
     trainings, places = Trainings(), free_places(arguments.jobs)
-    names = arguments.only or list(gallery())
-    print(f"All together first; watch {arguments.output / BASE / 'preview.png'}")
-    failures = [train(BASE, arguments, trainings, places)]
+    styles = arguments.only or list(gallery())
+    failures = []
+    if arguments.together:
+        print(f"All together first; watch {arguments.output / BASE / 'preview.png'}")
+        failures = [train(BASE, arguments, trainings, places)]
     if not any(failures):
         with ThreadPoolExecutor(places.qsize()) as pool:
-            jobs = pool.map(lambda name: train(name, arguments, trainings, places), names)
-            failures += tqdm(jobs, total=len(names), desc="styles")
+            jobs = pool.map(lambda name: train(name, arguments, trainings, places), styles)
+            failures += tqdm(jobs, total=len(styles), desc="styles")
     if trainings.stopped:
         sys.exit(INTERRUPTED)
     if any(failures):
@@ -148,7 +156,7 @@ def main() -> None:
     if not arguments.no_table:
         quality = Path(__file__).with_name("quality.py")
         pictures = ["--pictures", str(arguments.pictures)] if arguments.pictures else []
-        subprocess.run([sys.executable, quality, "--only", *names, *pictures], check=True)
+        subprocess.run([sys.executable, quality, "--only", *styles, *pictures], check=True)
 
 
 if __name__ == "__main__":

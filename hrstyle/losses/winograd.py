@@ -40,10 +40,22 @@ _OUTPUT = [
 ]
 
 
-def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
-    """The matrix for rows and columns at once: one larger product instead of two small ones."""
-    one = like.new_tensor(matrix)
-    return torch.kron(one, one)
+_TILES = 128
+"""Tiles that each thread works on at a time: what is computed stays in the processor's cache."""
+
+
+def _both_axes(matrix: list[list[int]], values: Tensor, *, transposed: bool = False) -> Tensor:
+    """The matrix for rows and for columns: `(a, a, …)` -> `(b, b, P)`."""
+    one = values.new_tensor(matrix)
+    one = one.mT if transposed else one
+    values = torch.matmul(one, values.reshape(len(values), values.shape[1], -1))
+    return (one @ values.view(len(values), -1)).view(len(one), len(one), -1)
+
+
+def _bands(n: int, down: int, across: int) -> list[tuple[int, int]]:
+    """First and last row of tiles of each band."""
+    rows = max(1, _TILES * torch.get_num_threads() // (n * across))
+    return [(top, min(top + rows, down)) for top in range(0, down, rows)]
 
 
 def transform_weights(weight: Tensor) -> Tensor:
@@ -63,14 +75,15 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
     """
     n, channels, height, width = (*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2)
     down, across = math.ceil(height / 4), math.ceil(width / 4)
-    x = F.pad(x, (0, 4 * across - width, 0, 4 * down - height))
-    tiles = x.permute(0, 2, 3, 1).unfold(1, 6, 4).unfold(2, 6, 4)  # N, down, across, C, 6, 6
-    tiles = tiles.permute(4, 5, 0, 1, 2, 3).reshape(36, -1)
-    tiles = (_both_axes(_INPUT, x) @ tiles).view(36, -1, channels)
-    result = torch.bmm(tiles, transformed).view(36, -1)
-    result = _both_axes(_OUTPUT, x) @ result
-    result = result.view(4, 4, n, down, across, -1).permute(2, 3, 0, 4, 1, 5)
-    result = result.reshape(n, 4 * down, 4 * across, -1)
+    x = F.pad(x, (0, 4 * across - width, 0, 4 * down - height)).permute(0, 2, 3, 1)
+    result = x.new_empty(n, 4 * down, 4 * across, transformed.shape[2])
+    for top, end in _bands(n, down, across):
+        tiles = x[:, 4 * top : 4 * end + 2].unfold(1, 6, 4).unfold(2, 6, 4)
+        tiles = _both_axes(_INPUT, tiles.permute(4, 5, 0, 1, 2, 3))  # N, down, across, C, 6, 6
+        tiles = torch.bmm(tiles.view(36, -1, channels), transformed)
+        tiles = _both_axes(_OUTPUT, tiles.view(6, 6, -1))
+        tiles = tiles.view(4, 4, n, end - top, across, -1).permute(2, 3, 0, 4, 1, 5)
+        result[:, 4 * top : 4 * end].view_as(tiles).copy_(tiles)
     return result[:, :height, :width].permute(0, 3, 1, 2)
 
 
@@ -86,18 +99,21 @@ def convolve_adjoint(gradient: Tensor, transformed: Tensor) -> Tensor:
     """
     n, channels, height, width = gradient.shape
     down, across = math.ceil(height / 4), math.ceil(width / 4)
-    gradient = F.pad(gradient, (0, 4 * across - width, 0, 4 * down - height))
-    tiles = gradient.permute(0, 2, 3, 1).reshape(n, down, 4, across, 4, channels)
-    tiles = tiles.permute(2, 4, 0, 1, 3, 5).reshape(16, -1)
-    tiles = (_both_axes(_OUTPUT, gradient).T @ tiles).view(36, -1, channels)
-    tiles = torch.bmm(tiles, transformed.mT).view(36, -1)
-    tiles = (_both_axes(_INPUT, gradient).T @ tiles).view(6, 6, n, down, across, -1)
-    # The last two rows of a tile of 6 are the first two of the next one; columns likewise.
-    rows = F.pad(tiles[:4], (0, 0, 0, 0, 0, 1))
-    rows[:2, :, :, 1:] += tiles[4:]
-    whole = F.pad(rows[:, :4], (0, 0, 0, 1))
-    whole[:, :2, :, :, 1:] += rows[:, 4:]
-    result = whole.permute(2, 3, 0, 4, 1, 5).reshape(n, 4 * down + 4, 4 * across + 4, -1)
+    gradient = F.pad(gradient, (0, 4 * across - width, 0, 4 * down - height)).permute(0, 2, 3, 1)
+    result = gradient.new_zeros(n, 4 * down + 4, 4 * across + 4, transformed.shape[1])
+    for top, end in _bands(n, down, across):
+        tiles = gradient[:, 4 * top : 4 * end].view(n, end - top, 4, across, 4, channels)
+        tiles = _both_axes(_OUTPUT, tiles.permute(2, 4, 0, 1, 3, 5), transposed=True)
+        tiles = torch.bmm(tiles.view(36, -1, channels), transformed.mT)
+        tiles = _both_axes(_INPUT, tiles.view(6, 6, -1), transposed=True)
+        tiles = tiles.view(6, 6, n, end - top, across, -1).permute(2, 3, 0, 4, 1, 5)
+        # The last two rows of a tile of 6 are the first two of the next one; columns likewise.
+        for below, rows in ((0, slice(4)), (4, slice(4, 6))):
+            here = result[:, 4 * top + below : 4 * end + below]
+            here = here.view(n, end - top, 4, across + 1, 4, -1)
+            count = rows.stop - (rows.start or 0)
+            here[:, :, :count, :across] += tiles[:, :, rows, :, :4]
+            here[:, :, :count, 1:, :2] += tiles[:, :, rows, :, 4:]
     return result[:, : height + 2, : width + 2].permute(0, 3, 1, 2)
 
 
@@ -138,7 +154,7 @@ class FrozenConv2d(nn.Conv2d):
             x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
-            and self.in_channels * self.out_channels >= 64 * 128
+            and self.in_channels * self.out_channels >= 64 * 64
         )
         if not by_tiles:
             return super().forward(x)
