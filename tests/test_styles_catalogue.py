@@ -1,13 +1,19 @@
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import to_tensor
 from hrstyle.styles import (
+    CONFIGS,
     LARGEST,
     Style,
     StyleSet,
@@ -147,3 +153,20 @@ def test_a_painting_that_comes_along_needs_no_network(name, offline):
     picture = find(name).load()
     assert picture.shape[:2] == (1, 3)
     assert min(picture.shape[-2:]) > 200
+
+
+def test_configs_of_the_installed_package_are_its_own(tmp_path):
+    """As after `pip install --target .`, beside what belongs to another project."""
+    package = tmp_path / "hrstyle"
+    package.mkdir()
+    for part in Path(hrstyle.__file__).parent.iterdir():
+        (package / part.name).symlink_to(part)
+    (package / "configs").symlink_to(CONFIGS)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "train.yaml").touch()
+    code = "from hrstyle.styles import CONFIGS, gallery; print(CONFIGS, len(gallery()))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    said = subprocess.check_output(command, env=environment, cwd=tmp_path, text=True)
+    assert said.split() == [str(package / "configs"), str(len(gallery()))]

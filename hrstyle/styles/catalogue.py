@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = Path(__file__).parent / "paintings"
 
-_ROOT = Path(__file__).parents[2]
-CONFIGS = (_ROOT if (_ROOT / "pyproject.toml").is_file() else _ROOT / "hrstyle") / "configs"
-"""The YAML files: beside the package in a checkout, inside it once installed."""
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
+CONFIGS = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
+"""The YAML files: inside the package once installed, beside it in a checkout."""
 
 BASE = "base"
 """The network that all bundled styles were grown from; no style itself."""
