@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from hrstyle.errors import InputError
     from hrstyle.generation import generate
     from hrstyle.inference import Stylizer, load
-    from hrstyle.optimization import Progress, optimize
-    from hrstyle.refinement import Refiner
+    from hrstyle.optimization import Progress, Refiner, optimize
 
 # Read when torch is loaded; where that was before, see hrstyle.engine.threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -27,7 +26,7 @@ __all__ = ["InputError", "Progress", "Refiner", "Stylizer", "generate", "load", 
 _HOMES = {
     "InputError": "errors",
     "Progress": "optimization",
-    "Refiner": "refinement",
+    "Refiner": "optimization",
     "Stylizer": "inference",
     "generate": "generation",
     "load": "inference",

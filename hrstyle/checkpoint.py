@@ -30,10 +30,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator, pyramid
-from hrstyle.paper import paper
-from hrstyle.saving import write_atomically
-from hrstyle.styles import check_name, weights_file
+from hrstyle.files import write_atomically
+from hrstyle.generator.base import Generator
+from hrstyle.generator.paper_network import paper
+from hrstyle.generator.pyramid_network import pyramid
+from hrstyle.styles.catalogue import check_name, weights_file
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import alpha_of, open_image, to_rgb
+from hrstyle.images.metadata import kept_info
+from hrstyle.images.reading import alpha_of, open_image, to_rgb
+from hrstyle.images.writing import save_image
 from hrstyle.inference import load
-from hrstyle.metadata import kept_info
 from hrstyle.optimization import optimize
-from hrstyle.saving import save_image
-from hrstyle.styles import find, names
+from hrstyle.styles.catalogue import find, names
 
 METHODS = ("auto", "feedforward", "optimize")
 WEIGHTS = (".safetensors", ".ckpt")

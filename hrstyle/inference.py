@@ -1,7 +1,7 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
 
-A large photo is painted small (`hrstyle.strokes`); `hrstyle.brush` makes paint of what comes out,
-and enlarges it.
+A large photo is painted small (`hrstyle.painting.strokes`); `hrstyle.painting.enlarge` makes paint
+of what comes out, and enlarges it.
 """
 
 import os
@@ -14,16 +14,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hrstyle.blending import Mask, blend, check_colours, mask_image, soft_mask
 from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator
-from hrstyle.images import PILImage, Source, alpha_of, image_of, to_array, to_rgb
-from hrstyle.metadata import kept_info
+from hrstyle.generator.base import Generator
+from hrstyle.images.metadata import kept_info
+from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_array, to_rgb
+from hrstyle.images.tensors import check_tensor, resize
 from hrstyle.mixing import load_style
+from hrstyle.painting.blending import Mask, blend, check_colours, mask_image, soft_mask
+from hrstyle.painting.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
 from hrstyle.pipeline import in_order
-from hrstyle.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
-from hrstyle.tensors import check_tensor, resize
 
 Picture = Source | Tensor
 """What people have a picture as; see `Stylizer.stylize`."""
@@ -195,7 +195,8 @@ class Stylizer:
                 Above 1 the picture is painted that many times smaller, and enlarged. Below 1 it is
                 painted larger and reduced, and the larger picture is in memory.
             brush: make paint of what the network gives: its grain is drawn out along the strokes,
-                and runs together into daubs, see `hrstyle.brush`. False: as the network gives it.
+                and runs together into daubs, see `hrstyle.painting.enlarge`. False: as the network
+                gives it.
             keep_colours: how much of the photo's colours, from 0 (False), none, to 1 (True), all:
                 then only the brightness is painted. With 0.5 things keep their hues, and the
                 painting its palette.
@@ -212,7 +213,7 @@ class Stylizer:
 
         Returns:
             A Pillow image, RGB, or RGBA where there was transparency; its `info` holds the photo's
-            EXIF, which `hrstyle.saving.save_image` writes, and the profile of sRGB. For a tensor, a
+            EXIF, which `hrstyle.images.save_image` writes, and the profile of sRGB. For a tensor, a
             tensor of as many dimensions, the same dtype and device, clamped to [0, 1].
 
         Raises:

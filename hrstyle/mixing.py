@@ -14,7 +14,7 @@ import torch
 
 from hrstyle.checkpoint import Trained, fingerprint, from_config, load_source
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator
+from hrstyle.generator.base import Generator
 
 
 def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Generator:

@@ -30,8 +30,7 @@ from torch import Tensor, nn
 
 import hrstyle
 from hrstyle.engine.layers import read_layers
-from hrstyle.images import open_image
-from hrstyle.tensors import to_pil, to_tensor
+from hrstyle.images import open_image, to_pil, to_tensor
 
 SIZES = ("256x256", "512x512", "1024x1024", "2048x2048", "4000x3000")
 LARGE = 2**22

@@ -15,9 +15,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.images import open_image, to_rgb
+from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.styles import names
-from hrstyle.tensors import to_tensor
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "page.png", "camera.png")

@@ -22,11 +22,9 @@ from tqdm import trange
 
 from hrstyle.engine.layers import read_layers
 from hrstyle.generator import Bottleneck, Generator, Noise, conv_norm, pyramid, upsample
-from hrstyle.images import open_image, to_rgb
+from hrstyle.images import open_image, save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
-from hrstyle.saving import save_image
 from hrstyle.styles import Style
-from hrstyle.tensors import to_pil, to_tensor
 from hrstyle.train.data import RandomCrops, find_pictures, sample_path
 
 PHOTOS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png")

@@ -15,11 +15,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.images import open_image, to_rgb
-from hrstyle.saving import open_atomically
-from hrstyle.sheets import grid, titled_row
+from hrstyle.files import open_atomically
+from hrstyle.images import grid, open_image, titled_row, to_pil, to_rgb
 from hrstyle.styles import Style, gallery, names, picture_names
-from hrstyle.tensors import to_pil
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")

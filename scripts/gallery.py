@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb
+from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.styles import BASE, Style, gallery
-from hrstyle.tensors import to_tensor
 from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
 INTERRUPTED = 130

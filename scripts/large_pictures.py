@@ -23,9 +23,7 @@ from machine import machine, peak_memory
 from PIL import Image
 
 import hrstyle
-from hrstyle.images import open_image
-from hrstyle.saving import save_image
-from hrstyle.tensors import to_bytes, to_tensor
+from hrstyle.images import open_image, save_image, to_bytes, to_tensor
 
 STYLE = "starry_night"
 WHOLE: dict[str, Any] = {"stroke_size": 1, "brush": False}

@@ -20,9 +20,8 @@ from machine import machine
 from torch import nn
 
 from hrstyle.engine import best_device
-from hrstyle.generator import Generator, pyramid
+from hrstyle.generator import Generator, paper, pyramid
 from hrstyle.losses import PerceptualLoss
-from hrstyle.paper import paper
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.losses.winograd import FrozenConv2d

@@ -29,12 +29,10 @@ from tqdm import tqdm
 
 import hrstyle
 from hrstyle.engine import best_device
-from hrstyle.images import to_rgb
+from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
 from hrstyle.optimization.gradient_descent import minimise
-from hrstyle.saving import save_image
 from hrstyle.styles import Style, names
-from hrstyle.tensors import to_pil, to_tensor
 from hrstyle.train.data import PREVIEW_PHOTOS
 
 MARKS = (5, 10, 25, 50, 100, 200)

@@ -30,8 +30,8 @@ from tqdm import tqdm
 
 from hrstyle.checkpoint import load_generator
 from hrstyle.errors import InputError
+from hrstyle.files import write_atomically
 from hrstyle.losses import PerceptualLoss
-from hrstyle.saving import write_atomically
 from hrstyle.styles import gallery
 
 LONGER = 6

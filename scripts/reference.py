@@ -5,6 +5,7 @@ python scripts/reference.py reference/
 
 import argparse
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import pdoc
@@ -34,8 +35,9 @@ def main() -> None:
     )
     parser.add_argument("output", type=Path, help="the folder to write")
     arguments = parser.parse_args()
-    for name in hrstyle.__all__:
-        getattr(hrstyle, name)  # loaded when first used; pdoc sees only what is loaded
+    for module in map(import_module, modules()):
+        for name in getattr(module, "__all__", ()):
+            getattr(module, name)  # loaded when first used; pdoc sees only what is loaded
     pdoc.render.configure(docformat="google")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # pdoc's complaints

@@ -15,12 +15,11 @@ from gallery import bad_input_exits
 from PIL import Image
 
 import hrstyle
-from hrstyle.images import open_image, to_rgb
+from hrstyle.files import open_atomically
+from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss
-from hrstyle.refinement import STEPS
-from hrstyle.saving import open_atomically
+from hrstyle.optimization.refinement import STEPS
 from hrstyle.styles import gallery
-from hrstyle.tensors import to_tensor
 from hrstyle.train.data import sample_path
 
 PAIRS = (

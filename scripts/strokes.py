@@ -12,8 +12,8 @@ from gallery import bad_input_exits
 from PIL import Image, ImageOps
 
 import hrstyle
+from hrstyle.files import open_atomically
 from hrstyle.images import open_image, to_rgb
-from hrstyle.saving import open_atomically
 
 WIDTH, HEIGHT = 700, 420
 

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
-from hrstyle.saving import write_atomically
+from hrstyle.files import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery, names
 
 

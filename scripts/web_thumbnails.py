@@ -11,8 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 import hrstyle
-from hrstyle.images import PILImage, open_image
-from hrstyle.saving import save_image
+from hrstyle.images import PILImage, open_image, save_image
 from hrstyle.styles import names
 from hrstyle.web.studio import THUMBNAILS
 

@@ -19,8 +19,8 @@ from gallery import bad_input_exits
 from tqdm import tqdm
 
 import hrstyle
-from hrstyle.images import PILImage, open_image
-from hrstyle.saving import check_output, write_atomically
+from hrstyle.files import write_atomically
+from hrstyle.images import PILImage, check_output, open_image
 from hrstyle.styles import find
 from hrstyle.train.data import sample_path
 

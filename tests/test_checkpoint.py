@@ -12,8 +12,7 @@ from hrstyle.checkpoint import (
     save_weights,
 )
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator, pyramid
-from hrstyle.paper import paper
+from hrstyle.generator import Generator, paper, pyramid
 
 
 def test_weights_file_round_trip(tiny, weights_file):

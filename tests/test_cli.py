@@ -113,7 +113,7 @@ def test_styles(capsys):
 
 @pytest.mark.slow
 def test_a_sheet_of_styles(run, photo, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("hrstyle.styles.names", lambda: ["great_wave", "starry_night"])
+    monkeypatch.setattr("hrstyle.styles.catalogue.names", lambda: ["great_wave", "starry_night"])
     out = tmp_path / "sheet.png"
     command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
     main([str(a) for a in command])

@@ -59,17 +59,17 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
 def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(
     run, photo, tmp_path, monkeypatch, capsys
 ):
-    from hrstyle import saving
+    from hrstyle.images import writing
 
     out, sizes = tmp_path / "out.png", []
 
-    def save_and_interrupt(image, path, save=saving.save_image, **how):
+    def save_and_interrupt(image, path, save=writing.save_image, **how):
         save(image, path, **how)
         sizes.append(image.size)
         if len(sizes) == 2:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(saving, "save_image", save_and_interrupt)
+    monkeypatch.setattr(writing, "save_image", save_and_interrupt)
     options = ["--size", "64", "--steps", "30", "--preview-every", "2", *SHALLOW]
     assert run("optimize", photo, "-o", out, "--style", "starry_night", *options) == 130
     assert sizes == [(64, 43)] * 3
@@ -126,17 +126,17 @@ def test_optimize_complains_before_the_work(run, photo, tmp_path, capsys):
 def test_a_preview_that_cannot_be_written_does_not_end_the_work(
     photo, tmp_path, monkeypatch, capsys
 ):
-    from hrstyle import saving
+    from hrstyle.images import writing
 
     out, calls = tmp_path / "out.png", []
 
-    def fail_first(image, path, save=saving.save_image, **how):
+    def fail_first(image, path, save=writing.save_image, **how):
         calls.append(path)
         if len(calls) == 1:
             raise hrstyle.InputError("the disk is full")
         save(image, path, **how)
 
-    monkeypatch.setattr(saving, "save_image", fail_first)
+    monkeypatch.setattr(writing, "save_image", fail_first)
     options = ["--size", "64", "--steps", "2", "--preview-every", "1", *SHALLOW]
     main([str(a) for a in ["optimize", photo, "-o", out, "--style", "starry_night", *options]])
     assert "the disk is full" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def required(photo):
     return {
         "style/custom": [f"style.image={photo}"],
         "style/base": ["loss=together"],
-        "generator/own": ["generator._target_=hrstyle.paper.paper"],
+        "generator/own": ["generator._target_=hrstyle.generator.paper"],
         "loss/own": ["loss._target_=hrstyle.losses.PerceptualLoss"],
         "data/folder": [f"data.root={photo.parent}"],
         "data/pair": [f"data.content={photo}"],

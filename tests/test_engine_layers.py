@@ -4,8 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hrstyle.engine.layers import read_layers
-from hrstyle.generator import Generator, pyramid
-from hrstyle.paper import paper
+from hrstyle.generator import Generator, paper, pyramid
 
 
 def count(generator, kind):

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from hrstyle.engine.openvino import openvino_model
-from hrstyle.generator import pyramid
-from hrstyle.paper import paper
+from hrstyle.generator import paper, pyramid
 
 SIZES = [(2, 30), (7, 9), (17, 64), (64, 64), (130, 75)]
 

@@ -9,9 +9,8 @@ from hrstyle.engine import Painter, best_device, bytes_of, find_device, find_dty
 from hrstyle.engine import painter as module
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
-from hrstyle.images import open_image
+from hrstyle.images import open_image, to_tensor
 from hrstyle.inference import Stylizer
-from hrstyle.tensors import to_tensor
 
 
 class Inverted(Generator):

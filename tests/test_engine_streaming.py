@@ -5,8 +5,7 @@ from torch import nn
 from hrstyle.engine import streaming
 from hrstyle.engine.layers import read_layers
 from hrstyle.engine.streaming import Stream
-from hrstyle.generator import Generator, pyramid
-from hrstyle.paper import paper
+from hrstyle.generator import Generator, paper, pyramid
 
 
 def randomised(generator):

@@ -2,8 +2,7 @@ import pytest
 
 from hrstyle.engine.layers import read_layers
 from hrstyle.engine.sweeps import memory_of_pass, memory_of_plain_pass, plan, total_multiply_adds
-from hrstyle.generator import pyramid
-from hrstyle.paper import paper
+from hrstyle.generator import paper, pyramid
 
 PIXELS = 1024 * 1024
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
-from hrstyle.saving import save_image, write_atomically
+from hrstyle.files import write_atomically
+from hrstyle.images import open_image, save_image
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8))
 ENDINGS = ["png", "jpg", "webp", "tif", "bmp", "ppm", "jp2"]
@@ -101,7 +101,7 @@ WRITER = """
 import sys
 import numpy as np
 from PIL import Image
-from hrstyle.saving import save_image
+from hrstyle.images import save_image
 noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (3000, 4000, 3), dtype=np.uint8))
 try:
     save_image(noise, sys.argv[1])
@@ -152,12 +152,12 @@ def test_an_interrupt_at_every_point_of_a_small_write(tmp_path):
 
 @contextlib.contextmanager
 def interrupt_after(lines):
-    """KeyboardInterrupt at a certain line of hrstyle.saving, as a signal would raise it."""
+    """KeyboardInterrupt at a certain line of hrstyle.files, as a signal would raise it."""
     left = lines
 
     def trace(frame, event, argument):
         nonlocal left
-        if frame.f_code.co_filename.endswith("saving.py") and event == "line":
+        if frame.f_code.co_filename.endswith("files.py") and event == "line":
             left -= 1
             if left < 0:
                 sys.settrace(None)

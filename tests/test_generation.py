@@ -5,8 +5,7 @@ from PIL import ExifTags, Image
 import hrstyle
 from hrstyle import generate
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
-from hrstyle.metadata import srgb_profile
+from hrstyle.images import open_image, srgb_profile
 
 SHALLOW = {"steps": 2, "content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
 

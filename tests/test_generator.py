@@ -10,10 +10,10 @@ from hrstyle.generator import (
     Noise,
     noise_rows,
     pad_to_multiple,
+    paper,
     pyramid,
     upsample,
 )
-from hrstyle.paper import paper
 
 BUILDERS = [paper, pyramid]
 

@@ -10,10 +10,9 @@ import torch
 import hrstyle
 from hrstyle.checkpoint import load_generator
 from hrstyle.generator import pyramid
-from hrstyle.images import open_image
+from hrstyle.images import open_image, to_pil, to_tensor
 from hrstyle.losses import PerceptualLoss
 from hrstyle.styles import Style
-from hrstyle.tensors import to_pil, to_tensor
 from hrstyle.train import data, train
 
 pytestmark = pytest.mark.gpu

@@ -7,11 +7,9 @@ from PIL import Image
 
 import hrstyle
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
+from hrstyle.images import open_image, srgb_profile, to_tensor
 from hrstyle.inference import Stylizer
-from hrstyle.metadata import srgb_profile
 from hrstyle.pipeline import WORKERS
-from hrstyle.tensors import to_tensor
 
 
 def test_one_pass_over_the_whole_picture(stylizer, small):

@@ -6,12 +6,10 @@ import torch
 from PIL import Image
 
 import hrstyle
-from hrstyle.blending import recolour
-from hrstyle.brush import brushed
 from hrstyle.errors import InputError
+from hrstyle.images import resize, to_tensor
 from hrstyle.inference import check_options
-from hrstyle.strokes import strokes_for
-from hrstyle.tensors import resize, to_tensor
+from hrstyle.painting import brushed, recolour, strokes_for
 
 
 def test_strength_leads_from_the_photo_to_the_style(stylizer, small):

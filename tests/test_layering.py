@@ -1,124 +1,26 @@
-"""Imports point one way: entry points -> training, inference -> losses, vgg, generator, images."""
+"""What may import what, see [tool.importlinter] in pyproject.toml; and what loads nothing heavy."""
 
-import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import hrstyle
 
-ROOT = Path(hrstyle.__file__).parent
-# Each module may import those before it.
-ORDER = [
-    "errors",
-    "compiled",
-    "metadata",
-    "images",
-    "tensors",
-    "saving",
-    "download",
-    "strokes",
-    "pipeline",
-    "brush",
-    "blending",
-    "animation",
-    "outputs",
-    "sheets",
-    "generator",
-    "paper",
-    "winograd",
-    "vgg",
-    "nearest",
-    "losses",
-    "styles",
-    "checkpoint",
-    "mixing",
-    "engine.devices",
-    "engine.threads",
-    "engine.layers",
-    "engine.sweeps",
-    "engine.row_buffers",
-    "engine.moments",
-    "engine.streaming",
-    "engine.onnx",
-    "engine.openvino",
-    "engine.memory",
-    "engine.painter",
-    "engine",
-    "export",
-    "inference",
-    "refinement",
-    "quick",
-    "batch",
-    "optimization.gradient_descent",
-    "optimization.coarse_to_fine",
-    "optimization",
-    "generation",
-    "video.reading",
-    "video.writing",
-    "video.steady",
-    "video.repainting",
-    "video",
-    "web",
-    "web.studio",
-    "web.page",
-    "web.server",
-    "entry",
-    "repaint.photos",
-    "repaint.module",
-    "repaint.run",
-    "repaint",
-    "repaint.__main__",
-    "train.memory",
-    "train.data",
-    "train.module",
-    "train.shared",
-    "train.callbacks",
-    "train.run",
-    "train",
-    "train.__main__",
-    "cli.options",
-    "cli.stylize",
-    "cli.optimize",
-    "cli.export",
-    "cli.styles",
-    "cli.video",
-    "cli.serve",
-    "cli.completion",
-    "cli",
-    "__main__",
-]
+LAZY = ("engine", "images", "painting")
+FOLDERS = (*LAZY, "generator", "optimization", "styles")
+HEAVY = {"torch", "torchvision", "pytorch_lightning", "hydra"}
 
 
-def module_name(path):
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    return name.removesuffix(".__init__")
-
-
-FILES = {module_name(p): p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"}
-
-
-def test_every_module_has_its_place():
-    assert sorted(FILES) == sorted(ORDER)
-
-
-@pytest.mark.parametrize("name", ORDER)
-def test_imports_point_one_way(name):
-    imported = set()
-    for node in ast.walk(ast.parse(FILES[name].read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hrstyle"):
-            parent = node.module.removeprefix("hrstyle").removeprefix(".")
-            for alias in node.names:
-                child = f"{parent}.{alias.name}".removeprefix(".")
-                imported.add(child if child in FILES else parent)
-    before = set(ORDER[: ORDER.index(name)])
-    assert imported - {""} <= before
-    if name.startswith("train"):
-        assert "inference" not in imported
-    if name.startswith(("cli", "web")) or name == "inference":
-        assert not any(module.startswith("train") for module in imported)
+def test_imports_point_one_way():
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", code, "--no-cache"]
+    root = Path(hrstyle.__file__).parents[1]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
 
 
 def loaded_after(statement):
@@ -129,8 +31,36 @@ def loaded_after(statement):
     return set(result.stdout.split())
 
 
-def test_importing_hrstyle_is_light():
-    assert not {"torch", "pytorch_lightning", "hydra"} & loaded_after("import hrstyle")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import hrstyle",
+        "import hrstyle.cli, hrstyle.cli.quick, hrstyle.cli.batch",
+        "import hrstyle.engine.compiled, hrstyle.painting.enlarge",
+        "from hrstyle.images import open_image, plan_outputs, save_image, write_animation",
+        "from hrstyle.painting import brushed, strokes_for",
+        "from hrstyle.styles import gallery; gallery()",
+    ],
+)
+def test_what_is_light(statement):
+    assert not HEAVY & loaded_after(statement)
+
+
+@pytest.mark.parametrize("command", [["--help"], ["styles"]])
+def test_commands_that_wait_for_nothing(command):
+    code = f"""
+import sys
+from hrstyle.cli import main
+try:
+    main({command!r})
+except SystemExit:
+    pass
+assert not {HEAVY!r} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_painting_needs_no_training():
     using = "import hrstyle; hrstyle.load('starry_night')"
     assert not {"pytorch_lightning", "hydra", "torchvision"} & loaded_after(using)
 
@@ -140,3 +70,16 @@ def test_public_names():
         assert getattr(hrstyle, name).__doc__
     with pytest.raises(AttributeError, match="no attribute"):
         _ = hrstyle.missing
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_public_names_of_folders(folder):
+    package = import_module(f"hrstyle.{folder}")
+    for name in package.__all__:
+        # A module of that name would come in its stead, or not, by what was imported before.
+        assert not isinstance(getattr(package, name), ModuleType)
+        assert not (Path(package.__file__).parent / f"{name}.py").exists()
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = package.missing
+    if folder in LAZY:
+        assert set(package._HOMES) == set(package.__all__)

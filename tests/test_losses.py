@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
+from hrstyle.images import open_image, to_tensor
 from hrstyle.losses import (
     PerceptualLoss,
     content_loss,
@@ -13,7 +13,6 @@ from hrstyle.losses import (
     total_variation,
 )
 from hrstyle.nearest import nearest_loss, places_of
-from hrstyle.tensors import to_tensor
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ from PIL import Image, ImageCms
 
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
-from hrstyle.images import open_image, to_array
+from hrstyle.images import open_image, save_image, to_array
 from hrstyle.inference import Stylizer
-from hrstyle.saving import save_image
 
 ROWS, COLUMNS = np.mgrid[:16, :24]
 COLOURS = np.stack([COLUMNS * 10, ROWS * 15, 255 - COLUMNS * 5 - ROWS * 5], axis=2).astype(np.uint8)

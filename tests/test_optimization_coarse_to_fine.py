@@ -10,11 +10,10 @@ from PIL import ExifTags, Image
 
 from hrstyle import optimize
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb
+from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import PerceptualLoss, gram_matrix
 from hrstyle.optimization.coarse_to_fine import growing_sizes
 from hrstyle.styles import find, gallery, picture_names
-from hrstyle.tensors import to_tensor
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +292,8 @@ def test_bad_settings(photo, change, message):
 BUNDLED = [name for name, style in gallery().items() if style.image in picture_names()]
 
 
-# All of them are read without a network in test_styles.py; what follows is the same for each.
+# All of them are read without a network in test_styles_catalogue.py; what follows is the same for
+# each.
 @pytest.mark.parametrize("name", BUNDLED[::7])
 def test_a_bundled_painting_needs_no_network(name, cat, offline):
     seen = []

@@ -43,7 +43,11 @@ def test_wheel_holds_configs_weights_and_pictures_and_no_tests(wheel):
     ]:
         relative = path.relative_to(ROOT).as_posix()
         assert (relative if relative.startswith("hrstyle") else f"hrstyle/{relative}") in names
-    for name in ("weights/starry_night.safetensors", "pictures/starry_night.jpg", "py.typed"):
+    for name in (
+        "styles/weights/starry_night.safetensors",
+        "styles/paintings/starry_night.jpg",
+        "py.typed",
+    ):
         assert f"hrstyle/{name}" in names
     assert not [name for name in names if "test" in name]
 
@@ -93,7 +97,12 @@ IMPORTED_AS = {
 }  # fmt: skip
 # What these bring along and re-export.
 BROUGHT = ("lightning_fabric", "omegaconf", "gradio_client", "starlette")
-EXTRAS = {"video": "video", "web": "web", "cli/completion.py": "completion", "export.py": "export"}
+EXTRAS = {
+    "video": "video",
+    "web": "web",
+    "cli/completion.py": "completion",
+    "engine/exporting.py": "export",
+}
 
 
 def names_of(requirements):

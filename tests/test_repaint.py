@@ -18,11 +18,10 @@ import hrstyle
 from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
-from hrstyle.images import open_image
+from hrstyle.images import open_image, save_image
 from hrstyle.repaint import __main__ as entry
 from hrstyle.repaint import repaint
 from hrstyle.repaint.photos import Photos
-from hrstyle.saving import save_image
 
 QUIET = partial(pl.Trainer, accelerator="cpu", enable_progress_bar=False)
 

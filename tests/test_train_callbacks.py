@@ -7,8 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.demos.boring_classes import BoringModel
 
-from hrstyle.images import open_image
-from hrstyle.tensors import to_tensor
+from hrstyle.images import open_image, to_tensor
 from hrstyle.train.callbacks import Preview, SaveEvery, StepProgressBar, StopOnInterrupt
 from hrstyle.train.data import sample_path
 

@@ -8,8 +8,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
-from hrstyle.tensors import to_tensor
+from hrstyle.images import open_image, to_tensor
 from hrstyle.train import data
 from hrstyle.train.data import PhotoData, RandomCrops, find_pictures, sample_path
 

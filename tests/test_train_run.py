@@ -15,10 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.generator import pyramid
+from hrstyle.generator import paper, pyramid
 from hrstyle.images import open_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.paper import paper
 from hrstyle.styles import BASE, Style, gallery, names, picture_names, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
@@ -321,7 +320,8 @@ def test_there_are_twelve_styles_whose_painting_comes_along():
 
 
 @pytest.mark.slow
-# All of them are read without a network in test_styles.py; what follows is the same for each.
+# All of them are read without a network in test_styles_catalogue.py; what follows is the same for
+# each.
 @pytest.mark.parametrize("name", BUNDLED[::7])
 def test_a_bundled_painting_needs_no_network(name, tmp_path, offline):
     path = run(tmp_path / "run", 1, style=replace(gallery()[name], size=64))

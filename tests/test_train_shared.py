@@ -15,9 +15,8 @@ from torch import nn
 import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator, load_source
 from hrstyle.errors import InputError
-from hrstyle.generator import pyramid
+from hrstyle.generator import paper, pyramid
 from hrstyle.losses import PerceptualLoss
-from hrstyle.paper import paper
 from hrstyle.styles import BASE, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer

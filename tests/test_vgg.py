@@ -10,8 +10,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from hrstyle.losses import vgg
 from hrstyle.errors import InputError
-from hrstyle.images import open_image
-from hrstyle.tensors import to_tensor
+from hrstyle.images import open_image, to_tensor
 from hrstyle.losses.vgg import LAYERS, VGG19
 
 

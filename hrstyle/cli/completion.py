@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _styles() -> dict[str, Any]:
     """Names of styles, and files of one's own, as shtab takes it."""
-    from hrstyle.styles import names
+    from hrstyle.styles.catalogue import names
 
     words = " ".join(names())
     return {

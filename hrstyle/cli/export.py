@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the file, once it agrees with PyTorch."""
-    from hrstyle.export import CHECK_SIZES, export
+    from hrstyle.engine.exporting import CHECK_SIZES, export
 
     if Path(arguments.output).exists() and not arguments.overwrite:
         raise InputError(

@@ -97,10 +97,10 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from hrstyle.images import open_image
+    from hrstyle.images.outputs import plan_outputs
+    from hrstyle.images.reading import open_image
+    from hrstyle.images.writing import check_output, check_quality, save_image
     from hrstyle.optimization import Progress, optimize
-    from hrstyle.outputs import plan_outputs
-    from hrstyle.saving import check_output, check_quality, save_image
 
     Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
     every = arguments.preview_every

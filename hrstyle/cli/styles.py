@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.output is not None or arguments.size is not None:
         raise InputError("-o and --size are for a sheet; add --sheet PHOTO")
-    from hrstyle.styles import gallery, names
+    from hrstyle.styles.catalogue import gallery, names
 
     fields = ("title", "artist", "year")
     rows = [{"name": name} | {f: getattr(gallery()[name], f) for f in fields} for name in names()]
@@ -59,12 +59,12 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from PIL import Image, ImageOps
     from tqdm import tqdm
 
-    from hrstyle.images import open_image, to_rgb
+    from hrstyle.images.outputs import plan_outputs
+    from hrstyle.images.reading import open_image, to_rgb
+    from hrstyle.images.sheets import grid, titled_row
+    from hrstyle.images.writing import save_image
     from hrstyle.inference import check_options, load
-    from hrstyle.outputs import plan_outputs
-    from hrstyle.saving import save_image
-    from hrstyle.sheets import grid, titled_row
-    from hrstyle.styles import names
+    from hrstyle.styles.catalogue import names
 
     Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
     if arguments.output is None:

@@ -26,10 +26,10 @@ from hrstyle.cli.options import (
 from hrstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from hrstyle.batch import Job
+    from hrstyle.cli.batch import Job
+    from hrstyle.cli.quick import QuickStylizer
     from hrstyle.inference import Stylizer
-    from hrstyle.quick import QuickStylizer
-    from hrstyle.refinement import Refiner
+    from hrstyle.optimization.refinement import Refiner
 
 STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
@@ -117,10 +117,10 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    from hrstyle.batch import repaint_files
-    from hrstyle.quick import keep, network_file, quick_stylizer
-    from hrstyle.saving import check_quality
-    from hrstyle.strokes import LARGEST, strokes_for
+    from hrstyle.cli.batch import repaint_files
+    from hrstyle.cli.quick import keep, network_file, quick_stylizer
+    from hrstyle.images.writing import check_quality
+    from hrstyle.painting.strokes import LARGEST, strokes_for
 
     # Pillow's guard against small files that unpack to huge pictures is for services that take
     # files from strangers; who names a file here means it.
@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
     if "painting" in refining and "refine" not in refining:
         raise InputError("--painting is for --refine STEPS; add it, or leave both out")
     if refining:
-        from hrstyle.refinement import check_steps
+        from hrstyle.optimization.refinement import check_steps
 
         check_steps(arguments.refine)
     jobs = _plan(arguments)
@@ -190,15 +190,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
-    from hrstyle.refinement import Refiner
+    from hrstyle.optimization.refinement import Refiner
 
     return Refiner(stylizer, painting=arguments.painting, steps=arguments.refine)
 
 
 def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
     """How many are to be painted of a single photo; of several, no end of them."""
-    from hrstyle.animation import is_animated
-    from hrstyle.images import pixels_of
+    from hrstyle.images.animation import is_animated
+    from hrstyle.images.reading import pixels_of
 
     if len(jobs) > 1:
         return math.inf
@@ -208,8 +208,8 @@ def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
     """Which photo goes where; standard input is read, and named by none."""
-    from hrstyle.outputs import ending_of, plan_outputs
-    from hrstyle.saving import check_longest
+    from hrstyle.images.outputs import ending_of, plan_outputs
+    from hrstyle.images.writing import check_longest
 
     inputs = arguments.input
     is_piped = inputs == [STANDARD]

@@ -5,18 +5,47 @@
   a CPU for middling ones, where its bands use the same memory over and over;
 - OpenVINO (`openvino`, which reads what `onnx` writes), the fastest on a CPU, for what fits.
 
-The last two work on a generator's `layers`, which are read off its `network`.
+The last two work on a generator's `layers`, which are read off its `network`. `exporting` writes a
+style for other programs. `compiled` needs no PyTorch, so each is loaded when it is first used.
 """
 
-from hrstyle.engine.devices import best_device, find_device, find_dtype
-from hrstyle.engine.memory import bytes_of, share_of_free
-from hrstyle.engine.painter import Painter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrstyle.engine.compiled import compile_model
+    from hrstyle.engine.devices import best_device, find_device, find_dtype
+    from hrstyle.engine.exporting import export
+    from hrstyle.engine.memory import bytes_of, share_of_free
+    from hrstyle.engine.onnx import onnx_bytes
+    from hrstyle.engine.painter import Painter
 
 __all__ = [
     "Painter",
     "best_device",
     "bytes_of",
+    "compile_model",
+    "export",
     "find_device",
     "find_dtype",
+    "onnx_bytes",
     "share_of_free",
 ]
+_HOMES = {
+    "Painter": "painter",
+    "best_device": "devices",
+    "bytes_of": "memory",
+    "compile_model": "compiled",
+    "export": "exporting",
+    "find_device": "devices",
+    "find_dtype": "devices",
+    "onnx_bytes": "onnx",
+    "share_of_free": "memory",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrstyle.generator import Generator, add_noise
+from hrstyle.generator.base import Generator, add_noise
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hrstyle import __version__
 from hrstyle.engine.layers import Layer, read_layers
-from hrstyle.generator import Generator
+from hrstyle.generator.base import Generator
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 

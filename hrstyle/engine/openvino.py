@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hrstyle.compiled import compile_model
+from hrstyle.engine.compiled import compile_model
 from hrstyle.engine.onnx import onnx_bytes
-from hrstyle.generator import Generator
+from hrstyle.generator.base import Generator
 
 
 def openvino_model(generator: Generator, *, dtype: str = "float32") -> Callable[[Tensor], Tensor]:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from hrstyle.brush import (
+from hrstyle.engine.devices import find_device, find_dtype
+from hrstyle.engine.layers import read_layers
+from hrstyle.engine.openvino import openvino_model
+from hrstyle.engine.streaming import Stream
+from hrstyle.engine.sweeps import memory_of_pass
+from hrstyle.engine.threads import stop_spinning
+from hrstyle.errors import InputError
+from hrstyle.generator.base import Generator
+from hrstyle.images.tensors import from_bytes, resize, size_of, to_bytes
+from hrstyle.painting.enlarge import (
     DAUB_MARGIN,
     DRAW_MARGIN,
     brushed,
@@ -21,16 +30,7 @@ from hrstyle.brush import (
     run_together,
     steps,
 )
-from hrstyle.engine.devices import find_device, find_dtype
-from hrstyle.engine.layers import read_layers
-from hrstyle.engine.openvino import openvino_model
-from hrstyle.engine.streaming import Stream
-from hrstyle.engine.sweeps import memory_of_pass
-from hrstyle.engine.threads import stop_spinning
-from hrstyle.errors import InputError
-from hrstyle.generator import Generator
-from hrstyle.strokes import size_to_paint
-from hrstyle.tensors import from_bytes, resize, size_of, to_bytes
+from hrstyle.painting.strokes import size_to_paint
 
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16
@@ -127,7 +127,7 @@ class Painter:
         Args:
             picture: see `paint`.
             stroke_size: times as large as trained.
-            brush: make paint of it, see `hrstyle.brush`.
+            brush: make paint of it, see `hrstyle.painting.enlarge`.
             how: the other keywords of `paint`.
 
         Returns:

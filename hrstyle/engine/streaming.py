@@ -20,7 +20,7 @@ from hrstyle.engine.layers import Layer
 from hrstyle.engine.moments import Moments, fold
 from hrstyle.engine.row_buffers import RowBuffer, join, join_padded, memory_format
 from hrstyle.engine.sweeps import Sweep, plan, total_multiply_adds
-from hrstyle.generator import Generator, noise_rows, pad_to_multiple
+from hrstyle.generator.base import Generator, noise_rows, pad_to_multiple
 
 KEPT_SHARE = 0.8
 """Of the memory for a pass, what is kept between sweeps; the rest is for the bands."""

@@ -21,15 +21,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hrstyle.blending import check_colours, recolour
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, Source, alpha_of, image_of
-from hrstyle.losses import build
-from hrstyle.metadata import kept_info
+from hrstyle.images.metadata import kept_info
+from hrstyle.images.reading import PILImage, Source, alpha_of, image_of
+from hrstyle.images.tensors import check_tensor, resize, to_pil, to_tensor
+from hrstyle.losses.objectives import build
 from hrstyle.optimization.gradient_descent import minimise
-from hrstyle.styles import find
-from hrstyle.tensors import check_tensor, resize, to_pil, to_tensor
+from hrstyle.painting.blending import check_colours, recolour
+from hrstyle.styles.catalogue import find
 
 Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 

@@ -8,10 +8,10 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
+from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, load
 from hrstyle.repaint.photos import Photos
 from hrstyle.repaint.run import repaint
-from hrstyle.saving import save_image
 
 PROGRAM = "hrstyle.repaint"
 

@@ -12,11 +12,11 @@ import pytorch_lightning as pl
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage
+from hrstyle.images.reading import PILImage
+from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer
 from hrstyle.pipeline import WORKERS
 from hrstyle.repaint.photos import Photo
-from hrstyle.saving import save_image
 
 OUTCOMES = ("repainted", "skipped", "failed")
 
@@ -28,7 +28,7 @@ class Repainter(pl.LightningModule):
         stylizer: the style, on this process's device.
         failures: gets a line of JSON for each photo that failed, at once.
         stylize: keywords of `Stylizer.stylize`.
-        save: keywords of `hrstyle.saving.save_image`.
+        save: keywords of `hrstyle.images.save_image`.
 
     Raises:
         InputError: while predicting, when results cannot be written.

@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, open_image, pixels_of
-from hrstyle.outputs import plan_outputs
+from hrstyle.images.outputs import plan_outputs
+from hrstyle.images.reading import PILImage, open_image, pixels_of
 from hrstyle.pipeline import in_order
 
 

@@ -17,10 +17,11 @@ from pytorch_lightning.utilities import rank_zero_info
 
 import hrstyle
 from hrstyle.errors import InputError
+from hrstyle.files import write_atomically
+from hrstyle.images.writing import check_quality
 from hrstyle.inference import check_options
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
-from hrstyle.saving import check_quality, write_atomically
 
 FAILED = "failed.jsonl"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -50,7 +51,7 @@ def repaint(
         trainer: builds Lightning's Trainer, such as `partial(Trainer, devices=2)`.
         load: keywords of `hrstyle.load`, without `device`, which is Lightning's to choose.
         stylize: keywords of `Stylizer.stylize`.
-        save: keywords of `hrstyle.saving.save_image`.
+        save: keywords of `hrstyle.images.save_image`.
 
     Returns:
         How many photos were `"repainted"`, `"skipped"` and have `"failed"`, in all processes.

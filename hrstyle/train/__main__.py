@@ -16,12 +16,14 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
-from hrstyle import entry, generator, paper
+from hrstyle import entry
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
 from hrstyle.errors import InputError
+from hrstyle.files import write_atomically
+from hrstyle.generator.paper_network import paper
+from hrstyle.generator.pyramid_network import pyramid
 from hrstyle.losses import PerceptualLoss, objectives
-from hrstyle.saving import write_atomically
-from hrstyle.styles import CONFIGS, Style, StyleSet
+from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
@@ -39,8 +41,8 @@ def register_signatures() -> None:
     common = builds(PerceptualLoss, populate_full_signature=True, zen_exclude=("terms",))
     offer("loss", objectives.painterly, builds_bases=(common,))
     offer("loss", objectives.gram, builds_bases=(common,))
-    offer("generator", generator.pyramid)
-    offer("generator", paper.paper)
+    offer("generator", pyramid)
+    offer("generator", paper)
     offer("data", data.OnePhoto)
     # These pass their further keywords on to PhotoData; a dataclass that inherits defaults must
     # give its required fields one, too.

@@ -16,9 +16,9 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hrstyle.images import open_image, to_rgb
-from hrstyle.saving import save_image
-from hrstyle.tensors import to_pil, to_tensor
+from hrstyle.images.reading import open_image, to_rgb
+from hrstyle.images.tensors import to_pil, to_tensor
+from hrstyle.images.writing import save_image
 
 
 class StepProgressBar(TQDMProgressBar):

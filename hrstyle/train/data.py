@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, to_rgb
-from hrstyle.tensors import to_tensor
+from hrstyle.images.reading import open_image, to_rgb
+from hrstyle.images.tensors import to_tensor
 
 SAMPLE_PHOTOS = (
     "astronaut.png",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hrstyle.checkpoint import generator_state
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.generator import Generator
+from hrstyle.generator.base import Generator
 from hrstyle.losses import PerceptualLoss
 
 

@@ -17,12 +17,12 @@ from pytorch_lightning.utilities import rank_zero_info
 from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source, save_weights
 from hrstyle.engine import Painter, share_of_free
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator
-from hrstyle.images import PILImage, alpha_of, open_image, to_array
+from hrstyle.generator.base import Generator
+from hrstyle.images.reading import PILImage, alpha_of, open_image, to_array
+from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.saving import save_image
-from hrstyle.strokes import strokes_for
-from hrstyle.styles import Style, StyleSet, names
+from hrstyle.painting.strokes import strokes_for
+from hrstyle.styles.catalogue import Style, StyleSet, names
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,

@@ -26,12 +26,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hrstyle.checkpoint import fingerprint, save_weights
 from hrstyle.errors import InputError
-from hrstyle.generator import Generator
-from hrstyle.images import open_image, to_rgb
+from hrstyle.generator.base import Generator
+from hrstyle.images.reading import open_image, to_rgb
+from hrstyle.images.tensors import to_tensor
 from hrstyle.losses import PerceptualLoss
 from hrstyle.losses.perceptual import Scales
-from hrstyle.styles import BASE, Style
-from hrstyle.tensors import to_tensor
+from hrstyle.styles.catalogue import BASE, Style
 from hrstyle.train.module import StyleTransfer
 
 

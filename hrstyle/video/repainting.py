@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from hrstyle.errors import InputError
+from hrstyle.files import open_atomically
 from hrstyle.inference import Stylizer, check_options
-from hrstyle.saving import open_atomically
 from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size

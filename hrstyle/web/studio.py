@@ -11,9 +11,9 @@ from PIL import Image
 
 from hrstyle import styles
 from hrstyle.errors import InputError
-from hrstyle.images import PILImage, alpha_of, to_rgb, upright
+from hrstyle.images.reading import PILImage, alpha_of, to_rgb, upright
+from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, check_options, load
-from hrstyle.saving import save_image
 
 MAX_PIXELS = 50_000_000
 """Of a photo, unless told otherwise."""

@@ -1,0 +1,115 @@
+"""From files to files: photos and animations repainted, read and written by threads meanwhile."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from hrstyle.errors import InputError
+from hrstyle.files import open_atomically
+from hrstyle.images.animation import Animation, is_animated, write_animation
+from hrstyle.images.reading import PILImage
+from hrstyle.images.writing import write_image
+from hrstyle.pipeline import in_order
+
+if TYPE_CHECKING:
+    from hrstyle.cli.quick import QuickStylizer
+    from hrstyle.inference import Stylizer
+    from hrstyle.optimization.refinement import Refiner
+
+PictureFile = Path | IO[bytes]
+"""A picture's file, or what is open."""
+Job = tuple[PictureFile, Path]
+"""A picture and its result's file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a picture.
+
+    Args:
+        source, target: the picture and its result's file.
+        size: the result's width and height.
+        frames: how many pictures the result holds.
+        error: why there is no result.
+    """
+
+    source: PictureFile
+    target: Path
+    size: tuple[int, int] = (0, 0)
+    frames: int = 1
+    error: InputError | None = None
+
+
+def repaint_files(
+    stylizer: "Stylizer | QuickStylizer | Refiner",
+    jobs: Sequence[Job],
+    *,
+    to: IO[bytes] | None = None,
+    quality: int | None = None,
+    strip: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Iterator[Outcome]:
+    """Repaint pictures into files, each whole or not at all; one that fails does not stop the rest.
+
+    Args:
+        stylizer: paints.
+        jobs: see `hrstyle.images.plan_outputs`. An animated GIF, WebP or APNG stays animated;
+            these come last.
+        to: write here instead of into a file, whose name says the format.
+        quality, strip: see `hrstyle.images.save_image`.
+        progress: show a progress bar while a picture is streamed, or for an animation's frames.
+        options: of `Stylizer.stylize`.
+
+    Raises:
+        InputError: an impossible option, at the first.
+    """
+    how: dict[str, Any] = {"quality": quality, "strip": strip}
+
+    def write(work: tuple[Job, "PILImage | InputError"]) -> tuple[int, int]:
+        (_, target), result = work
+        if isinstance(result, InputError):
+            raise result
+        with _opened(target, to) as file:
+            write_image(result, file, target, **how)
+        return result.size
+
+    moving = [is_animated(source) for source, _ in jobs]
+    stills = [job for job, moves in zip(jobs, moving, strict=True) if not moves]
+    photos = (source for source, _ in stills)
+    results = stylizer.stylize_many(photos, return_exceptions=True, progress=progress, **options)
+    written = in_order(write, zip(stills, results, strict=True))
+    for (source, target), future in zip(stills, written, strict=True):
+        try:
+            yield Outcome(source=source, target=target, size=future.result())
+        except InputError as error:
+            yield Outcome(source=source, target=target, error=error)
+    for source, target in (job for job, moves in zip(jobs, moving, strict=True) if moves):
+        try:
+            animation = Animation(source)
+            frames = stylizer.stylize_many(animation, **options)
+            bar = {"total": animation.count, "unit": "frame", "leave": False}
+            with _opened(target, to) as file:
+                shown = tqdm(frames, disable=not progress, **bar)
+                size = write_animation(shown, animation, file, target, **how)
+            yield Outcome(source=source, target=target, size=size, frames=animation.count)
+        except InputError as error:
+            yield Outcome(source=source, target=target, error=error)
+
+
+@contextmanager
+def _opened(target: Path, to: IO[bytes] | None) -> Iterator[IO[bytes]]:
+    """Where to write a result: in either case, nothing comes of half of one."""
+    if to is None:
+        with open_atomically(target) as file:
+            yield file
+        return
+    data = io.BytesIO()
+    yield data
+    to.write(data.getbuffer())
+    to.flush()

@@ -1,0 +1,48 @@
+"""Files, written whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from hrstyle.errors import InputError
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Raise InputError unless the folder that a file is to be written to exists."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: there is no folder {folder}; make it first")
+
+
+@contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write to, under a temporary name beside `path`, renamed once all went well.
+
+    So the file is whole or it is not there.
+
+    Raises:
+        InputError: the folder is missing or not writable, or the disk is full.
+    """
+    path = Path(path)
+    # Short, for the name may be as long as the disk allows; and no other machine's.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            with temporary.open("w+b") as file:
+                yield file
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; check the folder"
+        ) from error
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a whole file, or nothing; see `open_atomically`."""
+    with open_atomically(path) as file:
+        file.write(data)

@@ -1,0 +1,136 @@
+"""Pictures in and out.
+
+`reading` brings whatever people have to 8-bit sRGB, and `writing` writes pictures; `metadata` has
+what files hold besides pixels, `tensors` pictures as tensors, `animation` pictures that move.
+`outputs` says which photo's result goes to which file, and `sheets` puts many on one. Only
+`tensors` needs PyTorch, so each is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrstyle.images.animation import Animation, animation_format, is_animated, write_animation
+    from hrstyle.images.metadata import exif_of, kept_info, save_options, srgb_profile
+    from hrstyle.images.outputs import ending_of, plan_outputs
+    from hrstyle.images.reading import (
+        PILImage,
+        Source,
+        alpha_of,
+        check_range,
+        from_array,
+        image_of,
+        open_image,
+        pixels_of,
+        resize_array,
+        to_array,
+        to_rgb,
+        upright,
+    )
+    from hrstyle.images.sheets import grid, titled_row
+    from hrstyle.images.tensors import (
+        check_tensor,
+        from_bytes,
+        resize,
+        size_of,
+        to_bytes,
+        to_pil,
+        to_tensor,
+    )
+    from hrstyle.images.writing import (
+        QUALITY,
+        check_longest,
+        check_output,
+        check_quality,
+        output_format,
+        save_image,
+        write_image,
+    )
+
+__all__ = [
+    "QUALITY",
+    "Animation",
+    "PILImage",
+    "Source",
+    "alpha_of",
+    "animation_format",
+    "check_longest",
+    "check_output",
+    "check_quality",
+    "check_range",
+    "check_tensor",
+    "ending_of",
+    "exif_of",
+    "from_array",
+    "from_bytes",
+    "grid",
+    "image_of",
+    "is_animated",
+    "kept_info",
+    "open_image",
+    "output_format",
+    "pixels_of",
+    "plan_outputs",
+    "resize",
+    "resize_array",
+    "save_image",
+    "save_options",
+    "size_of",
+    "srgb_profile",
+    "titled_row",
+    "to_array",
+    "to_bytes",
+    "to_pil",
+    "to_rgb",
+    "to_tensor",
+    "upright",
+    "write_animation",
+    "write_image",
+]
+_HOMES = {
+    "QUALITY": "writing",
+    "Animation": "animation",
+    "PILImage": "reading",
+    "Source": "reading",
+    "alpha_of": "reading",
+    "animation_format": "animation",
+    "check_longest": "writing",
+    "check_output": "writing",
+    "check_quality": "writing",
+    "check_range": "reading",
+    "check_tensor": "tensors",
+    "ending_of": "outputs",
+    "exif_of": "metadata",
+    "from_array": "reading",
+    "from_bytes": "tensors",
+    "grid": "sheets",
+    "image_of": "reading",
+    "is_animated": "animation",
+    "kept_info": "metadata",
+    "open_image": "reading",
+    "output_format": "writing",
+    "pixels_of": "reading",
+    "plan_outputs": "outputs",
+    "resize": "tensors",
+    "resize_array": "reading",
+    "save_image": "writing",
+    "save_options": "metadata",
+    "size_of": "tensors",
+    "srgb_profile": "metadata",
+    "titled_row": "sheets",
+    "to_array": "reading",
+    "to_bytes": "tensors",
+    "to_pil": "tensors",
+    "to_rgb": "reading",
+    "to_tensor": "tensors",
+    "upright": "reading",
+    "write_animation": "animation",
+    "write_image": "writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

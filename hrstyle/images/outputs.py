@@ -1,0 +1,183 @@
+"""Which photo's result goes to which file, so that nothing is overwritten or lost.
+
+A folder stands for the pictures in it, whose results lie in the output folder as the photos do. A
+result keeps its photo's name. Its ending changes where that type cannot be written or another one
+is asked for, as in `dot.gif` -> `dot.png` (an animated GIF may stay one); where that would give two
+results one name, the whole old name is kept: `dot.gif` and `dot.png` become `dot.gif.png` and
+`dot.png`.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from hrstyle.errors import InputError
+from hrstyle.images.animation import animation_format, is_animated
+from hrstyle.images.writing import output_format
+
+# What Pillow knows by its ending, but is no picture, or only with another program's help.
+_NO_PICTURES = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")
+
+
+def plan_outputs(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    recursive: bool = False,
+    file_format: str | None = None,
+    existing: str = "refuse",
+    keep: Sequence[str] = (),
+    animated: bool = False,
+) -> list[tuple[Path, Path]]:
+    """Which photo goes to which file; missing folders are made.
+
+    Args:
+        inputs: photos, and folders of photos. Of a folder, hidden files and what is no picture by
+            its ending are left alone.
+        output: a file for a single photo, or a folder.
+        recursive: take the folders in a folder, too.
+        file_format: of the results, such as `"png"`; without it, the output's or each photo's own.
+        existing: what to do about results that are there: `"refuse"`; `"overwrite"` them; or
+            `"skip"` their photos.
+        keep: names of other files that no result may overwrite; they need not exist.
+        animated: animations become animations; if not, all results are single pictures.
+
+    Raises:
+        InputError: several photos for one file; two results of one name; a result that would
+            overwrite a photo, what is to be kept, or, unless told otherwise, an older result; an
+            ending that cannot be written; a folder without pictures.
+    """
+    ending = None if file_format is None else ending_of(file_format)
+    out = Path(output)
+    photos = list(_photos(inputs, out, recursive))
+    formats = [
+        animation_format if animated and is_animated(photo) else output_format
+        for photo, _ in photos
+    ]
+    is_folder = out.is_dir() or output.endswith(("/", os.sep))
+    if len(inputs) == 1 and not is_folder and not Path(inputs[0]).is_dir():
+        own = formats[0](out)
+        if ending and own != formats[0](f"x{ending}"):
+            raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
+        output_format(out.with_suffix(".png"))  # whether its folder is there
+        targets = [out]
+    else:
+        if out.suffix.lower() in Image.registered_extensions() and not is_folder:
+            raise InputError(f"several photos need a folder, not the single file {out}")
+        places = [place for _, place in photos]
+        targets = [out / name for name in _names(places, formats, ending)]
+    pairs = [(photo, target) for (photo, _), target in zip(photos, targets, strict=True)]
+    _check(pairs, keep)
+    there = [target for target in targets if target.exists()]
+    if there and existing == "refuse":
+        more = f" and {len(there) - 1} more results are" if len(there) > 1 else " is"
+        fix = "--overwrite or --skip-existing" if len(pairs) > 1 else "--overwrite"
+        raise InputError(f"{there[0]}{more} there already; add {fix}, or choose another name")
+    if existing == "skip":
+        pairs = [(photo, target) for photo, target in pairs if not target.exists()]
+    for folder in sorted({target.parent for _, target in pairs}):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
+    return pairs
+
+
+def ending_of(file_format: str) -> str:
+    """`"png"` -> `".png"`, for the formats that can be written.
+
+    Raises:
+        InputError: none of these.
+    """
+    ending = f".{file_format.lower()}"
+    if Image.registered_extensions().get(ending) != "GIF":  # which animations may be
+        try:
+            output_format(f"x{ending}")
+        except InputError as error:
+            raise InputError(
+                f"format {file_format!r} cannot be written; take png, jpeg, webp, avif or tiff"
+            ) from error
+    return ending
+
+
+def _photos(inputs: Sequence[str], out: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
+    """Each photo with its place below the output folder, unless that one is written to a file."""
+    for path in map(Path, inputs):
+        if not path.is_dir():
+            yield path, Path(path.name)
+            continue
+        found = list(_walk(path, recursive, out.resolve()))
+        if not found:
+            more = "" if recursive else "; add -r to look into its folders"
+            raise InputError(f"{path} holds no pictures{more}")
+        yield from ((photo, photo.relative_to(path)) for photo in found)
+
+
+def _walk(folder: Path, recursive: bool, out: Path) -> Iterator[Path]:
+    """The pictures in a folder, by their endings, in order; neither hidden ones nor results."""
+    for parent, folders, files in os.walk(folder):
+        # Changed in place, these are where the walk goes next.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive and not name.startswith(".") and Path(parent, name).resolve() != out
+        )
+        for name in sorted(files):
+            kind = Image.registered_extensions().get(Path(name).suffix.lower())
+            if kind in Image.OPEN and kind not in _NO_PICTURES and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _names(
+    photos: Sequence[Path], formats: Sequence[Callable[[str], str]], ending: str | None
+) -> list[Path]:
+    """The results' names, each with the folder that it is in."""
+    names = [_name(*each, ending) for each in zip(photos, formats, strict=True)]
+    counts = _counts(names)
+    return [
+        photo.with_name(photo.name + name.suffix)
+        if counts[_key(name)] > 1 and name != photo
+        else name
+        for photo, name in zip(photos, names, strict=True)
+    ]
+
+
+def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> Path:
+    """The photo's name, with another ending where its own type is not the one to write."""
+    wanted = None if ending is None else format_of(f"{photo.stem}{ending}")
+    try:
+        own = format_of(photo.name)
+    except InputError:
+        return photo.with_suffix(ending or ".png")
+    return photo if wanted in (None, own) else photo.with_suffix(str(ending))
+
+
+def _check(pairs: Sequence[tuple[Path, Path]], keep: Sequence[str]) -> None:
+    used = [*(photo for photo, _ in pairs), *(Path(name) for name in keep if name)]
+    inodes = {_inode(path) for path in used if path.is_file()}
+    counts = _counts([target for _, target in pairs])
+    for _, target in pairs:
+        if counts[_key(target)] > 1:
+            raise InputError(
+                f"two photos would become {target}; repaint them one by one, or the folder that"
+                " they are in with -r"
+            )
+        if target.exists() and _inode(target) in inodes:
+            raise InputError(f"{target} is what is to be painted from; choose another name")
+
+
+def _counts(paths: Sequence[Path]) -> Counter[str]:
+    return Counter(map(_key, paths))
+
+
+def _key(path: Path) -> str:
+    return str(path).casefold()  # some disks ignore case
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,153 @@
+import shutil
+
+import pytest
+from PIL import Image
+
+from hrstyle.errors import InputError
+from hrstyle.images import plan_outputs
+
+
+@pytest.fixture
+def photos(tmp_path):
+    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "b" / "y.gif"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20)).save(path)
+    return paths
+
+
+def test_one_photo_for_one_file(photos, tmp_path):
+    assert plan_outputs([str(photos[0])], str(tmp_path / "out.jpg")) == [
+        (photos[0], tmp_path / "out.jpg")
+    ]
+
+
+def test_a_folder_is_made_and_results_keep_their_names(photos, tmp_path):
+    pairs = plan_outputs([str(p) for p in photos[1:]], str(tmp_path / "new" / "out"))
+    out = tmp_path / "new" / "out"
+    # GIF would cost the result its colours.
+    assert pairs == [(photos[1], out / "x.png"), (photos[2], out / "y.png")]
+    assert out.is_dir()
+
+
+def test_a_folder_may_have_a_dot_in_its_name(photos, tmp_path):
+    [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/v1.0/")
+    assert target == tmp_path / "v1.0" / "x.png"
+
+
+def test_nothing_is_overwritten_or_lost(photos, tmp_path):
+    first, second, gif = (str(p) for p in photos)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "X.PNG").write_bytes(photos[0].read_bytes())
+    for inputs, output, message in [
+        ([first, second], tmp_path / "out", "two photos would become"),
+        ([first, str(tmp_path / "c" / "X.PNG")], tmp_path / "out", "two photos would become"),
+        ([first, gif], tmp_path / "out.png", "need a folder"),
+        ([first, gif], tmp_path / "a", "another name"),
+        ([first], first, "another name"),
+        ([first], second, "another name"),
+        ([first], tmp_path / "out.xyz", ".xyz"),
+        ([str(tmp_path)], tmp_path / "out", "holds no pictures; add -r"),
+        ([str(tmp_path / "a")], tmp_path / "out.png", "need a folder"),
+        ([str(tmp_path / "a")], tmp_path / "a", "another name"),
+        ([first, gif], photos[0] / "out", "cannot make the folder"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            plan_outputs(inputs, str(output), keep=["", second, "a_name"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_folder_keeps_its_structure_and_only_pictures_are_taken(photos, tmp_path, monkeypatch):
+    (tmp_path / "b" / "deep").mkdir()
+    for name in ("b/deep/Z.JPG", "b/.hidden.png", "b/notes.txt", "b/film.mpg", ".cache/x.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    expected = {"a/x.png", "b/deep/Z.JPG", "b/x.png", "b/y.png"}
+    for inputs, output in [(str(tmp_path), str(out)), (".", "out"), ("./", f"{out}/")]:
+        monkeypatch.chdir(tmp_path)
+        pairs = plan_outputs([inputs], output, recursive=True)
+        assert {target.relative_to(output).as_posix() for _, target in pairs} == expected
+        assert (out / "b" / "deep").is_dir()
+        shutil.rmtree(out)
+        out.mkdir()
+        (out / "old.png").touch()  # an older result, which is not taken for a photo
+    flat = plan_outputs([str(tmp_path / "b")], str(tmp_path / "v1.0"))
+    assert [target for _, target in flat] == [
+        tmp_path / "v1.0" / "x.png",
+        tmp_path / "v1.0" / "y.png",
+    ]
+
+
+def test_results_of_one_folder_get_different_names(tmp_path):
+    names = ["a.gif", "a.jpg", "a.png", "b.tga", "c.JPEG"]
+    for name in names:
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+
+    def targets(**options):
+        return [target.name for _, target in plan_outputs([str(tmp_path)], str(out), **options)]
+
+    assert targets() == ["a.gif.png", "a.jpg", "a.png", "b.png", "c.JPEG"]
+    assert targets(file_format="png") == ["a.gif.png", "a.jpg.png", "a.png", "b.png", "c.png"]
+    assert targets(file_format="JPEG") == [
+        *("a.gif.jpeg", "a.jpg", "a.png.jpeg", "b.jpeg", "c.JPEG")
+    ]
+
+
+def test_results_that_are_there(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.png").touch()
+    inputs = [str(path) for path in photos[1:]]
+    with pytest.raises(InputError, match="x.png is there already; add --overwrite or --skip"):
+        plan_outputs(inputs, str(out))
+    assert len(plan_outputs(inputs, str(out), existing="overwrite")) == 2
+    assert plan_outputs(inputs, str(out), existing="skip") == [(photos[2], out / "y.png")]
+    (out / "y.png").touch()
+    with pytest.raises(InputError, match="x.png and 1 more results are there already"):
+        plan_outputs(inputs, str(out))
+    assert plan_outputs(inputs, str(out), existing="skip") == []
+    with pytest.raises(InputError, match="add --overwrite, or choose another name"):
+        plan_outputs(inputs[:1], str(out / "x.png"))
+
+
+def test_a_format_for_the_results(photos, tmp_path):
+    [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="webp")
+    assert target == tmp_path / "out" / "x.webp"
+    with pytest.raises(InputError, match="no webp file; end its name in .webp"):
+        plan_outputs([str(photos[0])], str(tmp_path / "x.jpg"), file_format="webp")
+    with pytest.raises(InputError, match="x.gif: no such picture type"):
+        plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="gif")
+    for name in ("docx", "", "."):
+        with pytest.raises(InputError, match="cannot be written; take png"):
+            plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format=name)
+
+
+def test_what_is_animated_stays_animated(tmp_path):
+    still = Image.new("RGB", (5, 5))
+    animation = {"save_all": True, "append_images": [Image.new("RGB", (5, 5), "red")]}
+    still.save(tmp_path / "moves.gif", **animation)
+    still.save(tmp_path / "moves.png", **animation)
+    still.save(tmp_path / "pages.tif", **animation)  # of one document
+    still.save(tmp_path / "still.gif")
+    (tmp_path / "broken.gif").touch()
+
+    def names(**options):
+        options = {"animated": True, **options}
+        pairs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), **options)
+        return [target.name for _, target in pairs]
+
+    assert names() == ["broken.png", "moves.gif", "moves.png", "pages.tif", "still.png"]
+    assert names(file_format="webp") == [
+        *("broken.webp", "moves.gif.webp", "moves.png.webp", "pages.webp", "still.webp")
+    ]
+    with pytest.raises(InputError, match="moves.jpeg cannot hold an animation; end its name in"):
+        names(file_format="jpeg")
+    moves = str(tmp_path / "moves.gif")
+    assert plan_outputs([moves], str(tmp_path / "new.webp"))[0][1] == tmp_path / "new.webp"
+    assert plan_outputs([moves], str(tmp_path / "new.jpg"))[0][1] == tmp_path / "new.jpg"
+    assert names(animated=False)[1] == "moves.gif.png"
+    for output, message in [("x.jpg", "cannot hold an animation"), ("no/x.gif", "no folder")]:
+        with pytest.raises(InputError, match=message):
+            plan_outputs([moves], str(tmp_path / output), animated=True)
