@@ -22,9 +22,9 @@ from torch import nn
 from hrstyle.engine import best_device
 from hrstyle.generator import Generator, paper, pyramid
 from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.winograd import FrozenConv2d
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
-from hrstyle.losses.winograd import FrozenConv2d
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from hrstyle.nearest import nearest_loss, places_of
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_tensor
@@ -12,7 +13,6 @@ from hrstyle.losses import (
     style_loss,
     total_variation,
 )
-from hrstyle.nearest import nearest_loss, places_of
 
 
 @pytest.fixture

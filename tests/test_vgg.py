@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from scipy.signal import correlate2d
 from torchvision.models.vgg import cfgs, make_layers
 
-from hrstyle.losses import vgg
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_tensor
+from hrstyle.losses import vgg
 from hrstyle.losses.vgg import LAYERS, VGG19
 
 

@@ -1,9 +1,8 @@
 """Gram matrices: which channels fire together, wherever that is (Gatys et al., CVPR 2016)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
-
-import math
 
 import torch
 from torch import Tensor

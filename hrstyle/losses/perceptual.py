@@ -125,13 +125,13 @@ class PerceptualLoss(nn.Module):
                         parts.setdefault(f"{term.curve}/{name}", []).append((target, share))
         blended = {}
         for name, known in parts.items():
-            term = self.terms[name.partition("/")[0]]
-            assert isinstance(term, StyleTerm)
+            asked = self.terms[name.partition("/")[0]]
+            assert isinstance(asked, StyleTerm)
             targets, counts = zip(*known, strict=True)
             total = sum(counts)
             one = len(targets) == 1
             blended[name] = (
-                targets[0] if one else term.blend(targets, [count / total for count in counts])
+                targets[0] if one else asked.blend(targets, [count / total for count in counts])
             )
         return blended
 

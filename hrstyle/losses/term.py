@@ -30,7 +30,7 @@ class Term(nn.Module):
         scale: look at the picture averaged over squares of so many pixels; 2 is half the size.
 
     Raises:
-        InputError: a weight that is negative or not finite, no layers or one twice, a scale below 1.
+        InputError: a weight that is negative or not finite; no layers, or one twice; a scale of 0.
     """
 
     name: ClassVar[str]

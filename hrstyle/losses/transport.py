@@ -1,4 +1,4 @@
-"""Whether every place looks like some place of the painting, and every place of the painting is used.
+"""Whether each place looks like some place of the painting, and all of the painting is used.
 
 Statistics of a whole picture do not ask where: islands of paint beside bare photo may have the
 right ones. After the relaxed earth mover's distance of Kolkin, Salavon & Shakhnarovich, "Style

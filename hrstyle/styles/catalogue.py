@@ -94,7 +94,7 @@ class Style:
             most `LARGEST`.
         style_weight: how heavily the photo is painted, see `PerceptualLoss`.
         clean: take canvas grain and JPEG noise off before the loss network looks, see
-            `hrstyle.brush`. They are no strokes, but a network learns to paint them.
+            `hrstyle.painting.enlarge`. They are no strokes, but a network learns to paint them.
         title, artist, year, source, licence: credit.
 
     Raises:
