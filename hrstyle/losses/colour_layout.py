@@ -13,27 +13,30 @@ from torch import Tensor
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm
 
 BLOCK = 16
-"""Side in pixels of the squares whose mean colours are compared."""
+"""Distance in pixels of the places whose mean colours are compared."""
 COMPARED = 1024
-"""Squares that are compared at a time, which is all of a picture of 512 × 512 pixels."""
-_GREY = 0.7  # share of a square's brightness that is taken off, so that hue counts more
+"""Places that are compared at a time, which is all of a picture of 512 × 512 pixels."""
+_GREY = 0.7  # share of a place's brightness that is taken off, so that hue counts more
 _TINY = 1e-6
 
 
 def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> Tensor:
     """Mean difference between two matrices of distances between mean colours, float32.
 
-    A matrix holds the distances between the mean colours of all pairs of squares, each divided by
-    the mean of them all. A value of .1 means: distances are off by a tenth of their mean.
+    A matrix holds the distances between the mean colours of all pairs of places, each divided by
+    the mean of them all. A value of .1 means: distances are off by a tenth of their mean. Means are
+    weighted by a triangle (bilinear reduction with antialiasing): plain squares would show in a
+    picture that is optimised.
 
     Args:
         result: `(N, 3, H, W)`, RGB.
         photo: `(N, 3, H, W)`, RGB.
-        block: side of the squares in pixels; of a smaller picture, its shorter side.
+        block: distance of the places in pixels; the mean reaches as far to all sides.
     """
     with torch.autocast(result.device.type, enabled=False):
         both = torch.cat([result.float(), photo.float()])
-        colours = F.avg_pool2d(both, min(block, *both.shape[2:])).flatten(2)
+        size = [max(1, round(side / block)) for side in both.shape[2:]]
+        colours = F.interpolate(both, size, mode="bilinear", antialias=True).flatten(2)
         colours = colours - _GREY * colours.mean(1, keepdim=True)
         count = colours.shape[2]
         if count > COMPARED:  # drawn on the CPU, where a seed means the same for every device
