@@ -84,8 +84,8 @@ def install(name: str, trained: Path) -> None:
         InputError: they were grown from another base than the package's, so could not be mixed.
     """
     if name != BASE:
-        base = fingerprint(load_generator(WEIGHTS / f"{BASE}.safetensors").generator)
-        if load_generator(trained).base != base:
+        base = load_generator(WEIGHTS / f"{BASE}.safetensors")
+        if load_generator(trained).base != (base.base or fingerprint(base.generator)):
             raise InputError(
                 f"{trained} was grown from another base; train it again with another --output"
             )
