@@ -39,7 +39,7 @@ NARROWEST = 32
 """The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
 
 CONTENT_WEIGHT = 2.0
-"""Of the painterly objective, where pixels are changed. With a network's 0.5 faces dissolve."""
+"""Of the painterly objective, where pixels are changed. With a network's 1 faces dissolve."""
 
 
 @dataclass(frozen=True, kw_only=True)
