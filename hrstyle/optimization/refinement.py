@@ -181,11 +181,10 @@ def _painting_of(stylizer: Stylizer) -> Style:
 def _thumbnail(photo: Picture) -> Tensor:
     """The photo as `(N, 3, H, W)`, small."""
     if isinstance(photo, Tensor):
-        check_tensor(photo)
-        values = photo.detach().reshape(-1, *photo.shape[-3:]).float().cpu()
+        values = check_tensor(photo).detach().reshape(-1, *photo.shape[-3:]).float().cpu()
         width, height = _size(values.shape[-1], values.shape[-2])
         return resize(values, (height, width))
-    image = to_rgb(image_of(photo))
+    image = to_rgb(image_of(photo, at_least=3 * SIZE))
     return to_tensor(image.resize(_size(*image.size), reducing_gap=3))
 
 
