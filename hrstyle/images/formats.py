@@ -7,6 +7,7 @@ kind is opened, not before. A raw photo is refused: Pillow would read the thumbn
 import io
 import logging
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -58,12 +59,8 @@ _REDUCED = 1  # its bit that says that the page is a small version of another
 # Pillow logs what it is about to raise, which Python would print where nobody set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_QUIET: Any
-_UNASKED: Any
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
-    _QUIET, _UNASKED = warnings.filters[0], warnings.filters[-1]
+_QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+_UNASKED = ("ignore", None, Image.DecompressionBombWarning, None, 0)
 
 
 def quieten() -> None:
@@ -110,7 +107,7 @@ def open_file(
     elif isinstance(source, str | os.PathLike):
         # Unlike Path's, it leaves a name alone that begins with ~ and is nobody's.
         source = os.path.expanduser(source)  # noqa: PTH111
-    elif not source.seekable():
+    elif not (hasattr(source, "seekable") and source.seekable()):
         source = io.BytesIO(source.read())
     try:
         image = Image.open(source, formats=_known(formats))
@@ -118,8 +115,12 @@ def open_file(
         if not _load_plugin(_header(source), name):
             raise
         image = Image.open(source, formats=_known(formats))
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        _leave_thumbnail(image, name)
+    try:
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            _leave_thumbnail(image, name)
+    except BaseException:
+        image.close()
+        raise
     return image
 
 
@@ -154,6 +155,8 @@ def _load_plugin(header: bytes, name: str) -> bool:
         raise InputError(f"{name} is a raw photo, which is not read; {_EXPORT}")
     if brand and (b"avif" in header or brand == b"avis"):
         kind, fix = "AVIF", _AVIF_FIX
+        if is_picture("x.avif"):  # so the file is damaged
+            return False
     elif brand in _HEIC_BRANDS or header.startswith(_JXL_HEADERS):
         kind = "HEIC" if brand else "JPEG XL"
         module, _, fix = _PLUGINS[kind]
