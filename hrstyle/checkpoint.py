@@ -44,6 +44,12 @@ _CALLED = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_tensor_v2"
     r"|torch (Float|Double|Half|BFloat16|Long|Int|Bool)Storage"
 )
+# What it may be made of: what torch.save writes, and nothing that names a call in another way, sets
+# an object's state or claims a length.
+_OPCODES = re.compile(
+    r"PROTO|MARK|STOP|GLOBAL|REDUCE|BINPERSID|(LONG_)?BIN(PUT|GET)|NONE|NEW(TRUE|FALSE)"
+    r"|BININT[12]?|LONG1|BINFLOAT|BINUNICODE|EMPTY_(TUPLE|LIST|DICT)|TUPLE[123]?|APPENDS?|SETITEMS?"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,5 +264,7 @@ def _check_archive(path: Path) -> None:
             raise BadZipFile("entries that are larger than the file")
         (pickled,) = (entry for entry in entries if entry.filename.endswith("/data.pkl"))
         for opcode, argument, _ in pickletools.genops(archive.read(pickled)):
+            if not _OPCODES.fullmatch(opcode.name):
+                raise ValueError(f"the opcode {opcode.name}")
             if opcode.name == "GLOBAL" and not _CALLED.fullmatch(str(argument)):
                 raise ValueError(f"a call of {argument}")

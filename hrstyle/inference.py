@@ -18,7 +18,15 @@ from hrstyle.engine import Painter, bytes_of, share_of_free
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_array, to_rgb
+from hrstyle.images.reading import (
+    PILImage,
+    Source,
+    alpha_of,
+    check_many,
+    image_of,
+    to_array,
+    to_rgb,
+)
 from hrstyle.images.tensors import check_tensor, resize
 from hrstyle.mixing import load_style
 from hrstyle.painting.blending import Mask, blend, check_colours, mask_image, soft_mask
@@ -184,8 +192,8 @@ class Stylizer:
         Args:
             image: one of
 
-                - a path, an open file, or a Pillow image of any mode. EXIF orientation is applied,
-                  a colour profile is converted to sRGB, transparency is kept;
+                - a path, an open file or its bytes, or a Pillow image of any mode. EXIF orientation
+                  is applied, a colour profile is converted to sRGB, transparency is kept;
                 - a numpy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`, uint8 or uint16
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
@@ -233,7 +241,7 @@ class Stylizer:
         how |= {"budget": budget, "progress": progress}
         after = {"strength": strength, "keep_colours": keep_colours, "mask": mask}
         if isinstance(image, Tensor):
-            check_tensor(image)
+            image = check_tensor(image)
             batch = image.detach() if image.ndim == 4 else image.detach()[None]
             painted = self._paint(batch, size, how, after)
             return painted.reshape(*image.shape[:-2], *painted.shape[-2:])
@@ -261,8 +269,9 @@ class Stylizer:
             options: as of `stylize`, for all.
 
         Raises:
-            InputError: an impossible setting, at once; see also `stylize`.
+            InputError: a single picture, or an impossible setting, at once; see also `stylize`.
         """
+        check_many(images)
         check_options(**{key: value for key, value in options.items() if key != "progress"})
         if options.get("mask") is not None:
             options["mask"] = mask_image(options["mask"])  # read once

@@ -254,3 +254,19 @@ def test_refine(run, photo, weights_file, tmp_path, capsys):
 def test_bad_strengths_and_mixtures(run, photo, tmp_path, capsys, options, message):
     assert run("stylize", photo, "-o", tmp_path / "out.png", *options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_pattern_that_the_shell_left_and_what_a_folder_holds_besides(
+    run, weights_file, small, tmp_path, capsys
+):
+    for name in ("a.png", "b.png", "c.png"):
+        small.save(tmp_path / name)
+    out = tmp_path / "out"
+    main(["stylize", str(tmp_path / "[ab].png"), "-o", str(out), "--style", str(weights_file)])
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png"]
+    assert capsys.readouterr().err == ""
+    main(["stylize", str(tmp_path), "-o", str(tmp_path / "all"), "--style", str(weights_file)])
+    ending = weights_file.suffix
+    assert capsys.readouterr().err == f"hrstyle: {tmp_path}: left out 1 {ending}\n"
+    assert run("stylize", tmp_path / "*.jpg", "-o", out, "--style", weights_file) == 2
+    assert "there is nothing like" in capsys.readouterr().err

@@ -6,13 +6,14 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from hrstyle.checkpoint import load_generator
+from hrstyle.checkpoint import _check_archive, load_generator
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 
@@ -199,6 +200,43 @@ def test_names_must_be_text(tiny, tmp_path):
         torch.save({"state_dict": state, "hyper_parameters": hparams}, tmp_path / "x.ckpt")
         with pytest.raises(InputError, match=r"x\.ckpt: its style, credit and base must be text"):
             load_generator(tmp_path / "x.ckpt")
+
+
+def in_checkpoint(path, pickled):
+    checkpoint_claiming(path, pickled)
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_is_made_of_what_torch_writes_and_nothing_else(tmp_path, protocol):
+    """Other opcodes name calls and claim lengths in ways of their own."""
+    good = {"a": [1, 2.5, None, True, (), (1,), -3, 2**40], "b": OrderedDict(c="d")}
+    path = in_checkpoint(tmp_path / "x.ckpt", pickle.dumps(good, protocol=2))
+    _check_archive(path)
+    hidden = bytearray(50) if protocol > 4 else {1, 2} if protocol == 4 else Trap(path)
+    for value in (hidden, Trap(path)):
+        with pytest.raises(ValueError, match="opcode|call"):
+            _check_archive(in_checkpoint(path, pickle.dumps(value, protocol=protocol)))
+
+
+def test_a_bytearray_of_protocol_4_is_refused_before_it_is_made(tmp_path):
+    pickled = b"\x80\x04\x8c\x08builtins\x8c\x09bytearray\x93" + b"J" + struct.pack("<i", 2**30)
+    path = in_checkpoint(tmp_path / "x.ckpt", pickled + b"\x85R.")
+    with pytest.raises(ValueError, match="opcode"):
+        _check_archive(path)
+    with pytest.raises(InputError, match=r"x\.ckpt is damaged, or no checkpoint"):
+        load_generator(path)
+
+
+def test_a_checkpoint_of_torch_passes(tiny, tmp_path):
+    optimizer = torch.optim.Adam(tiny.parameters())
+    sum(p.sum() for p in tiny.requires_grad_().parameters()).backward()
+    optimizer.step()
+    torch.save(
+        {"state_dict": dict(tiny.state_dict()), "optimizer": optimizer.state_dict()},
+        tmp_path / "x.ckpt",
+    )
+    _check_archive(tmp_path / "x.ckpt")
 
 
 MEASURED = """

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import plan_outputs
+from hrstyle.images import expand, plan_outputs
 
 
 @pytest.fixture
@@ -151,3 +151,33 @@ def test_what_is_animated_stays_animated(tmp_path):
     for output, message in [("x.jpg", "cannot hold an animation"), ("no/x.gif", "no folder")]:
         with pytest.raises(InputError, match=message):
             plan_outputs([moves], str(tmp_path / output), animated=True)
+
+
+def test_patterns_stand_for_the_files_that_they_fit(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inside = ["b/x.png", "b/y.gif"]
+    assert [name.replace("\\", "/") for name in expand(["b/*", "a/x.png"])] == [*inside, "a/x.png"]
+    assert expand([str(tmp_path / "?" / "x.png")]) == [str(photos[0]), str(photos[1])]
+    photos[0].rename(tmp_path / "[b].png")
+    assert expand(["[b].png", "gone.png", "-"]) == ["[b].png", "gone.png", "-"]
+    with pytest.raises(InputError, match=r"nothing like b/\*\.jpg; check the folder"):
+        expand(["b/*.jpg"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert len(expand(["~/b/*"])) == 2
+
+
+def test_what_a_folder_holds_besides_pictures_is_told(photos, tmp_path):
+    for name in ("a.nef", "notes.txt", "more.txt", "._x.png"):
+        (tmp_path / "b" / name).touch()
+    told = []
+    plan_outputs([str(tmp_path / "b")], str(tmp_path / "out"), tell=told.append)
+    [sentence] = told
+    assert sentence.startswith(f"{tmp_path / 'b'}: left out 2 .txt, 1 .nef (export it as JPEG")
+    told.clear()
+    plan_outputs([str(tmp_path / "a")], str(tmp_path / "out2"), tell=told.append)
+    assert told == []
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "a.nef").touch()
+    with pytest.raises(InputError, match=r"holds no pictures; add -r.*; left out 1 \.nef"):
+        plan_outputs([str(tmp_path / "c")], str(tmp_path / "out"))

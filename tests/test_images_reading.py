@@ -120,7 +120,7 @@ def test_alpha():
         GRADIENT / 255,
         (GRADIENT / 255).astype(np.float32),
         np.repeat(GRADIENT[..., None], 3, axis=2),
-        np.repeat(GRADIENT[..., None], 4, axis=2),
+        np.dstack([GRADIENT, GRADIENT, GRADIENT, GRADIENT // 2 + 1]),
     ],
 )
 def test_arrays(array):
@@ -136,11 +136,19 @@ def test_arrays(array):
         (np.zeros((4, 4), np.int64), "uint8, uint16 or float"),
         (np.full((4, 4), 255.0), "divide 8-bit"),
         (np.full((4, 4), np.nan), "divide 8-bit"),
+        (np.full((4, 4), 1.01), "divide 8-bit"),
+        (np.full((4, 4), -0.01), "divide 8-bit"),
     ],
 )
 def test_bad_arrays(array, message):
     with pytest.raises(InputError, match=message):
         from_array(array)
+
+
+@pytest.mark.parametrize("beyond", [1e-6, 1e-3])
+def test_floats_that_overshoot_by_a_rounding_error_are_clamped(beyond):
+    array = np.array([[-beyond, 0, 0.5, 1, 1 + beyond]])
+    assert np.asarray(from_array(array)).tolist() == [[0, 0, 128, 255, 255]]
 
 
 def test_unreadable_files_are_named(tmp_path, photo):
@@ -233,8 +241,88 @@ def test_image_of_takes_what_people_have(photo):
     image = open_image(photo)
     for source in (photo, str(photo), image, np.asarray(image)):
         assert image_of(source).tobytes() == image.tobytes()
+    assert image_of(photo.read_bytes()).tobytes() == image.tobytes()
     with pytest.raises(InputError, match="gone.jpg"):
         image_of("gone.jpg")
+    with pytest.raises(
+        InputError, match=r"a list is not one picture; give several to stylize_many"
+    ):
+        image_of([photo])
+    with pytest.raises(InputError, match=r"x/\*\.jpg; a pattern is none, so name the files"):
+        image_of("x/*.jpg")
+    with pytest.raises(InputError, match="a float is not a picture; give a path"):
+        image_of(0.5)
+
+
+def encoded(file_format, **options):
+    rows, columns = np.mgrid[:64, :96]
+    colours = np.stack([columns * 2, rows * 3, (rows * columns) % 251], axis=2).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(colours).save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("PNG", {}), ("JPEG", {}), ("WEBP", {"lossless": True}), ("GIF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ],
+)  # fmt: skip
+def test_damage_is_judged_as_pillow_does(file_format, options):
+    """Pillow's verdict on a file that was opened afresh and is only decoded; 40 bytes flipped."""
+    whole = encoded(file_format, **options)
+    refused = 0
+    for position in np.linspace(1, len(whole) - 2, 40).astype(int):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        data = bytes(damaged)
+        verdict = pixels = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                with Image.open(io.BytesIO(data)) as image:
+                    image.load()
+                    pixels = image.copy()
+            except Exception as error:
+                verdict = error
+        if verdict is not None:
+            refused += 1
+            with pytest.raises(InputError):
+                open_image(data)
+        elif 0 not in pixels.size:
+            assert open_image(data).tobytes() == pixels.tobytes()
+    assert refused  # so that there was something to judge
+
+
+def test_a_damaged_png_is_refused_in_one_sentence(tmp_path, photo):
+    data = bytearray(photo.read_bytes())
+    data[60000:60040] = b"\xff" * 40
+    (tmp_path / "damaged.png").write_bytes(data)
+    with pytest.raises(
+        InputError, match=r"damaged\.png is not a picture that can be read: unrecog"
+    ):
+        open_image(tmp_path / "damaged.png")
+    with (
+        Image.open(tmp_path / "damaged.png") as image,
+        pytest.raises(InputError, match=r"damaged\.png cannot be read: unrecog"),
+    ):
+        image_of(image)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "size"), [(None, (1600, 800)), (801, (1600, 800)), (400, (800, 400)),
+                           (300, (800, 400)), (100, (200, 100)), (10, (200, 100))],
+)  # fmt: skip
+def test_a_jpeg_is_decoded_no_larger_than_asked_for(tmp_path, at_least, size):
+    ramp = Image.linear_gradient("L").resize((1600, 800)).convert("RGB")
+    ramp.save(tmp_path / "large.jpg", quality=95)
+    image = open_image(tmp_path / "large.jpg", at_least=at_least)
+    assert image.size == size
+    difference = np.asarray(image).astype(float) - np.asarray(ramp.resize(size))
+    assert np.abs(difference).mean() < 2
+    ramp.save(tmp_path / "large.png")
+    assert open_image(tmp_path / "large.png", at_least=at_least).size == (1600, 800)
 
 
 def test_pixels_of_a_file_are_known_by_its_header(tmp_path):

@@ -30,6 +30,17 @@ def test_bad_tensors(tensor, message):
         check_tensor(tensor)
 
 
+def test_tensors_that_overshoot_by_a_rounding_error_are_clamped():
+    tensor = torch.tensor([-1e-6, 0.25, 1 + 1e-6]).view(3, 1, 1)
+    assert check_tensor(tensor).flatten().tolist() == [0, 0.25, 1]
+    assert tensor.max() > 1  # the caller's stays as it is
+    right = tensor.clamp(0, 1)
+    assert check_tensor(right) is right
+    for beyond in (1.01, 255.0, float("nan")):
+        with pytest.raises(InputError, match="clamp"):
+            check_tensor(torch.full((3, 1, 1), beyond))
+
+
 @pytest.mark.parametrize("size", [(100, 150), (400, 500), (1, 1)])
 def test_resize_is_pillows(photo, size):
     image = open_image(photo)

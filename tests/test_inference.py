@@ -228,3 +228,30 @@ def test_many_pictures_are_taken_as_they_are_needed(stylizer, small):
     for number in range(1, 20):
         next(results)
         assert number < len(taken) <= number + WORKERS
+
+
+def test_one_picture_or_several(stylizer, small, tmp_path, monkeypatch):
+    small.save(tmp_path / "a.png")
+    path = str(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a list is not one picture; give several to stylize_many"):
+        stylizer.stylize([path])
+    tensor = to_tensor(small)
+    with (tmp_path / "a.png").open("rb") as file:
+        for single in (path, tmp_path / "a.png", small, np.asarray(small), file, tensor[0], 5):
+            with pytest.raises(InputError, match="stylize_many takes several pictures, not a sing"):
+                stylizer.stylize_many(single)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    expected = stylizer.stylize(path).tobytes()
+    assert stylizer.stylize("~/a.png").tobytes() == expected
+    [result] = stylizer.stylize_many(["~/a.png"])
+    assert result.tobytes() == expected
+    assert [result.shape for result in stylizer.stylize_many(tensor)] == [tensor.shape[1:]]
+
+
+def test_a_tensor_may_overshoot_by_a_rounding_error(stylizer, small):
+    tensor = to_tensor(small)
+    beyond = torch.where(tensor == tensor.max(), tensor.max() + 1e-6, tensor) / tensor.max()
+    assert beyond.max() > 1
+    expected = stylizer.stylize(beyond.clamp(0, 1))
+    assert torch.equal(stylizer.stylize(beyond), expected)

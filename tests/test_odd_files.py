@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
-from hrstyle.images import open_image, save_image, to_array
+from hrstyle.images import alpha_of, open_image, save_image, to_array
 from hrstyle.inference import Stylizer
 
 ROWS, COLUMNS = np.mgrid[:16, :24]
@@ -107,7 +107,9 @@ def kinds_of_pixels():
     yield Case("alpha.webp", saved(PICTURE.convert("RGBA"), lossless=True), COLOURS)
     yield Case("print.jpg", saved(PICTURE.convert("CMYK"), quality=100), COLOURS, 3)
     yield Case("print.tif", saved(PICTURE.convert("CMYK")), COLOURS, 1)
-    yield Case("video.tif", saved(PICTURE.convert("YCbCr")), COLOURS, 1.5)
+    yield Case(
+        "video.tif", saved(PICTURE.convert("YCbCr")), COLOURS, 1.5, True
+    )  # not in every Pillow
     yield Case("progressive.jpg", saved(PICTURE, progressive=True, quality=95), COLOURS, 3)
     yield Case("grey.jpg", saved(Image.fromarray(GREY), quality=95), as_grey(GREY), 3)
     yield Case("deflated.tif", saved(PICTURE, compression="tiff_adobe_deflate"), COLOURS)
@@ -293,7 +295,10 @@ def test_right_or_refused(case, stylizer, tmp_path, capfd):
     if refusal is None:
         assert case.expected is not None
         assert result.size == case.expected.shape[1::-1]
-        difference = np.abs(to_array(open_image(path)).astype(int) - case.expected)
+        image = open_image(path)
+        difference = np.abs(to_array(image).astype(int) - case.expected)
+        if (alpha := alpha_of(image)) is not None:
+            difference = difference[np.asarray(alpha) > 0]  # the others may be of any colour
         assert difference.mean() <= case.tolerance
     else:
         assert case.expected is None or case.or_refused, refusal

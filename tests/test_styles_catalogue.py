@@ -170,3 +170,15 @@ def test_configs_of_the_installed_package_are_its_own(tmp_path):
     command = [sys.executable, "-c", code]
     said = subprocess.check_output(command, env=environment, cwd=tmp_path, text=True)
     assert said.split() == [str(package / "configs"), str(len(gallery()))]
+
+
+def test_a_large_scan_is_read_as_large_as_it_is_looked_at(tmp_path):
+    ramp = Image.linear_gradient("L").resize((1600, 800)).convert("RGB")
+    ramp.save(tmp_path / "scan.jpg", quality=95)
+    style = Style(image=str(tmp_path / "scan.jpg"), name="x", size=64, crop=(0.5, 0, 1, 1))
+    assert style.picture().size == (800, 800)
+    assert style.picture(at_least=100).size == (200, 200)
+    ramp.crop((800, 0, 1600, 800)).save(tmp_path / "part.png")
+    whole = Style(image=str(tmp_path / "part.png"), name="x", size=64)
+    assert style.load().shape == whole.load().shape == (1, 3, 64, 64)
+    assert (style.load() - whole.load()).abs().mean() < 0.01

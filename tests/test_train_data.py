@@ -49,6 +49,26 @@ def test_find_pictures_looks_everywhere_and_only_at_pictures(folder):
     assert names == ["a.JPG", "broken.jpg", "b.png", "d.webp", "c.tif", "e.gif"]
 
 
+def test_hidden_files_and_pages_are_no_pictures(folder, capsys):
+    before = find_pictures(folder)
+    assert capsys.readouterr().err == f"{folder}: left out 1 .txt\n"
+    (folder / ".trash").mkdir()
+    for name in ("._a.jpg", ".b.png", "deep/c.eps", ".trash/d.jpg", "e.dng"):
+        (folder / name).touch()
+    assert find_pictures(folder) == before
+    assert "1 .dng (export it as JPEG or TIFF" in capsys.readouterr().err
+
+
+def test_a_large_photo_is_decoded_as_large_as_crops_need(tmp_path):
+    ramp = Image.linear_gradient("L").resize((1600, 1600)).convert("RGB")
+    ramp.save(tmp_path / "large.jpg", quality=95)
+    dataset = crops([tmp_path / "large.jpg"])
+    assert dataset._photo(np.random.default_rng(0)).size == (200, 200)  # 192 = 3 * 32 / 0.5
+    ramp.save(tmp_path / "large.png")
+    whole = crops([tmp_path / "large.png"])
+    assert (dataset.batch(3) - whole.batch(3)).abs().mean() < 0.01
+
+
 def test_no_folder_and_empty_folder(tmp_path):
     with pytest.raises(InputError, match="not a folder"):
         data.folder(root=str(tmp_path / "gone"))

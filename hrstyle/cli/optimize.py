@@ -94,15 +94,15 @@ def _numbers(text: str) -> list[float]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Optimise the photo."""
-    from PIL import Image
     from tqdm import tqdm
 
+    from hrstyle.images.formats import trust_files
     from hrstyle.images.outputs import plan_outputs
     from hrstyle.images.reading import open_image
     from hrstyle.images.writing import check_output, check_quality, save_image
     from hrstyle.optimization import Progress, optimize
 
-    Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
+    trust_files()
     every = arguments.preview_every
     if every is not None and every < 1:
         raise InputError(f"--preview-every {every} must be at least 1")

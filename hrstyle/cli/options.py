@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from hrstyle.errors import InputError
@@ -26,14 +27,22 @@ def parse_style(text: str) -> str | dict[str, float]:
         InputError: several, and one has no share or comes twice.
     """
     parts = [part.strip().rpartition(":") for part in text.split(",")]
-    if all(_is_number(share) for _, _, share in parts):
+    shared = [bool(name) and _is_number(share) for name, _, share in parts]
+    if _is_file(text) or not any(shared):
+        return text
+    if all(shared):
         shares = {name: float(share) for name, _, share in parts}
         if len(shares) < len(parts):
             raise InputError(f"--style {text}: a style is named twice")
         return shares
-    if any(_is_number(share) for _, _, share in parts):
-        raise InputError(f"--style {text}: each needs a share: starry_night:0.5,great_wave:0.5")
-    return text
+    raise InputError(f"--style {text}: each needs a share: starry_night:0.5,great_wave:0.5")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or no name at all
+        return False
 
 
 def _is_number(text: str) -> bool:

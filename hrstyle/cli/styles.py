@@ -59,6 +59,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from PIL import Image, ImageOps
     from tqdm import tqdm
 
+    from hrstyle.images.formats import trust_files
     from hrstyle.images.outputs import plan_outputs
     from hrstyle.images.reading import open_image, to_rgb
     from hrstyle.images.sheets import grid, titled_row
@@ -66,7 +67,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from hrstyle.inference import check_options, load
     from hrstyle.styles.catalogue import names
 
-    Image.MAX_IMAGE_PIXELS = None  # see hrstyle.cli.stylize
+    trust_files()
     if arguments.output is None:
         raise InputError("name the sheet to write with -o OUT")
     if Path(arguments.sheet).is_dir():
@@ -76,7 +77,8 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     [(source, target)] = plan_outputs(
         [arguments.sheet], arguments.output, existing=existing(arguments)
     )
-    photo = ImageOps.contain(to_rgb(open_image(source)), (size, size), Image.Resampling.LANCZOS)
+    whole = to_rgb(open_image(source, at_least=2 * size))
+    photo = ImageOps.contain(whole, (size, size), Image.Resampling.LANCZOS)
     tiles = [titled_row([photo], "the photo", size=photo.size)]
     for name in tqdm(names(), unit="style", disable=not sys.stderr.isatty(), leave=False):
         painted = load(name).stylize(photo)

@@ -114,17 +114,15 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Repaint each photo."""
-    from PIL import Image
     from tqdm import tqdm
 
     from hrstyle.cli.batch import repaint_files
     from hrstyle.cli.quick import keep, network_file, quick_stylizer
+    from hrstyle.images.formats import trust_files
     from hrstyle.images.writing import check_quality
     from hrstyle.painting.strokes import LARGEST, strokes_for
 
-    # Pillow's guard against small files that unpack to huge pictures is for services that take
-    # files from strangers; who names a file here means it.
-    Image.MAX_IMAGE_PIXELS = None
+    trust_files()
     options = given(arguments, "strength", "stroke_size", "brush", "keep_colours", "mask", "size")
     options |= given(arguments, "max_memory")
     if options:
@@ -208,10 +206,10 @@ def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
     """Which photo goes where; standard input is read, and named by none."""
-    from hrstyle.images.outputs import ending_of, plan_outputs
+    from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.writing import check_longest
 
-    inputs = arguments.input
+    inputs = expand(arguments.input)
     is_piped = inputs == [STANDARD]
     if arguments.output is None:
         if not is_piped:
@@ -239,6 +237,7 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             existing=existing(arguments),
             keep=[arguments.mask or "", arguments.painting or ""],
             animated=True,
+            tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
         )
     for _, target in jobs if arguments.size else ():
         check_longest(target, arguments.size)

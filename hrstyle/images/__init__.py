@@ -1,7 +1,8 @@
 """Pictures in and out.
 
-`reading` brings whatever people have to 8-bit sRGB, and `writing` writes pictures; `metadata` has
-what files hold besides pixels, `tensors` pictures as tensors, `animation` pictures that move.
+`formats` says which files are pictures and opens them, `reading` brings whatever people have to
+8-bit sRGB (`transparency` what cannot be seen), and `writing` writes pictures; `metadata` has what
+files hold besides pixels, `tensors` pictures as tensors, `animation` pictures that move.
 `outputs` says which photo's result goes to which file, and `sheets` puts many on one. Only
 `tensors` needs PyTorch, so each is loaded when it is first used.
 """
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrstyle.images.animation import Animation, animation_format, is_animated, write_animation
+    from hrstyle.images.formats import File, is_picture, left_out, pictures_in, trust_files
     from hrstyle.images.metadata import exif_of, kept_info, save_options, srgb_profile
-    from hrstyle.images.outputs import ending_of, plan_outputs
+    from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.reading import (
         PILImage,
         Source,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "QUALITY",
     "Animation",
+    "File",
     "PILImage",
     "Source",
     "alpha_of",
@@ -61,14 +64,18 @@ __all__ = [
     "check_tensor",
     "ending_of",
     "exif_of",
+    "expand",
     "from_array",
     "from_bytes",
     "grid",
     "image_of",
     "is_animated",
+    "is_picture",
     "kept_info",
+    "left_out",
     "open_image",
     "output_format",
+    "pictures_in",
     "pixels_of",
     "plan_outputs",
     "resize",
@@ -83,6 +90,7 @@ __all__ = [
     "to_pil",
     "to_rgb",
     "to_tensor",
+    "trust_files",
     "upright",
     "write_animation",
     "write_image",
@@ -90,6 +98,7 @@ __all__ = [
 _HOMES = {
     "QUALITY": "writing",
     "Animation": "animation",
+    "File": "formats",
     "PILImage": "reading",
     "Source": "reading",
     "alpha_of": "reading",
@@ -101,14 +110,18 @@ _HOMES = {
     "check_tensor": "tensors",
     "ending_of": "outputs",
     "exif_of": "metadata",
+    "expand": "outputs",
     "from_array": "reading",
     "from_bytes": "tensors",
     "grid": "sheets",
     "image_of": "reading",
     "is_animated": "animation",
+    "is_picture": "formats",
     "kept_info": "metadata",
+    "left_out": "formats",
     "open_image": "reading",
     "output_format": "writing",
+    "pictures_in": "formats",
     "pixels_of": "reading",
     "plan_outputs": "outputs",
     "resize": "tensors",
@@ -123,6 +136,7 @@ _HOMES = {
     "to_pil": "tensors",
     "to_rgb": "reading",
     "to_tensor": "tensors",
+    "trust_files": "formats",
     "upright": "reading",
     "write_animation": "animation",
     "write_image": "writing",

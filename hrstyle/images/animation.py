@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from hrstyle.errors import InputError
+from hrstyle.images.formats import open_file
 from hrstyle.images.metadata import save_options
 from hrstyle.images.writing import QUALITY, check_quality
 
@@ -30,7 +31,7 @@ def is_animated(source: str | os.PathLike[str] | IO[bytes]) -> bool:
     if isinstance(source, str | os.PathLike) and _format_of(source) not in FORMATS:
         return False
     try:
-        with Image.open(source) as image:
+        with open_file(source) as image:
             return image.format in FORMATS and getattr(image, "is_animated", False)
     except Exception:  # what is wrong with it, `open_image` will say
         return False
@@ -83,7 +84,7 @@ class Animation:
     @contextmanager
     def _open(self) -> Iterator[Any]:
         try:
-            with Image.open(self._source) as image:
+            with open_file(self._source) as image:
                 yield image
         except (EOFError, OSError, SyntaxError, ValueError) as error:
             name = self._source if isinstance(self._source, str | os.PathLike) else "the input"

@@ -10,16 +10,35 @@ results one name, the whole old name is kept: `dot.gif` and `dot.png` become `do
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 
 from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images.animation import animation_format, is_animated
+from hrstyle.images.formats import left_out, pictures_in
 from hrstyle.images.writing import output_format
 
-# What Pillow knows by its ending, but is no picture, or only with another program's help.
-_NO_PICTURES = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")
+
+def expand(inputs: Sequence[str]) -> list[str]:
+    """Names of files and folders, with those that a pattern such as `holiday/*.jpg` fits.
+
+    Not every shell does that. `~` becomes the user's folder.
+
+    Raises:
+        InputError: a pattern that fits nothing.
+    """
+    names: list[str] = []
+    for given in inputs:
+        name = os.path.expanduser(given)  # noqa: PTH111  (see `open_file`)
+        found = [name]
+        if has_magic(name) and not os.path.lexists(name):
+            found = sorted(glob(name))  # noqa: PTH207  (Path's takes no absolute pattern)
+            if not found:
+                raise InputError(f"there is nothing like {given}; check the folder and the pattern")
+        names += found
+    return names
 
 
 def plan_outputs(
@@ -31,6 +50,7 @@ def plan_outputs(
     existing: str = "refuse",
     keep: Sequence[str] = (),
     animated: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> list[tuple[Path, Path]]:
     """Which photo goes to which file; missing folders are made.
 
@@ -44,6 +64,7 @@ def plan_outputs(
             `"skip"` their photos.
         keep: names of other files that no result may overwrite; they need not exist.
         animated: animations become animations; if not, all results are single pictures.
+        tell: called with a sentence about each folder in which something was left alone.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
@@ -52,7 +73,7 @@ def plan_outputs(
     """
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
-    photos = list(_photos(inputs, out, recursive))
+    photos = list(_photos(inputs, out, recursive, tell))
     formats = [
         animation_format if animated and is_animated(photo) else output_format
         for photo, _ in photos
@@ -103,32 +124,22 @@ def ending_of(file_format: str) -> str:
     return ending
 
 
-def _photos(inputs: Sequence[str], out: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
+def _photos(
+    inputs: Sequence[str], out: Path, recursive: bool, tell: Callable[[str], None] | None
+) -> Iterator[tuple[Path, Path]]:
     """Each photo with its place below the output folder, unless that one is written to a file."""
     for path in map(Path, inputs):
         if not path.is_dir():
             yield path, Path(path.name)
             continue
-        found = list(_walk(path, recursive, out.resolve()))
+        found, others = pictures_in(path, recursive=recursive, but=out)
         if not found:
             more = "" if recursive else "; add -r to look into its folders"
-            raise InputError(f"{path} holds no pictures{more}")
+            rest = f"; {left_out(others)}" if others else ""
+            raise InputError(f"{path} holds no pictures{more}{rest}")
+        if others and tell:
+            tell(f"{path}: {left_out(others)}")
         yield from ((photo, photo.relative_to(path)) for photo in found)
-
-
-def _walk(folder: Path, recursive: bool, out: Path) -> Iterator[Path]:
-    """The pictures in a folder, by their endings, in order; neither hidden ones nor results."""
-    for parent, folders, files in os.walk(folder):
-        # Changed in place, these are where the walk goes next.
-        folders[:] = sorted(
-            name
-            for name in folders
-            if recursive and not name.startswith(".") and Path(parent, name).resolve() != out
-        )
-        for name in sorted(files):
-            kind = Image.registered_extensions().get(Path(name).suffix.lower())
-            if kind in Image.OPEN and kind not in _NO_PICTURES and not name.startswith("."):
-                yield Path(parent, name)
 
 
 def _names(

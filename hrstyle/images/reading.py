@@ -4,56 +4,53 @@ What becomes of them inside hrstyle is in `hrstyle.images.tensors`.
 """
 
 import io
-import logging
 import os
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import IO, Any
+from glob import has_magic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from hrstyle.errors import InputError
+from hrstyle.images.formats import File, name_of, open_file, quieten
 from hrstyle.images.metadata import exif_of
+from hrstyle.images.transparency import fill_invisible
 
 PILImage = Image.Image
-Source = str | os.PathLike[str] | IO[bytes] | PILImage | NDArray[Any]
+Source = File | PILImage | NDArray[Any]
 """What people have a picture as, besides tensors."""
 _BAND = 256
+_OVERSHOOT = 1 / 512  # less than half a step of 255
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
-# Pillow logs what it is about to raise, which Python would print where nobody set up logging.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
+def open_image(source: File, *, at_least: int | None = None) -> PILImage:
+    """Read a picture's file: fully decoded, upright by its EXIF orientation.
 
-
-def _quieten() -> None:
-    """Leave what is to be said of a bad file to the sentence that is raised.
-
-    The filters stay, because to take them back is not safe with threads. Of Pillow's guard against
-    decompression bombs only the default is changed, for who asked to hear of them.
-    """
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
-
-
-def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
-    """Read a picture's file, by its path or open: fully decoded, upright by its EXIF orientation.
+    Args:
+        source: its path, or the file, open, or all its bytes.
+        at_least: how many pixels of the shorter side will do. A JPEG of twice as many or more is
+            decoded to a half, a quarter or an eighth of its sides, but to no less than these: that
+            takes a fraction of the time and memory.
 
     Raises:
-        InputError: the file is missing, is no picture that Pillow reads, or is cut off.
+        InputError: the file is missing, is no picture that can be read, or is damaged.
     """
-    _quieten()
-    name = path if isinstance(path, (str, os.PathLike)) else "the input"
+    name = name_of(source)
     try:
-        with Image.open(path) as image:
+        with open_file(source) as image:
+            if at_least and (times := min(image.size) // at_least) > 1:
+                image.draft(None, (image.width // times, image.height // times))
             return upright(image)
+    except InputError:
+        raise
     except FileNotFoundError as error:
-        raise InputError(f"no such picture: {path}; check the path") from error
+        raise InputError(_missing(name)) from error
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder; name a picture file in it") from error
+        raise InputError(f"{name} is a folder; name a picture file in it") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture of a type that can be read") from error
     except Image.DecompressionBombError as error:
@@ -65,31 +62,41 @@ def open_image(path: str | os.PathLike[str] | IO[bytes]) -> PILImage:
         raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
-def pixels_of(path: str | os.PathLike[str] | IO[bytes], *, all_frames: bool = True) -> int:
+def _missing(name: str) -> str:
+    if has_magic(name):
+        return f"no such picture: {name}; a pattern is none, so name the files that it fits"
+    return f"no such picture: {name}; check the path"
+
+
+def pixels_of(source: File, *, all_frames: bool = True) -> int:
     """Pixels of a picture's file, in all its frames or in one, by what its header says.
 
     0 if it is no picture.
     """
-    _quieten()
     try:
-        with Image.open(path) as image:
+        with open_file(source) as image:
             frames = getattr(image, "n_frames", 1) if all_frames else 1
             return image.width * image.height * frames
     except Exception:  # what is wrong with it, `open_image` will say
         return 0
 
 
-def image_of(source: Source) -> PILImage:
+def image_of(source: Source, *, at_least: int | None = None) -> PILImage:
     """What people have, as an upright Pillow image of any mode: a file, an image, an array.
 
+    Args:
+        source: the picture.
+        at_least: of a file, see `open_image`.
+
     Raises:
-        InputError: see `open_image`, `upright` and `from_array`.
+        InputError: no picture; see `open_image`, `upright` and `from_array`.
     """
     if isinstance(source, np.ndarray):
         return from_array(source)
     if not isinstance(source, Image.Image):
-        return open_image(source)
-    _quieten()
+        check_one(source)
+        return open_image(source, at_least=at_least)
+    quieten()
     try:
         return upright(source)
     except InputError:
@@ -99,14 +106,46 @@ def image_of(source: Source) -> PILImage:
         raise InputError(f"{name} cannot be read: {error}") from error
 
 
+def check_one(source: object) -> None:
+    """Raise InputError unless this may be a picture's file."""
+    if isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read"):
+        return
+    if isinstance(source, Iterable):
+        raise InputError(
+            f"a {type(source).__name__} is not one picture; give several to stylize_many"
+        )
+    raise InputError(
+        f"a {type(source).__name__} is not a picture; give a path, an open file, a Pillow image, or"
+        " an array"
+    )
+
+
+def check_many(pictures: object) -> None:
+    """Raise InputError if this is a single picture where several are asked for."""
+    dimensions = getattr(pictures, "ndim", None)  # of arrays and tensors: four are a batch
+    if (
+        isinstance(pictures, str | bytes | os.PathLike | Image.Image)
+        or hasattr(pictures, "read")
+        or (dimensions is not None and dimensions < 4)
+        or not isinstance(pictures, Iterable)
+    ):
+        raise InputError(
+            f"stylize_many takes several pictures, not a single {type(pictures).__name__}; give it"
+            " to stylize, or in a list"
+        )
+
+
 def upright(image: PILImage) -> PILImage:
     """A copy of the picture, turned as its EXIF orientation says.
 
     Raises:
         InputError: a picture of no pixels.
+        Exception: a damaged picture, as Pillow raises it.
     """
     if 0 in image.size:
         raise InputError(f"a picture of {image.width}x{image.height} pixels has nothing to repaint")
+    # Before its EXIF, for which a PNG is decoded, too: only what is wrong with that is no matter.
+    image.load()
     with suppress(Exception):  # damaged, which Pillow says the first time it is asked
         image.getexif()
     result = ImageOps.exif_transpose(image)
@@ -119,7 +158,7 @@ def from_array(array: NDArray[Any]) -> PILImage:
 
     Args:
         array: `(H, W)`, `(H, W, 1)`, `(H, W, 3)` or `(H, W, 4)`; uint8 or uint16 over their whole
-            range, or float in [0, 1].
+            range, or float in [0, 1]; see `check_range`.
 
     Raises:
         InputError: another shape, type or range.
@@ -133,7 +172,7 @@ def from_array(array: NDArray[Any]) -> PILImage:
         )
     if np.issubdtype(array.dtype, np.floating):
         check_range(float(array.min()), float(array.max()))
-        array = _in_bands(array, lambda band: (band * 255).round())
+        array = _in_bands(array, lambda band: (band * 255).round().clip(0, 255))
     elif array.dtype == np.uint16:
         array = _in_bands(array, lambda band: (band / 257).round())
     elif array.dtype != np.uint8:
@@ -150,8 +189,11 @@ def _in_bands(array: NDArray[Any], scaled: Callable[[Any], Any]) -> NDArray[np.u
 
 
 def check_range(low: float, high: float) -> None:
-    """Raise InputError unless float values that span this are a picture's."""
-    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+    """Raise InputError unless float values that span this are a picture's.
+
+    They may overshoot by what rounding does, less than half a step of 1/255.
+    """
+    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # written so that NaN fails too
         raise InputError(
             f"float pictures must lie in [0, 1], this one spans {low:g} to {high:g}; divide 8-bit"
             " values by 255, or clamp"
@@ -161,11 +203,17 @@ def check_range(low: float, high: float) -> None:
 def to_rgb(image: PILImage) -> PILImage:
     """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
 
-    A picture that is that already comes back as it is, not as a copy.
+    A picture that is that already comes back as it is, not as a copy. What colours a file holds
+    where nothing can be seen makes no difference, see `fill_invisible`.
 
     An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
     scaled to 8 bits, which Pillow's own conversion would clip.
     """
+    colours, alpha = _colours_of(image), alpha_of(image)
+    return colours if alpha is None else fill_invisible(colours, alpha)
+
+
+def _colours_of(image: PILImage) -> PILImage:
     if image.mode in _DEEP_MODES:
         image = _to_8_bit(image)
     elif image.mode == "P":

@@ -9,8 +9,14 @@ from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage, check_range, resize_array, to_array
 
 
-def check_tensor(image: Tensor) -> None:
-    """Raise InputError unless the tensor is `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1]."""
+def check_tensor(image: Tensor) -> Tensor:
+    """The tensor, if it is a picture: `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1].
+
+    What overshoots by a rounding error is clamped, in a copy.
+
+    Raises:
+        InputError: another shape, type or range.
+    """
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.numel():
         raise InputError(
             f"a tensor of shape {tuple(image.shape)} is not a picture; give (3, H, W) or"
@@ -18,7 +24,9 @@ def check_tensor(image: Tensor) -> None:
         )
     if not image.is_floating_point():
         raise InputError(f"a tensor of {image.dtype} is not a picture; give float values in [0, 1]")
-    check_range(image.min().item(), image.max().item())
+    low, high = image.min().item(), image.max().item()
+    check_range(low, high)
+    return image if low >= 0 and high <= 1 else image.clamp(0, 1)
 
 
 def size_of(picture: Tensor) -> tuple[int, int]:

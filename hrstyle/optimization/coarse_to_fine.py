@@ -24,7 +24,7 @@ from tqdm import tqdm
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of
+from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_pil, to_tensor
 from hrstyle.losses.objectives import build
 from hrstyle.optimization.gradient_descent import minimise
@@ -152,8 +152,12 @@ def optimize(
     place, kind = find_device(device), find_dtype(dtype)
     if kind == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
-    photo, image = (None, None) if content is None else _read(content)
-    paintings, shares = _read_styles(style)
+    photo, image = (None, None) if content is None else _read(content, size)
+    longest = None if photo is None else min(size or math.inf, max(photo.shape[-2:]))
+    looked_at = longest or size  # of a painting, at `style_scale` 1
+    paintings, shares = _read_styles(
+        style, looked_at and math.ceil(looked_at * max(1, style_scale))
+    )
     shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
@@ -249,19 +253,25 @@ def _check(
         raise InputError(f"style_scale={style_scale} must be from 0.1 to 10; 2 doubles the strokes")
 
 
-def _read(picture: Source | Tensor) -> tuple[Tensor, PILImage | None]:
-    """A picture as `(1, 3, H, W)`, and the image itself where it is no tensor."""
+def _read(picture: Source | Tensor, size: int | None = None) -> tuple[Tensor, PILImage | None]:
+    """A picture as `(1, 3, H, W)`, and the image itself where it is no tensor.
+
+    One that is much larger than `size` is reduced to no less than twice that, on its shorter side.
+    """
     if isinstance(picture, Tensor):
-        check_tensor(picture)
+        picture = check_tensor(picture)
         if picture.ndim == 4 and len(picture) > 1:
             raise InputError("give one picture at a time, not a batch")
         return picture.detach().cpu().float().reshape(1, *picture.shape[-3:]), None
-    image = image_of(picture)
-    return to_tensor(image), image
+    image = image_of(picture, at_least=size and 2 * size)
+    colours = to_rgb(image)
+    if size and (times := min(colours.size) // (2 * size)) > 1:
+        colours = colours.reduce(times)
+    return to_tensor(colours), image
 
 
-def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
-    """The pictures `(1, 3, H, W)`, and how much each counts."""
+def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float]]:
+    """The pictures `(1, 3, H, W)`, see `_read`, and how much each counts."""
     if style is None:
         return [], []
     if isinstance(style, Mapping):
@@ -275,8 +285,10 @@ def _read_styles(style: Any) -> tuple[list[Tensor], list[float]]:
         shares = [1.0] * len(parts)
     if not parts:
         raise InputError("the list of styles is empty")
-    pictures = (find(p).picture() if isinstance(p, str | os.PathLike) else p for p in parts)
-    return [_read(picture)[0] for picture in pictures], shares
+    pictures = (
+        find(p).picture(size and 2 * size) if isinstance(p, str | os.PathLike) else p for p in parts
+    )
+    return [_read(picture, size)[0] for picture in pictures], shares
 
 
 def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
@@ -300,4 +312,4 @@ def _first(
         if photo is None:
             raise InputError("start='content' needs a photo; take 'noise' or a picture")
         start = photo
-    return resize(_read(start)[0], size)
+    return resize(_read(start, max(size))[0], size)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.animation import Animation
-from hrstyle.images.reading import PILImage, image_of, to_rgb
+from hrstyle.images.reading import PILImage, check_many, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_tensor
 from hrstyle.inference import Picture, Stylizer, check_options
 from hrstyle.losses.objectives import build
@@ -117,6 +117,7 @@ class Refiner:
 
         An animation's frames are painted by the network that was fitted to the first.
         """
+        check_many(images)
         check_options(**options)
         if options.get("mask") is not None:
             options["mask"] = mask_image(options["mask"])  # read once
@@ -181,11 +182,10 @@ def _painting_of(stylizer: Stylizer) -> Style:
 def _thumbnail(photo: Picture) -> Tensor:
     """The photo as `(N, 3, H, W)`, small."""
     if isinstance(photo, Tensor):
-        check_tensor(photo)
-        values = photo.detach().reshape(-1, *photo.shape[-3:]).float().cpu()
+        values = check_tensor(photo).detach().reshape(-1, *photo.shape[-3:]).float().cpu()
         width, height = _size(values.shape[-1], values.shape[-2])
         return resize(values, (height, width))
-    image = to_rgb(image_of(photo))
+    image = to_rgb(image_of(photo, at_least=3 * SIZE))
     return to_tensor(image.resize(_size(*image.size), reducing_gap=3))
 
 

@@ -1,14 +1,16 @@
 """The photos of a folder, dealt out to the processes that repaint them."""
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
 import pytorch_lightning as pl
-from PIL import Image
+from pytorch_lightning.utilities import rank_zero_only
 
 from hrstyle.errors import InputError
+from hrstyle.images.formats import trust_files
 from hrstyle.images.outputs import plan_outputs
 from hrstyle.images.reading import PILImage, open_image, pixels_of
 from hrstyle.pipeline import in_order
@@ -61,14 +63,20 @@ class Photos(pl.LightningDataModule):
             file_format=file_format,
             # Not "skip": what is there changes while the processes start, and all must count alike.
             existing="overwrite",
+            tell=_tell,
         )
 
     def predict_dataloader(self) -> "_Share":
-        Image.MAX_IMAGE_PIXELS = None  # max_pixels is the limit, in each process
+        trust_files()  # in each process; max_pixels is the limit
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
         return _Share(self.pairs[rank::count], self.max_pixels)
+
+
+@rank_zero_only
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 class _Share:

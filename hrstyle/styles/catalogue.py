@@ -1,5 +1,6 @@
 """Styles: the pictures to train on, and the trained weights that come with the package."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -158,22 +159,26 @@ class Style:
             )
         return path
 
-    def picture(self) -> PILImage:
+    def picture(self, at_least: int | None = None) -> PILImage:
         """The picture, cropped, as large as it is: RGB.
+
+        Args:
+            at_least: how many pixels of the part's shorter side will do: see `open_image`.
 
         Raises:
             InputError: see `path`; or a file that is no picture.
         """
         path = self.path
+        left, top, right, bottom = self.crop
+        part = min(right - left, bottom - top)
         try:
-            image = to_rgb(open_image(path))
+            image = to_rgb(open_image(path, at_least=at_least and math.ceil(at_least / part)))
         except InputError as error:
             if self.image.startswith("http"):  # the file in the cache says little
                 path.unlink(missing_ok=True)  # or the next call would not even ask again
                 raise InputError(f"{self.image}: {error}") from error
             raise
         width, height = image.size
-        left, top, right, bottom = self.crop
         return image.crop(
             (round(left * width), round(top * height), round(right * width), round(bottom * height))
         )
@@ -184,7 +189,7 @@ class Style:
         Raises:
             InputError: see `path`; or a file that is no picture, or too small.
         """
-        image = self.picture()
+        image = self.picture(2 * (self.size or LARGEST))
         longer = max(image.size)
         size = self.size or min(longer, LARGEST)
         width, height = (round(side * size / max(longer, 1)) for side in image.size)

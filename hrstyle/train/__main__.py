@@ -22,6 +22,7 @@ from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.generator.paper_network import paper
 from hrstyle.generator.pyramid_network import pyramid
+from hrstyle.images.formats import trust_files
 from hrstyle.losses import PerceptualLoss, objectives
 from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
 from hrstyle.train import data
@@ -96,6 +97,7 @@ def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
 def run(config: DictConfig) -> None:
     """One job: build what the config describes, keep the config beside it, and train."""
     require_all(config)
+    trust_files()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     parts = instantiate(config, _convert_="all")
     del parts["seed"]

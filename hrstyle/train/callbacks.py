@@ -64,7 +64,7 @@ class Preview(Callback):
         every_n_steps: int,
         size: int = 384,
     ):
-        pictures = [to_rgb(open_image(path)) for path in photos]
+        pictures = [to_rgb(open_image(path, at_least=2 * size)) for path in photos]
         pictures[0].thumbnail((size, size))
         self.photos = torch.cat([to_tensor(ImageOps.fit(p, pictures[0].size)) for p in pictures])
         self.style = style

@@ -5,9 +5,11 @@ very batches it would have seen, and nothing of the data has to be in a checkpoi
 """
 
 import itertools
+import math
 import multiprocessing
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +20,12 @@ import pytorch_lightning as pl
 import skimage.data
 import torch
 from PIL import Image
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from hrstyle.errors import InputError
+from hrstyle.images.formats import left_out, pictures_in, trust_files
 from hrstyle.images.reading import open_image, to_rgb
 from hrstyle.images.tensors import to_tensor
 
@@ -38,6 +42,8 @@ SAMPLE_PHOTOS = (
 PREVIEW_PHOTOS = ("chelsea.png", "coffee.png")
 """Photos of scikit-image's wheel that no training sees; they show how it goes."""
 
+_GAP = 3  # how many times larger than the crop a photo may be reduced to without a filter
+
 
 def sample_path(name: str) -> Path:
     """Path of a sample photo in scikit-image's wheel."""
@@ -45,7 +51,9 @@ def sample_path(name: str) -> Path:
 
 
 def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
-    """All files below `root` that have a picture's ending, sorted.
+    """All pictures below `root`, sorted; see `hrstyle.images.pictures_in`.
+
+    What else is there is counted in a line on standard error.
 
     Raises:
         InputError: no such folder, or no pictures in it.
@@ -53,11 +61,20 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     folder = Path(root).expanduser()
     if not folder.is_dir():
         raise InputError(f"data.root={root} is not a folder; give one that holds photos")
-    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file())
+    paths, others = pictures_in(folder)
+    rest = f"; {left_out(others)}" if others else ""
     if not paths:
-        raise InputError(f"no pictures in {folder} or below it; data.root needs a folder of photos")
-    return paths
+        raise InputError(
+            f"no pictures in {folder} or below it; data.root needs a folder of photos{rest}"
+        )
+    if others:
+        _tell(f"{folder}{rest.replace(';', ':', 1)}")
+    return sorted(paths)
+
+
+@rank_zero_only
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 class RandomCrops(IterableDataset[Tensor]):
@@ -92,6 +109,7 @@ class RandomCrops(IterableDataset[Tensor]):
         self.size = size
         self.batch_size = batch_size
         self.min_scale = min_scale
+        self.enough = math.ceil(_GAP * size / min_scale)  # of a photo, for its smallest crop
         self.seed = seed
         self.repeat = repeat
         self.start = start
@@ -125,7 +143,7 @@ class RandomCrops(IterableDataset[Tensor]):
             (self.size, self.size),
             Image.Resampling.BICUBIC,
             box=(left, top, left + side, top + side),
-            reducing_gap=3,
+            reducing_gap=_GAP,
         )
         tensor = to_tensor(crop)
         return tensor.flip(-1) if flip else tensor
@@ -136,7 +154,7 @@ class RandomCrops(IterableDataset[Tensor]):
             if self.unreadable[index]:
                 continue
             try:
-                return to_rgb(open_image(self.paths[index]))
+                return to_rgb(open_image(self.paths[index], at_least=self.enough))
             except InputError as error:
                 with self.lock:
                     known = bool(self.unreadable[index])
@@ -199,6 +217,7 @@ class PhotoData(pl.LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader[Tensor]:
+        trust_files()
         start, rank = 0, 0
         if self.trainer is not None:
             start = self.trainer.global_step * self.trainer.accumulate_grad_batches
@@ -208,13 +227,14 @@ class PhotoData(pl.LightningDataModule):
             batch_size=None,  # the data set makes whole batches
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_ignore_interrupt,
+            worker_init_fn=_begin,
         )
 
 
-def _ignore_interrupt(worker: int) -> None:
+def _begin(worker: int) -> None:
     """A Ctrl-C reaches the workers too, but the main process needs them to finish its step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    trust_files()  # in each process
 
 
 def samples(**crops: Any) -> PhotoData:
@@ -248,7 +268,7 @@ class OnePhoto(pl.LightningDataModule):
     def __init__(self, content: str, size: int = 1024):
         super().__init__()
         path = Path(content).expanduser()
-        photo = to_rgb(open_image(path))
+        photo = to_rgb(open_image(path, at_least=2 * size))
         photo.thumbnail((size, size))
         if min(photo.size) < 16:
             raise InputError(

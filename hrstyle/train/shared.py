@@ -254,7 +254,7 @@ class Curve(Callback):
     ):
         self.photos = []
         for path in photos:
-            photo = to_rgb(open_image(path))
+            photo = to_rgb(open_image(path, at_least=2 * size))
             photo.thumbnail((size, size))
             self.photos.append(to_tensor(photo))
         self.path = folder / "curve.csv"

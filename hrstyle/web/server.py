@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from PIL import Image
-
 from hrstyle.errors import InputError
+from hrstyle.images.formats import trust_files
 from hrstyle.web.studio import MAX_PIXELS, Studio
 
 HOST = "127.0.0.1"
@@ -61,7 +60,7 @@ def serve(
         _reach_directly("127.0.0.1", "localhost", "::1", host)
         with chdir(empty):  # Gradio is free with what lies in the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
-            Image.MAX_IMAGE_PIXELS = None  # the studio counts them
+            trust_files()  # the studio counts their pixels
             examples = set(folder.rglob("*"))
             try:
                 print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)

@@ -7,10 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from hrstyle import styles
 from hrstyle.errors import InputError
+from hrstyle.images.formats import open_file
 from hrstyle.images.reading import PILImage, alpha_of, to_rgb, upright
 from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, check_options, load
@@ -25,7 +24,7 @@ MEMORY = "1GB"
 """For a pass: what needs more is streamed."""
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 """A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF", "JXL")
 """What is read from strangers. Pillow knows others, one of which (EPS) runs programs."""
 
 
@@ -117,9 +116,8 @@ def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
     Raises:
         InputError: too many pixels, or no picture; the message names the file without its folder.
     """
-    Image.init()
     try:
-        with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as photo:
+        with open_file(path, name=path.name, formats=_FORMATS) as photo:
             enlarged = 1 / min(1, max(stroke_size, 0.01)) ** 2
             if photo.width * photo.height * enlarged > max_pixels:
                 finer = " with such fine strokes" if enlarged > 1 else ""
