@@ -148,8 +148,8 @@ def _count_steps(engine: pl.Trainer) -> None:
     """Put `StepProgressBar` in the place of Lightning's own bar, where it has one."""
     callbacks: list[Callback] = engine.callbacks  # type: ignore[attr-defined]
     for place, bar in enumerate(callbacks):
-        if type(bar) in (TQDMProgressBar, RichProgressBar):
-            callbacks[place] = StepProgressBar(bar.refresh_rate)
+        if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not someone's own
+            callbacks[place] = StepProgressBar(int(bar.refresh_rate))
 
 
 def train(
