@@ -61,7 +61,7 @@ def optimise(
     """
     start, method = RUNS[run]
     noise = 0.5 + 0.1 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    target = loss.content_features(photo)
+    target = loss.photo_features(photo)
     values = []
     with tqdm(total=marks[-1], desc=f"{name}, {run}", leave=False) as bar:
 
