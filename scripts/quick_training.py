@@ -4,7 +4,8 @@
     python scripts/quick_training.py --photos PHOTOS    beside them, the same with a folder
 
 Trains each style from the base by `python -m hrstyle.train`, once with --steps and once with six
-times as many, one after the other, and compares J, the loss, on photos that no training saw. Prints Markdown. Run it again after an interruption and it goes on where it was.
+times as many, one after the other, and compares J, the loss, on photos that no training saw. Prints
+Markdown. Run it again after an interruption and it goes on where it was.
 """
 
 import argparse

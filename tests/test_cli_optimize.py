@@ -109,7 +109,7 @@ def test_optimize_complains_before_the_work(run, photo, tmp_path, capsys):
         ({}, ["--style-layers", "relu1_1"], "loss=painterly has no style_layers"),
         ({}, ["--loss", "oil"], "must be one of painterly, gram"),
         ({}, ["--style-weight", "nan"], "style_weight=nan"),
-        ({}, ["--tv-weight", "-1"], "tv_weight=-1"),
+        ({}, ["--tv-weight", "-1"], "total_variation: weight=-1"),
         ({}, ["--seed", "-1"], "seed=-1"),
         ({"out": clear, "style": clear}, [], "another name"),
         ({"out": clear}, ["--start", str(clear)], "another name"),

@@ -26,7 +26,7 @@ def test_names_in_logs_tell_the_scale(kind):
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 @pytest.mark.parametrize("kind", TERMS)
 def test_impossible_weights_are_named(kind, weight):
-    with pytest.raises(InputError, match=f"{kind.name}_weight={weight} must be"):
+    with pytest.raises(InputError, match=f"{kind.name}: weight={weight} must be"):
         kind(weight)
 
 

@@ -268,7 +268,7 @@ def test_short_types_are_near(photo):
         ({"style": torch.rand(5)}, "shape"),
         ({"seed": 10**30}, "seed="),
         ({"style_weight": float("nan")}, "style_weight=nan"),
-        ({"content_weight": -1}, "content_weight=-1"),
+        ({"content_weight": -1}, "content: weight=-1"),
         ({"style": {"starry_night": -1}}, "above 0"),
         ({"steps": 0}, "steps=0"),
         ({"size": 8}, "size=8"),

@@ -30,7 +30,7 @@ def blocks(language):
 def settings():
     """What the guide's command gives, and how to make it small."""
     (command,) = blocks("sh")
-    arguments = shlex.split(command)
+    arguments = shlex.split(command.replace("\\\n", " "))
     assert arguments[:3] == ["python", "-m", "hrstyle.train"]
     small = ["style.size=64", "data.size=32", "data.num_workers=0", "trainer.accelerator=cpu"]
     small.append("trainer.log_every_n_steps=1")

@@ -216,7 +216,7 @@ SOON = ["style=starry_night", "style.size=64"]
             "style_layer_weights",
         ),
         (["style=starry_night", "loss=gram", "loss.style_layers=[relu9_9]"], "relu9_9"),
-        (["style=starry_night", "loss.moments_weight=-1"], "moments_weight=-1"),
+        (["style=starry_night", "loss.moments_weight=-1"], "moments: weight=-1"),
         (["style=starry_night", "loss.more=[{_target_: mine.Gone, weight: 1}]"], "mine"),
         (["style.image=my painting (1).jpg"], "put quotes"),
         (["style=starry_night", "+colour=red"], "colour"),
