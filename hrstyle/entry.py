@@ -68,9 +68,9 @@ def explain(error: Exception, program: str) -> str:
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(cause, Exception):
         constructor = str(error).splitlines()[0].removesuffix(":")
-        return (
-            explain(cause, program) if isinstance(cause, InputError) else f"{constructor}: {cause}"
-        )
+        if isinstance(cause, InputError):
+            return explain(cause, program)
+        return " ".join(f"{constructor}: {cause}".split())  # Hydra's own have several lines
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read {error.override}; put quotes around a value with special characters, and"

@@ -23,7 +23,7 @@ from tqdm import trange
 from hrstyle.engine.layers import read_layers
 from hrstyle.generator import Bottleneck, Generator, Noise, conv_norm, pyramid, upsample
 from hrstyle.images import open_image, save_image, to_pil, to_rgb, to_tensor
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import PerceptualLoss, build
 from hrstyle.styles import Style
 from hrstyle.train.data import RandomCrops, find_pictures, sample_path
 
@@ -101,7 +101,7 @@ def train(generator: Generator, loss: PerceptualLoss, crops: RandomCrops, steps:
         terms["loss"].backward()
         nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
         optimizer.step()
-        bar.set_postfix({name: f"{terms[name]:.3f}" for name in ("content", "style")})
+        bar.set_postfix({name: f"{terms[name]:.3f}" for name in ("content", "gram")})
 
 
 def plain_sky() -> Image.Image:
@@ -140,7 +140,7 @@ def main() -> None:
     arguments = parser.parse_args()
     style = Style(image="starry_night", name="starry_night").load()
     losses = {
-        padding: PerceptualLoss(style_weight=STYLE_WEIGHT, padding=padding)
+        padding: build("gram", gram_weight=STYLE_WEIGHT, padding=padding)
         for padding in ("zeros", "replicate")
     }
     for loss in losses.values():
@@ -171,7 +171,7 @@ def main() -> None:
                 save_image(to_pil(painted), folder / f"{Path(photo_name).stem}.png")
                 terms = losses["zeros"](painted, before)
                 content += terms["content"].item() / len(photos)
-                style_term += terms["style"].item() / len(photos)
+                style_term += terms["gram"].item() / len(photos)
         parameters = sum(p.numel() for p in generator.parameters())
         cells = [f"{parameters / 1e3:.0f} k", f"{multiply_adds(generator) / 1e3:.1f} k"]
         cells += [f"{seconds(generator, size):.3f}" for size in (512, 1024)]

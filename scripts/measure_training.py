@@ -21,7 +21,7 @@ from torch import nn
 
 from hrstyle.engine import best_device
 from hrstyle.generator import Generator, paper, pyramid
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import PerceptualLoss, build
 from hrstyle.losses.winograd import FrozenConv2d
 from hrstyle.styles import Style
 from hrstyle.train.memory import keep_freed_memory
@@ -53,7 +53,7 @@ def by_definition(loss: PerceptualLoss) -> PerceptualLoss:
 
 def measure_steps(device: torch.device, rounds: int, precisions: Sequence[str]) -> None:
     """Seconds of a training step at the default sizes, by precision."""
-    loss = PerceptualLoss().to(device)
+    loss = build().to(device)
     loss.set_style(Style(image="starry_night", name="starry_night").load())
     crop = torch.rand(1, 3, 256, 256, device=device)
 

@@ -4,8 +4,8 @@
     python scripts/quick_training.py --photos PHOTOS    beside them, the same with a folder
 
 Trains each style from the base by `python -m hrstyle.train`, once with --steps and once with six
-times as many, one after the other, and compares J = content + weight * style on photos that no
-training saw. Prints Markdown. Run it again after an interruption and it goes on where it was.
+times as many, one after the other, and compares J, the loss, on photos that no training saw. Prints
+Markdown. Run it again after an interruption and it goes on where it was.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from tqdm import tqdm
 from hrstyle.checkpoint import load_generator
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import PerceptualLoss, build
 from hrstyle.styles import gallery
 
 LONGER = 6
@@ -60,6 +60,7 @@ def train(run_dir: Path, settings: list[str], trainings: Trainings) -> float:
 def objective(weights: Path, loss: PerceptualLoss, photos: dict[str, Tensor]) -> float:
     """Mean of the loss over the photos."""
     generator = load_generator(weights).generator
+    torch.manual_seed(0)  # the same places of all
     return statistics.fmean(
         loss(generator(photo).clamp(0, 1), photo)["loss"].item() for photo in photos.values()
     )
@@ -93,7 +94,7 @@ def main() -> None:
     device = torch.device("cpu")
     styles, loss, photos = (
         with_pictures(arguments.pictures),
-        PerceptualLoss(),
+        build(),
         photos_at(SIZE, device),
     )
     print(f"Machine: {machine(device)}; J on {', '.join(photos)} at {SIZE} px\n")

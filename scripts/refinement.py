@@ -17,7 +17,7 @@ from PIL import Image
 import hrstyle
 from hrstyle.files import open_atomically
 from hrstyle.images import open_image, to_rgb, to_tensor
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import build
 from hrstyle.optimization.refinement import STEPS
 from hrstyle.styles import gallery
 from hrstyle.train.data import sample_path
@@ -45,15 +45,13 @@ def main() -> None:
     arguments = parser.parse_args()
     sheet = Image.new("RGB", (3 * SHOWN[0], len(PAIRS) * SHOWN[1]), "white")
     ratios, took = [], []
-    print(
-        "| photo | style | J of one pass | J when fitted | ratio | content | style term | seconds |"
-    )
+    print("| photo | style | J of one pass | J when fitted | ratio | content | moments | seconds |")
     print("|-|-|-|-|-|-|-|-|")
     for row, (photo_name, style_name) in enumerate(PAIRS):
         photo = to_rgb(open_image(sample_path(photo_name)))
         photo.thumbnail((SIZE, SIZE))
         picture, style = to_tensor(photo), gallery()[style_name]
-        loss = PerceptualLoss(style_weight=style.style_weight)
+        loss = build(style_weight=style.style_weight)
         loss.set_style(style.load())
         stylizer = hrstyle.load(style_name, device=arguments.device)
         refiner = hrstyle.Refiner(stylizer, steps=arguments.steps)
@@ -64,7 +62,7 @@ def main() -> None:
         one, other = (loss(painter.stylize(picture, brush=False), picture) for painter in painters)
         painted = [painter.stylize(photo) for painter in painters]
         ratios.append((other["loss"] / one["loss"]).item())
-        parts = (f"{one[term]:.3f} → {other[term]:.3f}" for term in ("content", "style"))
+        parts = (f"{one[term]:.3f} → {other[term]:.3f}" for term in ("content", "moments"))
         figures = f"{one['loss']:.2f} | {other['loss']:.2f} | {ratios[-1]:.2f}"
         line = (
             f"| {photo_name} | `{style_name}` | {figures} | {' | '.join(parts)} | {took[-1]:.0f} |"

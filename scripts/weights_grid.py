@@ -1,12 +1,12 @@
 """Draw what the weights do: one photo in one style, repainted with many settings side by side.
 
     pip install "hrstyle[notebooks]"
-    python scripts/weights_grid.py weights.jpg                      content weight × style weight
+    python scripts/weights_grid.py weights.jpg                      content weight × Gram weight
     python scripts/weights_grid.py layers.jpg --layers              which layers carry the style
     python scripts/weights_grid.py mine.jpg --photo cat.jpg --style my_painting.jpg
 
-Each cell is an image optimisation (`hrstyle.optimize`), so nothing has to be trained first; the
-losses are those of training, and so is what the weights mean.
+Each cell is an image optimisation (`hrstyle.optimize`) with Gram matrices (`loss="gram"`), so
+nothing has to be trained first; what the weights mean is the same in training.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from hrstyle.styles import find
 from hrstyle.train.data import sample_path
 
 CONTENT_WEIGHTS = (0.25, 1, 4)
-STYLE_WEIGHTS = (1, 4, 16, 64)
+GRAM_WEIGHTS = (1, 4, 16, 64)
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 Cell = tuple[str, dict[str, Any]]
 
 
 def weight_cells() -> list[list[Cell]]:
-    """Titles and settings: a row for each content weight, a column for each style weight."""
+    """Titles and settings: a row for each content weight, a column for each Gram weight."""
     return [
         [
-            (f"content {alpha:g}, style {beta:g}", {"content_weight": alpha, "style_weight": beta})
-            for beta in STYLE_WEIGHTS
+            (f"content {alpha:g}, Gram {beta:g}", {"content_weight": alpha, "gram_weight": beta})
+            for beta in GRAM_WEIGHTS
         ]
         for alpha in CONTENT_WEIGHTS
     ]
@@ -100,6 +100,7 @@ def main() -> None:
                 steps=arguments.steps,
                 size=arguments.size,
                 dtype=arguments.dtype,
+                loss="gram",
                 **settings,
             )
             row.append((title, painted))

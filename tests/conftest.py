@@ -22,6 +22,7 @@ import pytest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from hrstyle.generator import Generator
     from hrstyle.inference import Stylizer
@@ -64,6 +65,39 @@ def tiny() -> "Generator":
 
     torch.manual_seed(0)
     return pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
+
+
+@pytest.fixture
+def check_gradient() -> "Callable[..., None]":
+    """Compares autograd with central differences, along a few directions, in float32."""
+    import torch
+
+    def check(function: "Callable[[Tensor], Tensor]", x: "Tensor", step: float = 1e-2) -> None:
+        x = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(function(x), x)
+        random = torch.Generator().manual_seed(0)
+        # A direction of the gradient's own, or noise would be most of a small derivative.
+        for share in (0.0, 0.5, 0.9):
+            noise = torch.randn(x.shape, generator=random)
+            way = share * noise / noise.norm() + (1 - share) * gradient / gradient.norm()
+            way /= way.norm()
+            with torch.no_grad():
+                change = function(x + step * way) - function(x - step * way)
+            expected = (gradient * way).sum().item()
+            assert change.item() / (2 * step) == pytest.approx(expected, rel=0.02)
+
+    return check
+
+
+@pytest.fixture
+def crops(photo: Path) -> "Tensor":
+    """Two parts of a photo, `(2, 3, 48, 48)`."""
+    import torch
+
+    from hrstyle.images import open_image, to_tensor
+
+    picture = to_tensor(open_image(photo))
+    return torch.cat([picture[..., 50:98, 50:98], picture[..., 120:168, 160:208]])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import hrstyle
 from hrstyle.cli import main
 from hrstyle.images import open_image
 
-SHALLOW = ["--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"]
+SHALLOW = ["--loss", "gram", "--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"]
 
 
 def test_optimize(photo, tmp_path, capsys):
@@ -21,6 +21,7 @@ def test_optimize(photo, tmp_path, capsys):
         "starry_night",
         size=64,
         steps=3,
+        loss="gram",
         content_layers=["relu1_2"],
         style_layers=["relu1_1", "relu2_1"],
         style_layer_weights=[1, 2],
@@ -40,7 +41,7 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     monkeypatch.setattr(hrstyle.optimization, "optimize", record)
     options = (
         "--style a.jpg:2,b:1 --steps 9 --size 99 --start noise --method adam --content-weight 2"
-        " --style-weight 3 --tv-weight 4 --nearest-weight 7 --content-layers x --style-layers y,z"
+        " --style-weight 3 --tv-weight 4 --loss gram --content-layers x --style-layers y,z"
         " --style-layer-weights 5,6 --pooling avg --style-scale 2 --one-size --colours 0.4 --seed 8"
         " --device cpu --dtype bfloat16"
     )
@@ -48,7 +49,7 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
     del given["callback"], given["progress"]
     assert given == {
         "style": {"a.jpg": 2, "b": 1}, "steps": 9, "size": 99, "start": "noise", "method": "adam",
-        "content_weight": 2, "style_weight": 3, "tv_weight": 4, "nearest_weight": 7,
+        "content_weight": 2, "style_weight": 3, "tv_weight": 4, "loss": "gram",
         "content_layers": ["x"],
         "style_layers": ["y", "z"], "style_layer_weights": [5, 6], "pooling": "avg",
         "style_scale": 2, "coarse_to_fine": False, "keep_colours": 0.4, "seed": 8,
@@ -104,9 +105,11 @@ def test_optimize_complains_before_the_work(run, photo, tmp_path, capsys):
         ({"style": "guernica"}, [], "guernica"),
         ({}, ["--preview-every", "0"], "at least 1"),
         ({}, ["--steps", "0"], "steps=0"),
-        ({}, ["--style-layers", "relu1_1, relu9_9"], "relu9_9"),
+        ({}, ["--loss", "gram", "--style-layers", "relu1_1, relu9_9"], "relu9_9"),
+        ({}, ["--style-layers", "relu1_1"], "loss=painterly has no style_layers"),
+        ({}, ["--loss", "oil"], "must be one of painterly, gram"),
         ({}, ["--style-weight", "nan"], "style_weight=nan"),
-        ({}, ["--tv-weight", "-1"], "tv_weight=-1"),
+        ({}, ["--tv-weight", "-1"], "total_variation: weight=-1"),
         ({}, ["--seed", "-1"], "seed=-1"),
         ({"out": clear, "style": clear}, [], "another name"),
         ({"out": clear}, ["--start", str(clear)], "another name"),
@@ -154,7 +157,7 @@ def test_ctrl_c_before_there_is_anything_leaves_an_older_result_alone(
     def interrupt(self, content):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PerceptualLoss, "content_features", interrupt)
+    monkeypatch.setattr(PerceptualLoss, "photo_features", interrupt)
     command = ["optimize", photo, "-o", out, "--style", "starry_night", "--size", "64"]
     assert run(*command) == 2
     assert "is there already; add --overwrite" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
 
+from hrstyle.losses import build
 from hrstyle.styles import StyleSet, gallery, names, picture_names
 from hrstyle.train.__main__ import register_signatures
 from hrstyle.train.shared import SharedStyleTransfer
@@ -44,7 +45,7 @@ def required(photo):
         "style/custom": [f"style.image={photo}"],
         "style/base": ["loss=together"],
         "generator/own": ["generator._target_=hrstyle.generator.paper"],
-        "loss/own": ["loss._target_=hrstyle.losses.PerceptualLoss"],
+        "loss/own": ["loss._target_=hrstyle.losses.objectives.gram"],
         "data/folder": [f"data.root={photo.parent}"],
         "data/pair": [f"data.content={photo}"],
     }
@@ -107,14 +108,16 @@ def test_together(photo):
     assert parts["module"].func is SharedStyleTransfer
     assert parts["module"].keywords["learning_rate"] == 6e-3
     assert parts["data"].crops["repeat"] > 1
-    assert parts["loss"].normalisation == "relative"
+    assert parts["loss"].weights == build().weights
 
 
 def test_the_styles_weight_is_the_losses_unless_told_otherwise():
     for overrides, expected in [
         (["style.style_weight=3"], 3),
         (["style.style_weight=3", "loss.style_weight=9"], 9),
+        (["style.style_weight=3", "loss=gram"], 3),
         (["style.style_weight=3", "loss=paper"], 1),
+        (["loss=gram"], 1),
     ]:
         config = config_of("style=starry_night", *overrides)
         assert instantiate(config.loss, _convert_="all").style_weight == expected
@@ -128,7 +131,9 @@ def test_everything_can_be_set_from_the_command_line():
     config = config_of(
         "style=starry_night",
         "style.size=300",
+        "loss=gram",
         "loss.content_weight=2",
+        "loss.gram_weight=4",
         "loss.style_weight=3",
         "loss.style_layers=[relu1_1,conv3_1]",
         "loss.style_layer_weights=[1,0.5]",
@@ -143,9 +148,10 @@ def test_everything_can_be_set_from_the_command_line():
         "trainer.gradient_clip_val=null",
     )
     loss = instantiate(config.loss, _convert_="all")
-    assert (loss.content_weight, loss.style_weight, loss.tv_weight) == (2, 3, 0.1)
-    assert loss.style_layers == {"relu1_1": 1 / 1.5, "conv3_1": 0.5 / 1.5}
-    assert loss.content_layers == ("relu3_3",)
+    assert loss.weights == {"content": 2, "gram": 12, "total_variation": 0.1}
+    assert loss.terms["gram"].layers == ("relu1_1", "conv3_1")
+    assert loss.terms["gram"].shares == [1 / 1.5, 0.5 / 1.5]
+    assert loss.terms["content"].layers == ("relu3_3",)
     crops = instantiate(config.data, _convert_="all").crops
     assert crops == {"size": 64, "batch_size": 3, "min_scale": 0.5, "seed": 7, "repeat": 1}
     assert instantiate(config.module, _convert_="all").keywords["learning_rate"] == 0.01
@@ -154,15 +160,33 @@ def test_everything_can_be_set_from_the_command_line():
     assert trainer["gradient_clip_val"] is None
 
 
+def test_weights_of_the_default_objective_can_be_set():
+    names = ("content", "self_similarity", "colour_layout", "moments", "transport", "tv")
+    weights = [f"loss.{name}_weight={number}" for number, name in enumerate(names, 2)]
+    config = config_of("style=starry_night", *weights, "loss.half_size=0", "loss.pooling=avg")
+    found = instantiate(config.loss, _convert_="all").weights
+    keys = [*names[:-1], "total_variation"]
+    assert found == {name: number for number, name in enumerate(keys, 2)}
+
+
+def test_a_term_more():
+    term = "{_target_: hrstyle.losses.TotalVariation, weight: 3, scale: 2}"
+    for objective in ("painterly", "gram"):
+        config = config_of("style=starry_night", f"loss={objective}", f"loss.more=[{term}]")
+        loss = instantiate(config.loss, _convert_="all")
+        assert loss.weights["total_variation_half"] == 3
+
+
 def test_paper_options_are_the_papers():
     config = config_of("style=starry_night", "generator=paper", "loss=paper")
     assert instantiate(config.generator).config == {"name": "paper"}
     loss = instantiate(config.loss, _convert_="all")
-    assert loss.normalisation == "paper"
-    assert (loss.content_weight, loss.style_weight) == (150, 1)
-    assert loss.content_layers == ("conv4_2",)
-    weights = {f"conv{block}_1": 0.1 * 2 ** (block - 1) for block in range(1, 6)}
-    assert loss.style_layers == pytest.approx(weights)
+    assert loss.weights == {"content": 150, "gram": 1}
+    content, gram = loss.terms["content"], loss.terms["gram"]
+    assert content.normalisation == gram.normalisation == "paper"
+    assert content.layers == ("conv4_2",)
+    assert gram.layers == tuple(f"conv{block}_1" for block in range(1, 6))
+    assert gram.shares == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
 
 
 def test_photorealistic_is_the_papers_method(photo):
@@ -170,7 +194,8 @@ def test_photorealistic_is_the_papers_method(photo):
     assert instantiate(config.generator).config == {"name": "paper"}
     assert instantiate(config.data, _convert_="all").repaint_paths == [photo]
     loss = instantiate(config.loss, _convert_="all")
-    assert (loss.normalisation, loss.content_weight, loss.style_weight) == ("paper", 150, 1)
+    assert loss.weights == {"content": 150, "gram": 1}
+    assert loss.terms["gram"].normalisation == "paper"
     module = instantiate(config.module, _convert_="all").keywords
     assert (module["learning_rate"], module["warmup_steps"]) == (0.005, 0)
     assert (module["decay_every_n_steps"], module["decay"]) == (200, 0.9)

@@ -7,7 +7,7 @@ from hrstyle import generate
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, srgb_profile
 
-SHALLOW = {"steps": 2, "content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
+SHALLOW = {"steps": 2, "loss": "gram", "content_layers": ["relu1_2"], "style_layers": ["relu1_1"]}
 
 
 @pytest.fixture

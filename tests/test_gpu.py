@@ -11,7 +11,7 @@ import hrstyle
 from hrstyle.checkpoint import load_generator
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, to_pil, to_tensor
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import build
 from hrstyle.styles import Style
 from hrstyle.train import data, train
 
@@ -76,7 +76,7 @@ def test_a_few_training_steps(tmp_path, precision):
         style=Style(image="starry_night", name="night", size=64),
         data=data.samples(size=32, num_workers=0),
         generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
-        loss=PerceptualLoss(),
+        loss=build(),
         init="scratch",
         trainer=partial(
             pl.Trainer, max_steps=4, accelerator="gpu", devices=1, precision=precision,

@@ -9,7 +9,7 @@ import hrstyle
 from hrstyle import Refiner
 from hrstyle.errors import InputError
 from hrstyle.images import Animation, open_image, to_tensor
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses import build
 from hrstyle.optimization.refinement import SIZE, _size
 from hrstyle.styles import Style, gallery
 
@@ -31,7 +31,7 @@ def small(photo):
 
 def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, small):
     style = gallery()["irises"]
-    loss = PerceptualLoss(style_weight=style.style_weight)
+    loss = build(style_weight=style.style_weight)
     loss.set_style(style.load())
     photo = to_tensor(small)
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """A network and a loss from outside the package, as the training guide has them."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import ImageChops
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrstyle.checkpoint import load_generator
 from hrstyle.engine.onnx import onnx_bytes
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer
+from hrstyle.losses import build
 from hrstyle.train.__main__ import main
 
 GUIDE = (Path(__file__).parent.parent / "hrstyle" / "train" / "README.md").read_text()
@@ -27,9 +30,10 @@ def blocks(language):
 def settings():
     """What the guide's command gives, and how to make it small."""
     (command,) = blocks("sh")
-    arguments = command.replace("\\\n", " ").split()
+    arguments = shlex.split(command.replace("\\\n", " "))
     assert arguments[:3] == ["python", "-m", "hrstyle.train"]
     small = ["style.size=64", "data.size=32", "data.num_workers=0", "trainer.accelerator=cpu"]
+    small.append("trainer.log_every_n_steps=1")
     return [*arguments[3:], *small]
 
 
@@ -42,7 +46,7 @@ def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch, call_entr
     assert result.returncode == 0, result.stderr
     monkeypatch.syspath_prepend(tmp_path)
     assert call_entry(main, *settings(), "trainer.max_steps=4", "ckpt_path=last") == 0
-    from mine import BrightnessLoss, Small
+    from mine import Brightness, Small
 
     path = tmp_path / "runs" / "starry_night" / "starry_night.safetensors"
     with pytest.raises(InputError, match="unknown generator"):
@@ -58,10 +62,14 @@ def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch, call_entr
     assert max(high for _, high in extrema) <= 1
     assert onnx_bytes(generator, style="mine")
 
-    loss = BrightnessLoss(brightness_weight=2.0)
+    curves = EventAccumulator(str(path.parent / "tensorboard")).Reload()
+    assert len(curves.Scalars("brightness")) == len(curves.Scalars("moments"))
+    loss = build(more=[Brightness(2.0)])
     loss.set_style()
     dark, light = torch.full((1, 3, 32, 32), 0.25), torch.full((1, 3, 32, 32), 0.75)
-    terms = loss(light, dark)
-    assert terms["brightness"].item() == pytest.approx(0.25)
-    plain = super(BrightnessLoss, loss).forward(light, dark)["loss"]
-    assert terms["loss"].item() == pytest.approx(plain.item() + 0.5)
+    for photo in (dark, loss.photo_features(dark)):
+        terms = loss(light, photo)
+        assert terms["brightness"].item() == pytest.approx(0.25)
+    plain = build()
+    plain.set_style()
+    assert terms["loss"].item() == pytest.approx(plain(light, dark)["loss"].item() + 0.5)

@@ -18,7 +18,7 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.objectives import gram
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -34,7 +34,7 @@ def test_every_optimisation_brings_the_objective_down():
 
     torch.manual_seed(0)
     photo, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 40, 40) ** 3
-    loss = PerceptualLoss(style_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
+    loss = gram(gram_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
     loss.set_style(style)
     for run in quality.RUNS:
         values = quality.optimise(photo, loss, run, (1, 10, 20), "test")

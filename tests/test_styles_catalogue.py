@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from PIL import Image
 import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import to_tensor
+from hrstyle.painting import brushed
 from hrstyle.styles import (
     CONFIGS,
     LARGEST,
@@ -60,11 +62,21 @@ def test_picture_of_ones_own_is_enlarged_only_when_asked(tmp_path):
 def test_crop_is_in_shares_of_width_and_height(tmp_path):
     picture = Image.effect_noise((200, 100), 80).convert("RGB")
     picture.save(tmp_path / "p.png")
-    style = Style(image=str(tmp_path / "p.png"), name="p", crop=[0.1, 0.2, 0.6, 1])
+    style = Style(image=str(tmp_path / "p.png"), name="p", crop=[0.1, 0.2, 0.6, 1], clean=False)
     assert torch.equal(style.load(), to_tensor(picture.crop((20, 20, 120, 100))))
     for crop in ([0.5, 0, 0.5, 1], [0, 0, 1.1, 1], [-0.1, 0, 1, 1], [0, 0, 1]):
         with pytest.raises(InputError, match=r"style\.crop"):
             Style(image="starry_night", name="p", crop=crop)
+
+
+def test_grain_is_taken_off_a_painting_unless_told_otherwise(tmp_path):
+    grain = Image.effect_noise((60, 40), 60).convert("RGB")
+    grain.save(tmp_path / "p.png")
+    style = Style(image=str(tmp_path / "p.png"), name="p")
+    expected = brushed(np.asarray(grain), (40, 60))
+    assert torch.equal(style.load(), to_tensor(Image.fromarray(expected)))
+    assert torch.equal(replace(style, clean=False).load(), to_tensor(grain))
+    assert style.picture().tobytes() == grain.tobytes()  # what is shown is the painting itself
 
 
 def test_a_picture_is_fetched_once_and_checked(web):

@@ -18,6 +18,7 @@ from hrstyle.train.data import sample_path
 TINY = [
     "generator.channels=[4,8,8]",
     "generator.blocks=[1,1]",
+    "loss=gram",
     "loss.content_layers=[relu2_1]",
     "loss.style_layers=[relu1_1,relu2_1]",
     "init=scratch",
@@ -107,7 +108,7 @@ import pytorch_lightning as pl
 import torch
 
 from hrstyle.generator import pyramid
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.objectives import gram
 from hrstyle.styles import Style
 from hrstyle.train import data, train
 
@@ -126,7 +127,7 @@ train(
     style=Style(image="starry_night", name="night", size=64),
     data=data.samples(size=32, num_workers=0),
     generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
-    loss=PerceptualLoss(content_layers=["relu2_1"], style_layers=["relu1_1", "relu2_1"]),
+    loss=gram(content_layers=["relu2_1"], style_layers=["relu1_1", "relu2_1"]),
     init="scratch",
     trainer=lambda callbacks, **settings: pl.Trainer(
         callbacks=[*callbacks, Keep()], max_steps=4, accelerator="cpu", devices=2, **settings
@@ -173,8 +174,8 @@ def main(call_entry):
 @pytest.mark.slow
 def test_sweep(main, tmp_path):
     arguments = ["-m", "style=starry_night", *TINY, "trainer.max_steps=1"]
-    assert main(*arguments, "loss.style_weight=5,20") == 0
-    for weight in (5, 20):
+    assert main(*arguments, "loss.style_weight=0.5,2") == 0
+    for weight in (0.5, 2):
         folders = list((tmp_path / "runs" / "starry_night").glob(f"*loss.style_weight={weight},*"))
         assert len(folders) == 1
         assert OmegaConf.load(folders[0] / "config.yaml").loss.style_weight == weight
@@ -210,13 +211,18 @@ SOON = ["style=starry_night", "style.size=64"]
         (["style=starry_night", "los.style_weight=1"], "los.style_weight"),
         (["style=starry_night", "loss.stile_weight=1"], "loss.stile_weight"),
         (["style=starry_night", "loss.style_weight=much"], "could not be converted to Float"),
-        (["style=starry_night", "loss.style_layer_weights=[1]"], "style_layer_weights"),
-        (["style=starry_night", "loss.style_layers=[relu9_9]"], "relu9_9"),
+        (
+            ["style=starry_night", "loss=gram", "loss.style_layer_weights=[1]"],
+            "style_layer_weights",
+        ),
+        (["style=starry_night", "loss=gram", "loss.style_layers=[relu9_9]"], "relu9_9"),
+        (["style=starry_night", "loss.moments_weight=-1"], "moments: weight=-1"),
+        (["style=starry_night", "loss.more=[{_target_: mine.Gone, weight: 1}]"], "mine"),
         (["style.image=my painting (1).jpg"], "put quotes"),
         (["style=starry_night", "+colour=red"], "colour"),
         (["style=starry_night", "checkpoint_every_n_steps=0"], "at least 1"),
         (["style=starry_night", "trainer.max_epochs=3"], "trainer.max_epochs"),
-        (["style=starry_night", "loss.content_layers=[relu9_9]"], "relu9_9"),
+        (["style=starry_night", "loss=gram", "loss.content_layers=[relu9_9]"], "relu9_9"),
         (["style=starry_night", "generator.channels=[16]"], "channels=[16]"),
         (["style=starry_night", "data=folder"], "data.root"),
         (["style=starry_night", "data=folder", "data.root=gone"], "data.root=gone"),

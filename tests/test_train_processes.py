@@ -23,7 +23,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from hrstyle.generator import pyramid
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.objectives import gram
 from hrstyle.styles import Style
 from hrstyle.train import data, train
 
@@ -44,7 +44,7 @@ train(
     style=Style(image="starry_night", name="night", size=64),
     data=Dealt(),
     generator=pyramid(channels=(4, 8), blocks=(1,)),
-    loss=PerceptualLoss(content_layers=["relu2_1"], style_layers=["relu1_1", "relu2_1"]),
+    loss=gram(content_layers=["relu2_1"], style_layers=["relu1_1", "relu2_1"]),
     init="scratch",
     trainer=partial(
         pl.Trainer, max_steps=4, accelerator="cpu", devices=devices,

@@ -16,7 +16,8 @@ import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import paper, pyramid
-from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.objectives import build as objective
+from hrstyle.losses.objectives import gram
 from hrstyle.styles import BASE, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
@@ -29,10 +30,10 @@ STYLES = ("starry_night", "wheat_field", "irises")
 def build_module(**settings):
     pictures = [
         Style(image=name, name=name, size=64, style_weight=w)
-        for name, w in zip(STYLES, (2, 4, 8), strict=True)
+        for name, w in zip(STYLES, (0.5, 1, 2), strict=True)
     ]
     known = {"style": "base", "pictures": pictures}
-    return SharedStyleTransfer(small(), PerceptualLoss(), **known, **settings)
+    return SharedStyleTransfer(small(), objective(), **known, **settings)
 
 
 def small():
@@ -117,7 +118,7 @@ def test_loss_looks_at_the_style_of_the_step():
         module._batch = number
         style = module.style_of(number)
         terms = module.terms(photo)
-        alone = PerceptualLoss(style_weight=module.pictures[style].style_weight)
+        alone = objective(style_weight=module.pictures[style].style_weight)
         alone.set_style(module.pictures[style].load())
         expected = alone(module.shared(photo, style), photo)
         # Painted twice, with the noise elsewhere; the plain terms are compared in eval mode below.
@@ -155,13 +156,15 @@ def run(
         style=StyleSet(name="base", pictures=pictures),
         data=data.samples(size=32, num_workers=0, repeat=2),
         generator=generator(),
-        loss=PerceptualLoss(**SHALLOW),
+        loss=gram(**SHALLOW),
         trainer=partial(
             pl.Trainer, max_steps=steps, accelerator="cpu", enable_progress_bar=False,
             enable_model_summary=False, log_every_n_steps=1, accumulate_grad_batches=accumulate,
             devices=devices,
         ),
-        module=partial(module, **{"learning_rate": 3e-3, "final_learning_rate": 1} | settings),
+        module=module
+        if module is not SharedStyleTransfer
+        else partial(module, **{"learning_rate": 3e-3, "final_learning_rate": 1} | settings),
         run_dir=run_dir,
         preview_every_n_steps=preview,
         checkpoint_every_n_steps=2,
@@ -186,7 +189,7 @@ def test_every_style_leaves_as_weights_of_one_base(tmp_path):
     assert [(row["step"], row["style"]) for row in rows] == [
         (step, style) for step in ("2", "4") for style in STYLES
     ]
-    assert all(float(row["J"]) > 0 for row in rows)
+    assert all(float(row["loss"]) > 0 for row in rows)
 
 
 @pytest.mark.slow
@@ -247,9 +250,35 @@ def test_two_processes(tmp_path):
     assert {path.stem for path in (tmp_path / "run").glob("*.safetensors")} == {BASE, *STYLES}
 
 
-def test_several_styles_need_the_shared_module(tmp_path):
-    with pytest.raises(InputError, match="experiment=together"):
-        run(tmp_path, 1, module=StyleTransfer)
+class Own(SharedStyleTransfer):
+    """A module of someone's own."""
+
+
+@pytest.mark.parametrize("module", [Own, partial(Own, own="norms"), lambda *x, **y: Own(*x, **y)])
+def test_anything_that_builds_a_shared_module_will_do(tmp_path, module):
+    assert run(tmp_path, 1, module=module) == tmp_path
+    assert (tmp_path / "irises.safetensors").is_file()
+
+
+def test_several_styles_need_the_shared_module_and_one_style_another(tmp_path):
+    def lost(generator, loss, *, pictures, **known):
+        return StyleTransfer(generator, loss, **known)
+
+    for module in (StyleTransfer, partial(StyleTransfer, learning_rate=1e-3), lost):
+        with pytest.raises(InputError, match="experiment=together"):
+            run(tmp_path, 1, module=module)
+    for module in (SharedStyleTransfer, Own, partial(Own, average=0.5)):
+        with pytest.raises(InputError, match="experiment=together"):
+            train(
+                style=Style(image="irises", name="irises"),
+                data=data.samples(size=32),
+                generator=small(),
+                loss=gram(**SHALLOW),
+                run_dir=tmp_path / "alone",
+                trainer=partial(pl.Trainer, max_steps=1),
+                module=module,
+            )
+    assert not (tmp_path / "alone").exists()
 
 
 def test_bundled_styles_are_a_start_for_all_together(tmp_path):
@@ -268,7 +297,7 @@ def test_bundled_styles_are_a_start_for_all_together(tmp_path):
             style=Style(image="irises", name="irises"),
             data=data.samples(size=32),
             generator=pyramid(),
-            loss=PerceptualLoss(),
+            loss=gram(**SHALLOW),
             run_dir=tmp_path / "alone",
             trainer=partial(pl.Trainer, max_steps=1),
             init="bundled",

@@ -109,7 +109,10 @@ class PerceptualLoss(nn.Module):
         """
         for image in images:
             if not (isinstance(image, Tensor) and image.ndim == 4 and len(image) == 1):
-                raise InputError("a style must be tensors (1, 3, H, W), or their style_targets")
+                raise InputError(
+                    "a style must be tensors (1, 3, H, W), each an argument of its own, or what"
+                    f" style_targets gives, not {_described(image)}"
+                )
         shares = [1.0] * len(images) if shares is None else shares
         if len(shares) != len(images) or not all(0 < share < math.inf for share in shares):
             raise InputError(
@@ -143,7 +146,8 @@ class PerceptualLoss(nn.Module):
         Without any there are no style terms.
 
         Raises:
-            InputError: see `style_targets`; or shares beside finished targets.
+            InputError: see `style_targets`; shares beside finished targets, or targets of a term
+                that there is not.
         """
         if len(style) == 1 and isinstance(style[0], Mapping):
             if shares is not None:
@@ -155,10 +159,14 @@ class PerceptualLoss(nn.Module):
         for key, target in targets.items():
             curve, _, name = key.partition("/")
             by_term.setdefault(curve, {})[name] = target
+        terms = {name: term for name, term in self._all() if isinstance(term, StyleTerm)}
+        if unknown := by_term.keys() - terms.keys():
+            raise InputError(
+                f"there is no style term {', '.join(sorted(unknown))} to give targets to; there"
+                f" are {', '.join(terms) or 'none'}"
+            )
         for curve, found in by_term.items():
-            term = self.terms[curve]
-            assert isinstance(term, StyleTerm)
-            term.set_targets(found)
+            terms[curve].set_targets(found)
         self.with_target = frozenset(by_term)
 
     @torch.no_grad()
@@ -200,3 +208,8 @@ class PerceptualLoss(nn.Module):
                 values[name] = term(seen)
             loss = loss + weights[name] * values[name]
         return {"loss": loss, **values}
+
+
+def _described(style: object) -> str:
+    """What was given for a style, in a few words."""
+    return f"{tuple(style.shape)}" if isinstance(style, Tensor) else type(style).__name__

@@ -38,7 +38,7 @@ class Term(nn.Module):
     def __init__(self, weight: float, layers: Sequence[str], *, scale: int = 1):
         super().__init__()
         if not 0 <= weight < math.inf:
-            raise InputError(f"{self.name}_weight={weight} must be a number of at least 0")
+            raise InputError(f"{self.name}: weight={weight} must be a number of at least 0")
         if not layers or len(set(layers)) < len(layers):
             raise InputError(f"{self.name}: layers={list(layers)} must name layers, none twice")
         if scale < 1:

@@ -7,7 +7,6 @@ brushwork stays what the style has learnt.
 """
 
 import copy
-import math
 import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
 from tqdm import tqdm
 
 from hrstyle.errors import InputError
@@ -147,7 +147,8 @@ class Refiner:
         network = copy.deepcopy(self.stylizer.generator).float().requires_grad_(True)
         content = self._loss.photo_features(photo)
         optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
+        warmup = LinearLR(optimizer, 1 / _WARMUP_STEPS, total_iters=_WARMUP_STEPS - 1)
+        schedule = ChainedScheduler([warmup, CosineAnnealingLR(optimizer, self.steps)], optimizer)
         with tqdm(
             total=self.steps, desc="fitting", unit="step", disable=not progress, leave=False
         ) as bar:
@@ -165,9 +166,6 @@ class Refiner:
                 " weights went to infinity; take fewer (--refine), or paint it without"
             )
         return network.requires_grad_(False)
-
-    def _learning_rate_factor(self, step: int) -> float:
-        return min(1, (step + 1) / _WARMUP_STEPS) * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
 def _painting_of(stylizer: Stylizer) -> Style:

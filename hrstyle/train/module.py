@@ -2,11 +2,20 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    SequentialLR,
+    StepLR,
+)
 
 from hrstyle.checkpoint import generator_state
 from hrstyle.errors import InputError, NonFiniteError
@@ -28,7 +37,8 @@ class StyleTransfer(pl.LightningModule):
         final_learning_rate: share of it that a cosine brings it down to by the last step.
         cosine_steps: over how many of the last steps; None: over all of them. With few, training
             for longer goes on where it was, and can be ended at any time.
-        decay_every_n_steps: instead of the cosine, multiply it by `decay` every so many steps.
+        decay_every_n_steps: instead of the cosine, multiply it by `decay` every so many steps after
+            the warm-up.
         decay: see there.
 
     Raises:
@@ -128,39 +138,79 @@ class StyleTransfer(pl.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        total = self.trainer.max_steps
         optimizer = torch.optim.Adam(self.trained.parameters(), lr=self.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.learning_rate_factor(step, total)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "learning_rate"},
-        }
+        schedule = {"scheduler": self.schedule(optimizer, self._total_steps()), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule | {"name": "learning_rate"}}
 
-    def learning_rate_factor(self, step: int, total: int) -> float:
-        """What to multiply the learning rate by at `step` (from 0) of `total`."""
-        if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
+    def _total_steps(self) -> float:
+        # Lightning would have to load the data to count them, and data that depend on the step
+        # would take a resumed run for a fresh one.
+        known = self.trainer.max_steps
+        return known if known > 0 else self.trainer.estimated_stepping_batches
+
+    def schedule(self, optimizer: Optimizer, total: float) -> LRScheduler:
+        """The learning rate over `total` steps: warm-up, and then cosine or decay.
+
+        Without an end (`total` infinite) there is no cosine.
+        """
+        warm = self.warmup_steps
+        parts: list[LRScheduler] = []
+        ends: list[int] = []
+        if warm:
+            parts.append(LinearLR(optimizer, 1 / warm, total_iters=warm - 1))
+            ends.append(warm)
         if self.decay_every_n_steps is not None:
-            return self.decay ** (step // self.decay_every_n_steps)
-        length = max(1, min(total - self.warmup_steps, self.cosine_steps or total))
-        progress = min(1.0, max(0.0, 1 - (total - step) / length))
-        cosine = (1 + math.cos(math.pi * progress)) / 2
-        return self.final_learning_rate + (1 - self.final_learning_rate) * cosine
+            parts.append(StepLR(optimizer, self.decay_every_n_steps, self.decay))
+        elif math.isinf(total):
+            parts.append(ConstantLR(optimizer, 1.0))
+        else:
+            length = max(1, min(int(total) - warm, self.cosine_steps or int(total)))
+            if (start := int(total) - length) > warm:
+                parts.append(ConstantLR(optimizer, 1.0))
+                ends.append(start)
+            lowest = self.final_learning_rate * self.learning_rate
+            parts.append(CosineAnnealingLR(optimizer, length, lowest))
+        return SequentialLR(optimizer, parts, ends)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         # With 16-mixed the first steps are left out, until their gradients fit into float16. The
         # schedule goes by the number of steps all the same, of which torch warns.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            # Older torch: SequentialLR itself calls what torch deprecates.
+            warnings.filterwarnings("ignore", message="The epoch parameter in `scheduler.step")
             super().lr_scheduler_step(scheduler, metric)
 
     def on_train_start(self) -> None:
         self._batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        # A resumed schedule brings its old learning rate along; the one asked for now counts.
-        for schedule in (config.scheduler for config in self.trainer.lr_scheduler_configs):
-            schedule.base_lrs = [self.learning_rate for _ in schedule.base_lrs]
+        if not self.trainer.global_step:
+            return
+        # The schedule follows from the step and from the settings given now, which may be others.
+        for config in self.trainer.lr_scheduler_configs:
+            optimizer = config.scheduler.optimizer
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] = self.learning_rate
+            config.scheduler = self.schedule(optimizer, self._total_steps())
+            for _ in range(self.trainer.global_step):
+                self.lr_scheduler_step(config.scheduler, None)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["lr_schedulers"] = []  # see on_train_start
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **settings: Any) -> Self:
+        """See Lightning; a checkpoint has neither the generator's code nor the loss, so give both.
+
+        Raises:
+            InputError: `generator` or `loss` is missing.
+        """
+        if not {"generator", "loss"} <= settings.keys():
+            raise InputError(
+                f"{checkpoint_path}: to read the network, use"
+                " hrstyle.checkpoint.load_generator(path).generator; to go on with the training,"
+                " ckpt_path=; load_from_checkpoint needs generator= and loss="
+            )
+        return super().load_from_checkpoint(checkpoint_path, *args, **settings)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # A finite loss can have had a gradient that is not; raised here, it leaves the last good

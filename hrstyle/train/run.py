@@ -9,7 +9,12 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from PIL import Image
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor
+from pytorch_lightning.callbacks import (
+    Callback,
+    LearningRateMonitor,
+    RichProgressBar,
+    TQDMProgressBar,
+)
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
@@ -139,6 +144,14 @@ def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) 
     return painted
 
 
+def _count_steps(engine: pl.Trainer) -> None:
+    """Put `StepProgressBar` in the place of Lightning's own bar, where it has one."""
+    callbacks: list[Callback] = engine.callbacks  # type: ignore[attr-defined]
+    for place, bar in enumerate(callbacks):
+        if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not someone's own
+            callbacks[place] = StepProgressBar(int(bar.refresh_rate))
+
+
 def train(
     *,
     style: Style | StyleSet,
@@ -165,7 +178,9 @@ def train(
     Args:
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
             called with `callbacks`, `logger` and `enable_checkpointing`.
-        module: builds the LightningModule from `generator`, `loss` and `style`.
+        module: builds the LightningModule from `generator` and `loss`, and by their names `style`,
+            `credit` and `base`, of several styles also `pictures` and perhaps `starts`: a class, or
+            anything that calls it.
         init: where a fresh start takes its weights from, see `start_from`; those that `generator`
             came with are lost unless it is `"scratch"`.
         ckpt_path: a checkpoint to resume from, which brings weights, optimiser, schedule and step;
@@ -184,8 +199,9 @@ def train(
             f"preview_every_n_steps={preview_every_n_steps} and checkpoint_every_n_steps="
             f"{checkpoint_every_n_steps} must be at least 1"
         )
-    together = isinstance(module, partial) and module.func is SharedStyleTransfer
-    if together is not isinstance(style, StyleSet):
+    together = isinstance(style, StyleSet)
+    kind = module.func if isinstance(module, partial) else module
+    if isinstance(kind, type) and issubclass(kind, SharedStyleTransfer) is not together:
         raise InputError(TOGETHER)
     if init == BUNDLED and not together:
         raise InputError("init=bundled starts several styles together; give the name of one style")
@@ -208,6 +224,8 @@ def train(
             bases = {trained.base for trained in grown.values()}
             known["base"] = bases.pop() if len(bases) == 1 else ""
     model = module(generator, loss, **known)
+    if isinstance(model, SharedStyleTransfer) is not together:
+        raise InputError(TOGETHER)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
         interrupt,
@@ -224,14 +242,12 @@ def train(
         callbacks.append(
             Curve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
         )
-    settings = trainer.keywords if isinstance(trainer, partial) else {}
-    if settings.get("enable_progress_bar") is not False:
-        callbacks.append(StepProgressBar())
     logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
     try:
         engine = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
+    _count_steps(engine)
     if engine.max_steps < 1:
         raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
     if not isinstance(style, StyleSet):

@@ -206,6 +206,7 @@ class SharedStyleTransfer(StyleTransfer):
         checkpoint["state_dict"] |= {k: v for k, v in whole.items() if k.startswith(kept)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         first = f"shared.styles.{next(iter(self.pictures))}."
         owned = sum(key.startswith(first) for key in checkpoint["state_dict"])
         if owned != len(self.shared.own):

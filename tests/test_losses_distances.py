@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+
+from hrstyle.losses.distances import (
+    cosine_distances,
+    directions,
+    mean_square,
+    places,
+    relative_error,
+)
+
+
+def test_relative_error_is_the_mean_over_pictures_of_a_ratio():
+    value = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    target = torch.tensor([[3.0, 4.0], [3.0, 0.0]])
+    assert relative_error(value, target).item() == pytest.approx((1 + 16 / 9) / 2)
+    assert relative_error(value, target[:1]).item() == pytest.approx((1 + 0) / 2)
+    assert relative_error(value, torch.zeros(1, 2)).isfinite()
+
+
+def test_mean_square():
+    value, target = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 4.0]])
+    assert mean_square(value, target).item() == pytest.approx((0 + 4 + 4 + 0) / 4)
+
+
+def test_places_go_along_the_rows():
+    features = torch.arange(2 * 3 * 2 * 2).view(2, 3, 2, 2)
+    found = places(features)
+    assert found.dtype == torch.float32
+    assert found[1].tolist() == [[12, 16, 20], [13, 17, 21], [14, 18, 22], [15, 19, 23]]
+
+
+def test_drawn_places_are_the_same_ones_of_each_picture():
+    one = torch.arange(100.0).view(1, 1, 10, 10)
+    features = torch.cat([one, one + 1000])
+    torch.manual_seed(3)
+    first, second = places(features, 20)
+    assert torch.equal(second, first + 1000)
+    assert len(set(first.flatten().tolist())) == 20
+    torch.manual_seed(3)
+    assert torch.equal(places(features, 20)[0], first)
+    assert not torch.equal(places(features, 20)[0], first)
+    assert torch.equal(places(features, 100), places(features))  # no more than there are
+
+
+def test_directions_have_length_1_unless_they_are_hardly_any():
+    vectors = torch.tensor([[[3.0, 4.0], [0.0, 2.0], [0.0, 0.0], [1e-4, 0.0]]])
+    found = directions(vectors)[0]
+    assert torch.allclose(found[:3], torch.tensor([[0.6, 0.8], [0.0, 1.0], [0.0, 0.0]]))
+    assert 0 < found[3].norm() < 0.1
+    assert torch.equal(directions(torch.zeros(1, 2, 3)), torch.zeros(1, 2, 3))
+
+
+def test_cosine_distances_against_a_loop():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 3, 5)), random.normal(size=(2, 4, 5))
+    found = cosine_distances(torch.tensor(x).float(), torch.tensor(y).float())
+    for n in range(2):
+        for p in range(3):
+            for q in range(4):
+                a, b = x[n, p], y[n, q]
+                expected = 1 - a @ b / np.sqrt(a @ a) / np.sqrt(b @ b)
+                assert found[n, p, q].item() == pytest.approx(expected, abs=1e-5)
