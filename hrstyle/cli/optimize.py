@@ -75,7 +75,7 @@ def add(commands: Any) -> None:
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
         help="all steps at the full size, instead of growing to it")  # fmt: skip
-    add_colours(optimize, "the photo's")
+    add_colours(optimize)
     add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
     add_saving(optimize)
     add("--seed", type=int, help="of the noise (0)")
