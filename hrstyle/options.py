@@ -139,7 +139,9 @@ def explanation(name: str) -> str:
     """What the docstring of `StylizeOptions` says of an option, on one line."""
     text = inspect.cleandoc(StylizeOptions.__doc__ or "")
     found = re.search(rf"^    {name}: (.*?)(?=^    \w+: |^\S)", text, re.DOTALL | re.MULTILINE)
-    return " ".join(found[1].split()) if found else ""  # Python's -OO takes docstrings out
+    return (
+        " ".join(found[1].split()).removesuffix(".") if found else ""
+    )  # Python's -OO takes docstrings out
 
 
 def check_colours(keep_colours: bool | float) -> None:
