@@ -17,16 +17,28 @@ if TYPE_CHECKING:
     from hrstyle.generation import generate
     from hrstyle.inference import Stylizer, load
     from hrstyle.optimization import Progress, Refiner, optimize
+    from hrstyle.options import StylizeOptions
 
 # Read when torch is loaded; where that was before, see hrstyle.engine.threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Progress", "Refiner", "Stylizer", "generate", "load", "optimize"]
+__all__ = [
+    "InputError",
+    "Progress",
+    "Refiner",
+    "StylizeOptions",
+    "Stylizer",
+    "generate",
+    "list_styles",
+    "load",
+    "optimize",
+]
 _HOMES = {
     "InputError": "errors",
     "Progress": "optimization",
     "Refiner": "optimization",
+    "StylizeOptions": "options",
     "Stylizer": "inference",
     "generate": "generation",
     "load": "inference",
@@ -39,3 +51,14 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value = getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
         return value
     raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def list_styles() -> list[str]:
+    """The names of the styles that come along, each of which `load` takes."""
+    from hrstyle.styles import names
+
+    return names()

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 import hrstyle
-from hrstyle.engine import Painter, best_device, bytes_of, find_device, find_dtype
+from hrstyle.engine import Painter, best_device, find_device, find_dtype
 from hrstyle.engine import painter as module
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
 from hrstyle.inference import Stylizer
+from hrstyle.options import bytes_of
 
 
 class Inverted(Generator):
@@ -121,13 +122,15 @@ def test_find_device_and_dtype():
         find_dtype("int4")
 
 
-def test_a_gpu_makes_the_same_paint_of_bytes(stylizer, photo, monkeypatch):
-    picture = large(photo, 450, 300)
-    expected = np.asarray(stylizer.stylize(picture, stroke_size=2)).astype(int)
-    monkeypatch.setattr(Painter, "_on_gpu", True)  # its way to compute, on the CPU
-    found = np.asarray(stylizer.stylize(picture, stroke_size=2))
-    # Nothing is rounded to bytes in between.
-    assert 0 < np.abs(found - expected).max() <= 20
-    assert np.abs(found - expected).mean() <= 1
-    monkeypatch.setattr(module, "LARGEST_ON_GPU", 450 * 300 - 1)
-    assert np.array_equal(stylizer.stylize(picture, stroke_size=2), expected)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_each_stylizer_has_weights_of_its_own(tiny, small, dtype):
+    exact = Stylizer(tiny, style="mine", device="cpu", engine="torch")
+    assert exact.generator is tiny  # which is held once
+    before = exact.stylize(small)
+    short = Stylizer(tiny, style="mine", device="cpu", engine="torch", dtype=dtype)
+    assert {values.dtype for values in short.generator.parameters()} == {find_dtype(dtype)}
+    assert {values.dtype for values in tiny.parameters()} == {torch.float32}
+    assert exact.stylize(small) == before
+    again = Stylizer(short.generator, style="mine", device="cpu", engine="torch")
+    assert again.dtype == torch.float32
+    assert again.stylize(small).size == small.size

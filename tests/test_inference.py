@@ -1,4 +1,7 @@
-from concurrent.futures import ThreadPoolExecutor
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -120,6 +123,31 @@ def test_twenty_threads_share_one_stylizer(weights_file, photo, engine):
     with ThreadPoolExecutor(20) as pool:
         for number, result in enumerate(pool.map(stylizer.stylize, pictures)):
             assert np.array_equal(np.asarray(result), expected[number % 5])
+
+
+@pytest.mark.parametrize("settings", [{"engine": "torch"}, {}, {"dtype": "bfloat16"}])
+def test_copies_paint_the_same(weights_file, small, settings):
+    stylizer = hrstyle.load(weights_file, device="cpu", **settings)
+    expected = stylizer.stylize(small)
+    pickled = pickle.loads(pickle.dumps(stylizer))
+    for copied in (pickled, copy.copy(stylizer), copy.deepcopy(stylizer)):
+        assert repr(copied) == repr(stylizer)
+        assert copied.dtype == stylizer.dtype
+        assert copied.stylize(small) == expected
+    assert pickled.generator is pickled.painter.generator
+    assert pickled.generator is not stylizer.generator
+
+
+@pytest.mark.slow
+def test_processes_share_one_stylizer(weights_file, small, tmp_path):
+    stylizer = hrstyle.load(weights_file, device="cpu")
+    names = [tmp_path / "a.png", tmp_path / "b.png"]
+    for name in names:
+        small.save(name)
+    expected = stylizer.stylize(names[0])
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        for result in pool.map(stylizer.stylize, names):
+            assert result == expected
 
 
 def test_no_global_state_changes(stylizer, photo):

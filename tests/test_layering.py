@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import hrstyle
+from hrstyle.styles import names
 
 LAZY = ("engine", "images", "painting")
 FOLDERS = (*LAZY, "generator", "optimization", "styles")
@@ -35,6 +36,7 @@ def loaded_after(statement):
     "statement",
     [
         "import hrstyle",
+        "import hrstyle; hrstyle.list_styles(); dir(hrstyle); hrstyle.StylizeOptions(size=9)",
         "import hrstyle.cli, hrstyle.cli.quick, hrstyle.cli.batch",
         "import hrstyle.engine.compiled, hrstyle.painting.enlarge",
         "from hrstyle.images import open_image, plan_outputs, save_image, write_animation",
@@ -68,8 +70,14 @@ def test_painting_needs_no_training():
 def test_public_names():
     for name in hrstyle.__all__:
         assert getattr(hrstyle, name).__doc__
+    assert set(hrstyle.__all__) <= set(dir(hrstyle))
     with pytest.raises(AttributeError, match="no attribute"):
         _ = hrstyle.missing
+
+
+def test_the_styles_are_listed():
+    assert hrstyle.list_styles() == names()
+    assert "starry_night" in hrstyle.list_styles()
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -1,5 +1,4 @@
 import math
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -7,13 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from hrstyle.painting import brushed, enlarge
+from hrstyle.painting import brush, brushed
 from hrstyle.painting.enlarge import (
     DAUB_MARGIN,
     DRAW_MARGIN,
     contrast,
     draw_out,
-    in_bands,
     run_together,
     steps,
 )
@@ -82,53 +80,21 @@ def test_tensors_are_treated_as_arrays_are(work):
     assert result.shape == (2, 3, 45 - 2 * margin, 50 - 2 * margin)
 
 
-def test_bands_cannot_be_seen(monkeypatch):
-    random = np.random.default_rng(2)
-    blobs = Image.fromarray(random.integers(60, 200, (10, 8, 3), dtype=np.uint8))
-    pixels = np.asarray(blobs.resize((70, 90), Image.Resampling.BICUBIC))
-    as_large = brushed(pixels, (90, 70))
-    monkeypatch.setattr(enlarge, "_BAND", 500)
-    assert np.array_equal(brushed(pixels, (90, 70)), as_large)
-    # Pillow rounds once more where it enlarges a part.
-    inner = enlarge._on_bytes(lambda band: band[:, 2:-2, 2:-2], pixels, 2, (171, 133))
-    whole = Image.fromarray(pixels).resize((133, 171), Image.Resampling.BICUBIC)
-    assert np.abs(inner.astype(int) - np.asarray(whole)).max() <= 2
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_bands_hold_every_row_once_and_repeat_the_border(monkeypatch, threads):
-    monkeypatch.setattr(enlarge, "_BAND", 1)
-    picture = torch.arange(65.0).view(1, 13, 5)
-    seen = []
-    in_bands(
-        lambda band: band,
-        lambda rows, columns: picture[:, rows][..., columns],
-        lambda top, band: seen.append((top, band)),
-        size=(13, 5),
-        margin=2,
-        threads=threads,
-    )
-    whole = torch.nn.functional.pad(picture[None], (2,) * 4, mode="replicate")[0]
-    assert [top for top, _ in sorted(seen, key=lambda item: item[0])] == [0, 4, 8, 12]
-    for top, band in seen:
-        assert torch.equal(band, whole[:, top : top + band.shape[1]])
-        assert band.shape[1] == min(4, 13 - top) + 4
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_an_error_in_a_band_is_the_end(threads):
-    done = []
-
-    def fail(band):
-        done.append(band)
-        time.sleep(0.05)  # as work would: the thread that waits for it has its turn
-        raise MemoryError("too large")
-
-    pixels = np.zeros((3000, 100, 3), np.uint8)
-    how = {"size": (3000, 100), "margin": 2, "threads": threads, "pixels": 5000}
-    with pytest.raises(MemoryError, match="too large"):
-        in_bands(fail, lambda rows, columns: pixels[rows][:, columns], print, **how)
-    assert len(done) < 60
+def test_a_whole_picture_as_tensors_and_as_arrays():
+    """As tensors it is what a GPU does; only arrays are kept in 16 bits in between."""
+    random = np.random.default_rng(6)
+    batch = np.stack([waves(0.3, 9), waves(2, 30)]) + random.normal(0, 0.05, (2, 3, 80, 80))
+    batch = batch.clip(0, 1).astype(np.float32)
+    for end in ((80, 80), (150, 170), (300, 420)):
+        array, tensor = np.empty((2, 3, *end), np.float32), torch.empty(2, 3, *end)
+        brush(batch, array)
+        brush(torch.from_numpy(batch), tensor)
+        np.testing.assert_allclose(tensor, array, atol=1 / 255)
+        pixels = np.empty((*end, 3), np.uint8)
+        brush(batch[0], pixels.transpose(2, 0, 1))
+        assert np.array_equal(pixels, (array[0] * 255).round().transpose(1, 2, 0))
+        brush(batch[1:], array[1:])  # each picture for itself
+        np.testing.assert_allclose(tensor[1], array[1], atol=1 / 255)
 
 
 @pytest.mark.parametrize(

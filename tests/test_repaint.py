@@ -19,6 +19,7 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, save_image
+from hrstyle.options import StylizeOptions
 from hrstyle.repaint import __main__ as entry
 from hrstyle.repaint import repaint
 from hrstyle.repaint.photos import Photos
@@ -125,7 +126,7 @@ def test_settings_reach_the_functions_they_name(style, photos, tmp_path):
     out = tmp_path / "out"
     data = Photos(str(photos), str(out), file_format="png")
     with pytest.raises(InputError, match="2 of 9"):
-        repaint(style=style, data=data, trainer=QUIET, stylize={"size": 12, "strength": 0})
+        repaint(style=style, data=data, trainer=QUIET, stylize=StylizeOptions(size=12, strength=0))
     assert sorted(files_in(out))[:3] == ["a.gif.png", "a.jpg.png", "a.png"]
     assert open_image(out / "b.PNG").size == (12, 8)
 
@@ -240,21 +241,13 @@ def test_killed_and_started_again(style, tmp_path):
     done = {path: path.read_bytes() for path in out.glob("*.png")}
     assert 3 <= len(done) < 40
     assert all(open_image(path).size == (900, 600) for path in done)
-    counts = call(style, photos, out, stylize=defaults(), load=LOAD, save=SAVE)
+    counts = call(style, photos, out, stylize=StylizeOptions(), load=LOAD, save=SAVE)
     assert counts == {"repainted": 40 - len(done), "skipped": len(done), "failed": 0}
     assert all(path.read_bytes() == data for path, data in done.items())
 
 
 LOAD = {"dtype": "float32", "engine": "auto"}
 SAVE = {"quality": None, "strip": False}
-
-
-def defaults():
-    """What the command line gives where nothing is said."""
-    return {
-        "strength": 1.0, "stroke_size": None, "brush": True, "keep_colours": False, "mask": None,
-        "size": None, "max_memory": None,
-    }  # fmt: skip
 
 
 @pytest.fixture

@@ -243,11 +243,11 @@ class Interrupted:
     def __init__(self, stylizer):
         self.stylizer, self.calls = stylizer, 0
 
-    def stylize(self, picture):
+    def stylize(self, picture, **how):
         self.calls += 1
         if self.calls == 3:
             raise KeyboardInterrupt
-        return self.stylizer.stylize(picture)
+        return self.stylizer.stylize(picture, **how)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".gif"])

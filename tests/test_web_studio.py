@@ -13,6 +13,7 @@ from hrstyle.cli import main
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer
+from hrstyle.options import StylizeOptions
 from hrstyle.web.studio import PREVIEW, THUMBNAILS, Studio, find, open_photo
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ def test_previews_are_small_and_the_result_is_not(studio, tiny_style, tmp_path):
 def test_settings_reach_the_pass(studio, tiny_style, tmp_path, colours):
     Image.linear_gradient("L").convert("RGB").resize((32, 32)).save(tmp_path / "photo.png")
     how = {"strength": 0.5, "stroke_size": 2, "keep_colours": colours}
-    repaint = studio.paint(tmp_path / "photo.png", tiny_style, **how)
+    repaint = studio.paint(tmp_path / "photo.png", tiny_style, StylizeOptions(**how))
     expected = tiny_style.stylize(tmp_path / "photo.png", **how)
     assert np.array_equal(np.asarray(open_image(repaint.file)), np.asarray(expected))
 
@@ -76,7 +77,7 @@ def test_pixels_are_counted_before_they_are_decoded(studio, tiny_style, tmp_path
     Image.new("RGB", (200, 200)).save(path)
     assert open_photo(path, 100_000, stroke_size=1).size == (200, 200)
     with pytest.raises(InputError, match=r"with such fine strokes: at most 25,000"):
-        studio.paint(path, tiny_style, stroke_size=0.5)
+        studio.paint(path, tiny_style, StylizeOptions(stroke_size=0.5))
 
 
 def _png_without_pixels(path, width, height):
@@ -106,7 +107,7 @@ def test_what_is_no_picture(studio, tiny_style, tmp_path, content):
 def test_impossible_settings(studio, tiny_style, photo):
     for how in ({"strength": float("nan")}, {"stroke_size": "2"}, {"keep_colours": []}):
         with pytest.raises(InputError, match=next(iter(how))):
-            studio.paint(photo, tiny_style, **how)
+            studio.paint(photo, tiny_style, StylizeOptions(**how))
 
 
 def test_only_names_of_styles_are_styles(weights_file):

@@ -14,6 +14,7 @@ from hrstyle.files import open_atomically
 from hrstyle.images.animation import Animation, is_animated, write_animation
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import write_image
+from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import in_order
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def repaint_files(
     quality: int | None = None,
     strip: bool = False,
     progress: bool = False,
-    **options: Any,
+    options: StylizeOptions,
 ) -> Iterator[Outcome]:
     """Repaint pictures into files, each whole or not at all; one that fails does not stop the rest.
 
@@ -64,10 +65,7 @@ def repaint_files(
         to: write here instead of into a file, whose name says the format.
         quality, strip: see `hrstyle.images.save_image`.
         progress: show a progress bar while a picture is streamed, or for an animation's frames.
-        options: of `Stylizer.stylize`.
-
-    Raises:
-        InputError: an impossible option, at the first.
+        options: how they are repainted.
     """
     how: dict[str, Any] = {"quality": quality, "strip": strip}
 
@@ -82,7 +80,9 @@ def repaint_files(
     moving = [is_animated(source) for source, _ in jobs]
     stills = [job for job, moves in zip(jobs, moving, strict=True) if not moves]
     photos = (source for source, _ in stills)
-    results = stylizer.stylize_many(photos, return_exceptions=True, progress=progress, **options)
+    results = stylizer.stylize_many(
+        photos, return_exceptions=True, progress=progress, options=options
+    )
     written = in_order(write, zip(stills, results, strict=True))
     for (source, target), future in zip(stills, written, strict=True):
         try:
@@ -92,7 +92,7 @@ def repaint_files(
     for source, target in (job for job, moves in zip(jobs, moving, strict=True) if moves):
         try:
             animation = Animation(source)
-            frames = stylizer.stylize_many(animation, **options)
+            frames = stylizer.stylize_many(animation, options=options)
             bar = {"total": animation.count, "unit": "frame", "leave": False}
             with _opened(target, to) as file:
                 shown = tqdm(frames, disable=not progress, **bar)

@@ -59,7 +59,12 @@ def add(commands: Any) -> None:
     add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
     add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
     add("--method", metavar="lbfgs|adam", help="how to go down (adam)")
-    add("--content-weight", type=float, metavar="W", help="how much the photo counts (2; 1 for --loss gram)")
+    add(
+        "--content-weight",
+        type=float,
+        metavar="W",
+        help="how much the photo counts (2; 1 for --loss gram)",
+    )
     add("--style-weight", type=float, metavar="W", help="how heavily it is painted (1)")
     add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
     add("--loss", metavar="painterly|gram",
@@ -75,7 +80,7 @@ def add(commands: Any) -> None:
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
         help="all steps at the full size, instead of growing to it")  # fmt: skip
-    add_colours(optimize, "the photo's")
+    add_colours(optimize)
     add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
     add_saving(optimize)
     add("--seed", type=int, help="of the noise (0)")

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from hrstyle.errors import InputError
+from hrstyle.options import StylizeOptions, explanation
 
 STYLE = (
     "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file; or"
@@ -75,18 +77,36 @@ def existing(arguments: argparse.Namespace) -> str:
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
 
 
-def add_brush(command: argparse.ArgumentParser) -> None:
-    """Add the option that leaves a picture as the network painted it."""
-    command.add_argument("--no-brush", dest="brush", action="store_const", const=False,
-        help="leave the grain of the network, which is made strokes otherwise")  # fmt: skip
+def add_stylizing(command: argparse.ArgumentParser) -> None:
+    """Add the options of `StylizeOptions`, each with what its docstring says of it."""
+
+    def add(flag: str, **settings: Any) -> None:
+        text = explanation(flag[2:].replace("-", "_")).replace("%", "%%")
+        command.add_argument(flag, help=text, **settings)
+
+    add("--strength", type=float, metavar="0...1")
+    add("--stroke-size", type=float, metavar="TIMES")
+    add("--brush", action=argparse.BooleanOptionalAction)
+    add_colours(command)
+    add("--mask", metavar="MASK")
+    add("--size", type=int, metavar="PX")
+    add("--max-memory", metavar="SIZE")
 
 
-def add_colours(command: argparse.ArgumentParser, whose: str) -> None:
+def stylizing(arguments: argparse.Namespace) -> StylizeOptions:
+    """What was given of `add_stylizing`'s options.
+
+    Raises:
+        InputError: an impossible value.
+    """
+    return StylizeOptions(**given(arguments, *(field.name for field in fields(StylizeOptions))))
+
+
+def add_colours(command: argparse.ArgumentParser) -> None:
     """Add the options that say whose colours a result has."""
     group = command.add_mutually_exclusive_group()
     group.add_argument("--colours", "--colors", dest="keep_colours", type=float, metavar="0...1",
-        help=f"how much of {whose} colours: 0 (without it) is none; with 0.5 things keep their"
-        " hues; 1 is all, and only the brightness is painted")  # fmt: skip
+        help=explanation("keep_colours"))  # fmt: skip
     group.add_argument("--keep-colours", "--keep-colors", dest="keep_colours",
         action="store_const", const=1.0, help="the same as --colours 1")  # fmt: skip
 

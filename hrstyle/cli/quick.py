@@ -21,14 +21,16 @@ from hrstyle.engine.compiled import compile_model
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, resize_array, to_array
-from hrstyle.painting.enlarge import brushed
-from hrstyle.painting.strokes import PAINTED, size_to_paint, strokes_for
+from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, resize_planes, to_array
+from hrstyle.options import StylizeOptions
+from hrstyle.painting.enlarge import brush
+from hrstyle.painting.strokes import PAINTED, size_to_paint
 from hrstyle.styles.catalogue import weights_file
 
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
 
+USUAL = StylizeOptions()
 KEPT = 50
 """Networks in the cache, of some 2 MB each; the one that was made first goes first."""
 _MAKERS = (
@@ -44,7 +46,7 @@ _MAKERS = (
 class QuickStylizer:
     """As much of `hrstyle.inference.Stylizer` as photos need that are painted as usual.
 
-    On CPUs, in float32.
+    On CPUs, in float32, and with the usual options alone.
 
     Args:
         model: file that `keep` wrote.
@@ -63,22 +65,29 @@ class QuickStylizer:
         """Repaint a picture; see `Stylizer.stylize`."""
         picture = image_of(image)
         pixels = to_array(picture)
-        height, width, _ = pixels.shape
-        small = size_to_paint((height, width), strokes_for(height * width))
-        if small != (height, width):
-            pixels = resize_array(pixels, small)
-        values = pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-        painted = (self._run(values)[0].transpose(1, 2, 0) * 255).round().astype(np.uint8)
-        result = Image.fromarray(brushed(painted, (height, width)))
+        size = pixels.shape[0], pixels.shape[1]
+        values = resize_planes(pixels, size_to_paint(size, USUAL.strokes(size)))
+        painted = self._run(values[None])[0]
+        if USUAL.brushes(size):
+            brush(painted, pixels.transpose(2, 0, 1))
+        else:
+            pixels = (painted.transpose(1, 2, 0) * 255).round().astype(np.uint8)
+        result = Image.fromarray(pixels)
         if (alpha := alpha_of(picture)) is not None:
             result.putalpha(alpha)
         result.info.update(kept_info(picture))
         return result
 
     def stylize_many(
-        self, images: Iterable[Source], *, return_exceptions: bool = False, progress: bool = False
+        self,
+        images: Iterable[Source],
+        *,
+        return_exceptions: bool = False,
+        progress: bool = False,
+        options: StylizeOptions = USUAL,
     ) -> Iterator[Any]:
         """Repaint several pictures in their turn; see `Stylizer.stylize_many`."""
+        assert options == USUAL  # for others there is no code here
         for image in images:
             try:
                 yield self.stylize(image)

@@ -64,7 +64,8 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from hrstyle.images.reading import open_image, to_rgb
     from hrstyle.images.sheets import grid, titled_row
     from hrstyle.images.writing import save_image
-    from hrstyle.inference import check_options, load
+    from hrstyle.inference import load
+    from hrstyle.options import StylizeOptions
     from hrstyle.styles.catalogue import names
 
     trust_files()
@@ -73,7 +74,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     if Path(arguments.sheet).is_dir():
         raise InputError(f"{arguments.sheet} is a folder; name a picture in it")
     size = SIZE if arguments.size is None else arguments.size
-    check_options(size=size)
+    StylizeOptions(size=size)  # which checks it
     [(source, target)] = plan_outputs(
         [arguments.sheet], arguments.output, existing=existing(arguments)
     )

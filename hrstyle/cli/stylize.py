@@ -13,17 +13,18 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
-    add_brush,
-    add_colours,
     add_existing,
     add_json,
     add_saving,
+    add_stylizing,
     existing,
     given,
     parse_style,
     report,
+    stylizing,
 )
 from hrstyle.errors import InputError
+from hrstyle.options import StylizeOptions
 
 if TYPE_CHECKING:
     from hrstyle.cli.batch import Job
@@ -76,26 +77,12 @@ def add(commands: Any) -> None:
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
     add("-r", "--recursive", action="store_true", help="take the folders in a folder, too")
     add_existing(stylize, skip=True)
-    add("--strength", type=float, metavar="0...1",
-        help="how much of the style: 0 is the photo, 1 (without it) the style")  # fmt: skip
-    add(
-        "--stroke-size",
-        type=float,
-        metavar="TIMES",
-        help="how large the strokes are: 1 as trained, 3 three times that (without it, as the"
-        " size asks: 1 up to 0.6 megapixels, 4.5 for 12)",
-    )
-    add_brush(stylize)
+    add_stylizing(stylize)
     add("--refine", type=int, metavar="STEPS",
         help="fit the style to each photo first: richer, and more like the painting. 25 steps are"
         " good, and take one or two minutes a photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="the picture of a style you trained, which --refine looks at")  # fmt: skip
-    add_colours(stylize, "the photo's")
-    add("--mask", metavar="MASK",
-        help="paint where this picture is white, leave the photo where it is black")  # fmt: skip
-    add("--size", type=int, metavar="PX",
-        help="longer side of the result (the photo's without it)")  # fmt: skip
     add("--format", metavar="png|jpeg|…",
         help="type of the results; without it, OUT's, each photo's, or png for -")  # fmt: skip
     add_saving(stylize)
@@ -103,12 +90,6 @@ def add(commands: Any) -> None:
     add("--device", help=f"{DEVICE}; or the CPU for a photo that it has painted sooner")
     add("--dtype", help=DTYPE)
     add("--engine", help=f"{ENGINE}, but for the first small photo in a style")
-    add(
-        "--max-memory",
-        metavar="SIZE",
-        help="what repainting may take besides the picture; a larger picture is streamed in bands,"
-        " with the same result (half of what is free without it)",
-    )
     stylize.set_defaults(run=run)
 
 
@@ -123,12 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.painting.strokes import LARGEST, strokes_for
 
     trust_files()
-    options = given(arguments, "strength", "stroke_size", "brush", "keep_colours", "mask", "size")
-    options |= given(arguments, "max_memory")
-    if options:
-        from hrstyle.inference import check_options
-
-        check_options(**options)  # complain before the work, not after it
+    options = stylizing(arguments)  # complains before the work, not after it
     check_quality(arguments.quality)
     refining = given(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
@@ -142,10 +118,10 @@ def run(arguments: argparse.Namespace) -> None:
         print("all results are there already", file=sys.stderr)
         return
     style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
-    pixels = _pixels(jobs, arguments.size)
-    plain = not (options or refining) and how.items() <= _USUAL.items()
+    pixels = _pixels(jobs, options.size)
+    plain = options == StylizeOptions() and not refining and how.items() <= _USUAL.items()
     network = network_file(style) if plain and pixels <= LARGEST else None
-    if pixels / (arguments.stroke_size or strokes_for(pixels)) ** 2 <= SMALL:
+    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL:
         how.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None
     if quick:
@@ -157,9 +133,11 @@ def run(arguments: argparse.Namespace) -> None:
         if refining:
             stylizer = _refiner(loaded, arguments)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
-    options |= {"quality": arguments.quality, "strip": arguments.strip, "to": to}
+    how = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     seen = sys.stderr.isatty()  # a log file should hold no progress bars
-    outcomes = repaint_files(stylizer, jobs, progress=seen and len(jobs) == 1, **options)
+    outcomes = repaint_files(
+        stylizer, jobs, progress=seen and len(jobs) == 1, options=options, **how
+    )
     bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not seen}
     failed = 0
     for outcome in tqdm(outcomes, leave=False, **bar):

@@ -9,13 +9,13 @@ from hrstyle.cli.options import (
     DTYPE,
     ENGINE,
     STYLE,
-    add_brush,
-    add_colours,
     add_existing,
     add_json,
+    add_stylizing,
     given,
     parse_style,
     report,
+    stylizing,
 )
 
 _EPILOG = """\
@@ -26,8 +26,7 @@ examples:
 The result has the clip's times and its sound, as they are. It is .mp4, .m4v, .mov or .mkv (H.264),
 .webm (VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
 """
-_STYLIZE = ("strength", "stroke_size", "brush", "keep_colours")
-_OPTIONS = ("size", "start", "end", "crf", "steady", *_STYLIZE)
+_OPTIONS = ("start", "end", "crf", "steady")
 
 
 def add(commands: Any) -> None:
@@ -43,16 +42,9 @@ def add(commands: Any) -> None:
     add("input", metavar="IN", help="the clip, of any usual type")
     add("output", metavar="OUT", help="the result; its ending says its type")
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
-    add("--size", type=int, metavar="PX",
-        help="longer side of the result (the clip's without it)")  # fmt: skip
     add("--start", type=_seconds, metavar="TIME", help="where to begin: 65.5, or 1:05.5")
     add("--end", type=_seconds, metavar="TIME", help="where to end")
-    add("--strength", type=float, metavar="0...1",
-        help="how much of the style: 0 is the clip, 1 (without it) the style")  # fmt: skip
-    add("--stroke-size", type=float, metavar="TIMES",
-        help="how large the strokes are, see hrstyle stylize (as its size asks)")  # fmt: skip
-    add_brush(video)
-    add_colours(video, "the clip's")
+    add_stylizing(video)
     add("--crf", type=float, metavar="0...51",
         help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
     add("--steady", type=float, metavar="0...1",
@@ -79,6 +71,7 @@ _seconds.__name__ = "time"  # as argparse calls it in its complaint
 
 def run(arguments: argparse.Namespace) -> None:
     """Repaint the clip."""
+    options = stylizing(arguments)
     from hrstyle.inference import load
     from hrstyle.video import repaint_video
 
@@ -88,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine")),
         overwrite=arguments.overwrite,
         progress=sys.stderr.isatty(),
+        options=options,
         **given(arguments, *_OPTIONS),
     )
     width, height = result.size

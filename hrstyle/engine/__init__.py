@@ -5,6 +5,7 @@
   a CPU for middling ones, where its bands use the same memory over and over;
 - OpenVINO (`openvino`, which reads what `onnx` writes), the fastest on a CPU, for what fits.
 
+`repaint` puts around it what makes a picture of a picture: reading, size, strokes, blending.
 The last two work on a generator's `layers`, which are read off its `network`. `exporting` writes a
 style for other programs. `compiled` needs no PyTorch, so each is loaded when it is first used.
 """
@@ -16,30 +17,31 @@ if TYPE_CHECKING:
     from hrstyle.engine.compiled import compile_model
     from hrstyle.engine.devices import best_device, find_device, find_dtype
     from hrstyle.engine.exporting import export
-    from hrstyle.engine.memory import bytes_of, share_of_free
+    from hrstyle.engine.memory import share_of_free
     from hrstyle.engine.onnx import onnx_bytes
     from hrstyle.engine.painter import Painter
+    from hrstyle.engine.repainting import repaint
 
 __all__ = [
     "Painter",
     "best_device",
-    "bytes_of",
     "compile_model",
     "export",
     "find_device",
     "find_dtype",
     "onnx_bytes",
+    "repaint",
     "share_of_free",
 ]
 _HOMES = {
     "Painter": "painter",
     "best_device": "devices",
-    "bytes_of": "memory",
     "compile_model": "compiled",
     "export": "exporting",
     "find_device": "devices",
     "find_dtype": "devices",
     "onnx_bytes": "onnx",
+    "repaint": "repainting",
     "share_of_free": "memory",
 }
 

@@ -1,34 +1,13 @@
 """How much memory a pass may take."""
 
 import math
-import re
 from pathlib import Path
 
 import psutil
 import torch
 
-from hrstyle.errors import InputError
-
 LEAST = 1e9
 """Bytes that a pass may take however little is free."""
-_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-
-
-def bytes_of(size: str | float) -> float:
-    """`"2GB"`, `"500 MB"`, `"1.5G"` or a number of bytes -> bytes; decimal units.
-
-    Raises:
-        InputError: none of these, or not positive.
-    """
-    text = str(size).strip().upper()
-    match = re.fullmatch(r"([0-9.]+(?:E\+?[0-9]+)?)\s*([KMGT]?)B?", text)
-    try:
-        value = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise InputError(f"{size!r} is no amount of memory; write for example 2GB or 500MB")
-    return value
 
 
 def share_of_free(device: torch.device) -> float:

@@ -1,13 +1,13 @@
 """`Painter`: a generator on a device, and for each picture the way to compute it."""
 
+import copy
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,34 +19,25 @@ from hrstyle.engine.sweeps import memory_of_pass
 from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
-from hrstyle.images.tensors import from_bytes, resize, size_of, to_bytes
-from hrstyle.painting.enlarge import (
-    DAUB_MARGIN,
-    DRAW_MARGIN,
-    brushed,
-    contrast,
-    draw_out,
-    in_bands,
-    run_together,
-    steps,
-)
+from hrstyle.images.tensors import floats_of, planes_of, resample, size_of, to_planes
+from hrstyle.painting.enlarge import brush as make_paint
 from hrstyle.painting.strokes import size_to_paint
 
 ENGINES = ("auto", "torch", "openvino")
 MIDDLING = 2**16
 """Pixels above which streaming is faster than a plain pass on a CPU."""
-LARGEST_ON_GPU, BAND_ON_GPU = 2**25, 2**22
-"""Pixels of a picture, at most, that a GPU makes paint of, and how many of them at a time."""
+LARGEST_ON_GPU = 2**25
+"""Pixels of a picture, at most, that is resized and made paint of on a GPU."""
 
 
 class Painter:
     """A generator on a device, in a type, with the way to compute that suits a picture's size.
 
-    Threads may share one.
+    Threads may share one. It may be copied and pickled: what is compiled is then compiled anew.
 
     Args:
-        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is moved to `device` and `dtype`,
-            set to eval mode and used without gradients.
+        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is set to eval mode and used without
+            gradients. Where `device` or `dtype` ask for others than its own, a copy of it is.
         device, dtype, engine: see `hrstyle.inference.Stylizer`.
 
     Raises:
@@ -61,12 +52,13 @@ class Painter:
         dtype: str | torch.dtype,
         engine: str,
     ):
+        settings: dict[str, Any] = {"device": device, "dtype": dtype, "engine": engine}
+        self._given = generator, settings
         self.dtype = find_dtype(dtype)
         name = str(self.dtype).removeprefix("torch.")
         if engine not in ENGINES:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
         self.device = find_device("cpu" if device is None and engine == "openvino" else device)
-        generator.eval().to(self.device)
         if self.device.type == "cpu":
             stop_spinning()
         if engine == "openvino" and (self.device.type != "cpu" or name == "float16"):
@@ -74,21 +66,29 @@ class Painter:
                 f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"
                 f" {self.device}"
             )
+        exact = _as(generator.eval(), self.device, torch.float32)
         try:
-            self._layers = read_layers(generator)
+            self._layers = read_layers(exact)
         except Exception as error:  # whatever a network of one's own says of a stand-in
             if engine == "openvino":
                 raise InputError(f"engine='openvino' cannot run this generator: {error}") from error
             self._layers = []  # a network of another kind than ours: always the plain pass
-        self._whole = self._compile(generator, name, engine)
-        self.engine = "torch" if self._whole is generator else "openvino"
-        self.generator = generator.to(self.dtype)
+        compiled = self._compile(exact, name, engine)
+        self.engine = "openvino" if compiled else "torch"
+        self.generator = _as(exact, self.device, self.dtype)
+        self._whole = compiled or self.generator
         # The recorded layers hold the weights, which may have been converted.
-        self._layers = read_layers(generator) if self._layers else []
+        self._layers = read_layers(self.generator) if self._layers else []
         self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
 
-    def _compile(self, generator: Generator, dtype: str, engine: str) -> Callable[[Tensor], Tensor]:
-        """The generator itself, or what OpenVINO makes of it."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        generator, settings = self._given
+        return partial(Painter, **settings), (generator,)
+
+    def _compile(
+        self, generator: Generator, dtype: str, engine: str
+    ) -> Callable[[Tensor], Tensor] | None:
+        """What OpenVINO makes of the generator; None where PyTorch runs it as it is."""
         if engine == "openvino":
             try:
                 return openvino_model(generator, dtype=dtype)
@@ -100,10 +100,10 @@ class Painter:
         if engine == "auto" and fits and find_spec("openvino"):
             with suppress(Exception):  # installed, but broken: PyTorch will do
                 return openvino_model(generator, dtype=dtype)
-        return generator
+        return None
 
-    def paint(self, picture: Tensor, *, budget: float, progress: bool) -> Tensor:
-        """Repaint a picture.
+    def paint(self, picture: Tensor, *, budget: float, progress: bool = False) -> Tensor:
+        """The network's pass over a picture.
 
         Args:
             picture: `(H, W, 3)`, uint8, on the CPU, which is overwritten; or `(N, 3, H, W)`, float
@@ -114,102 +114,81 @@ class Painter:
         Returns:
             The same kind of picture, clamped.
         """
-        if picture.dtype != torch.uint8:
-            return self._paint_tensor(picture, budget, progress)
-        self._paint_bytes(picture, budget, progress)
-        return picture
+        planes = planes_of(picture)
+        result = picture if picture.dtype == torch.uint8 else torch.empty_like(picture)
+        self._pass(planes, planes_of(result), budget, progress)
+        return result
 
     def paint_strokes(
-        self, picture: Tensor, *, stroke_size: float, brush: bool, **how: Any
+        self,
+        picture: Tensor,
+        *,
+        size: tuple[int, int],
+        stroke_size: float,
+        brush: bool,
+        overwrite: bool = False,
+        budget: float,
+        progress: bool = False,
     ) -> Tensor:
-        """`paint` with strokes of another size than trained, and as paint.
+        """`paint` at another size, with strokes of another size than trained, and as paint.
+
+        Both kinds of picture are computed alike, and of bytes nothing is rounded before the end.
 
         Args:
             picture: see `paint`.
+            size: height and width of the result.
             stroke_size: times as large as trained.
             brush: make paint of it, see `hrstyle.painting.enlarge`.
-            how: the other keywords of `paint`.
+            overwrite: a picture of bytes may be, which takes less memory.
+            budget, progress: see `paint`.
 
         Returns:
-            See `paint`. The picture is overwritten at size 1 alone.
+            The same kind of picture.
         """
-        height, width = size_of(picture)
-        if stroke_size != 1:
-            picture = resize(picture, size_to_paint((height, width), stroke_size))
-        painted = self.paint(picture, **how)
-        if brush:
-            end = (height, width) if stroke_size > 1 else size_of(painted)
-            painted = self._brushed(painted, end)
-        return painted if size_of(painted) == (height, width) else resize(painted, (height, width))
-
-    def _brushed(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
-        if picture.dtype == torch.uint8:
-            if not self._on_gpu or size[0] * size[1] > LARGEST_ON_GPU:
-                return torch.from_numpy(brushed(picture.numpy(), size))
-            return to_bytes(self._brushed(from_bytes(picture.to(self.device)), size)).cpu()
-        drawn = self._over(draw_out, picture, DRAW_MARGIN)
-        how: dict[str, Any] = {"dim": (-2, -1), "correction": 0, "keepdim": True}
-        std, mean = torch.std_mean(picture.float(), **how)
-        less, middle = torch.std_mean(drawn.float(), **how)
-        picture = ((drawn - middle) * contrast(std, less) + mean).clamp(0, 1).to(picture)
-        *before, end = steps(size_of(picture), size)
-        for step in before or [end]:
-            picture = self._over(run_together, resize(picture, step), DAUB_MARGIN)
-        return resize(picture, end) if before else picture
-
-    def _over(self, work: Callable[[Tensor], Tensor], batch: Tensor, margin: int) -> Tensor:
-        result = torch.empty_like(batch)
-
-        def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Tensor:
-            down, right = (torch.from_numpy(at).to(batch.device) for at in (rows, columns))
-            return batch[:, :, down][..., right].to(self.device, torch.float32)
-
-        def write(row: int, planes: Tensor) -> None:
-            result[:, :, row : row + planes.shape[2]] = planes
-
-        pixels = BAND_ON_GPU if self._on_gpu else None
-        in_bands(work, read, write, size=size_of(batch), margin=margin, pixels=pixels)
-        return result
-
-    @property
-    def _on_gpu(self) -> bool:
+        small = size_to_paint(size, stroke_size)
+        if not brush and size_of(picture) == size == small:
+            is_bytes = picture.dtype == torch.uint8
+            picture = picture.clone() if is_bytes and not overwrite else picture
+            return self.paint(picture, budget=budget, progress=progress)
         # Of CUDA alone: others cannot resize with a widened filter.
-        return self.device.type == "cuda"
-
-    def _paint_bytes(self, pixels: Tensor, budget: float, progress: bool) -> None:
-        height, width, _ = pixels.shape
-
-        def read(rows: Tensor, columns: Tensor) -> Tensor:
-            band = pixels[rows]
-            if len(columns) != width:
-                band = band[:, columns]
-            return from_bytes(band.to(self.device))
-
-        def write(row: int, painted: Tensor) -> None:
-            pixels[row : row + painted.shape[2]] = to_bytes(painted).to("cpu")
-
-        if self._should_stream(1, height, width, budget):
-            self._stream((1, height, width), budget, progress, read, write)
+        largest = max(height * width for height, width in (small, size))
+        on_gpu = self.device.type == "cuda" and largest <= LARGEST_ON_GPU
+        place = self.device if on_gpu else torch.device("cpu")
+        given = planes_of(picture)
+        planes = torch.empty((len(given), 3, *small), device=place)
+        resample(given, planes)
+        self._pass(planes, planes, budget, progress)
+        if picture.dtype == torch.uint8:
+            result = torch.empty((*size, 3), dtype=torch.uint8, device=place)
         else:
-            write(0, self._paint(from_bytes(pixels.to(self.device))))
+            result = torch.empty((len(given), 3, *size), device=place)
+        painted = planes_of(result)
+        if brush:
+            paint = planes if stroke_size < 1 else painted
+            make_paint(_bands_of(planes), _bands_of(paint))
+            planes = paint
+        if planes is not painted:
+            resample(planes, painted)
+        return result.to(picture)
 
-    def _paint_tensor(self, batch: Tensor, budget: float, progress: bool) -> Tensor:
-        """`(N, 3, H, W)` -> the same, clamped."""
-        shape = (len(batch), batch.shape[2], batch.shape[3])
-        if not self._should_stream(*shape, budget):
-            painted = self._paint(batch.to(self.device, torch.float32))
-            return painted.clamp(0, 1).to(batch.device, batch.dtype)
-        result = torch.empty_like(batch)
+    def _pass(self, planes: Tensor, result: Tensor, budget: float, progress: bool) -> None:
+        """From planes to planes, `(N, 3, H, W)`, uint8 or float, which may be the same."""
+        count, _, height, width = planes.shape
 
         def read(rows: Tensor, columns: Tensor) -> Tensor:
-            band = batch[:, :, rows.to(batch.device)][..., columns.to(batch.device)]
-            return band.to(self.device, torch.float32)
+            band = planes[:, :, rows.to(planes.device)]
+            if len(columns) != width:
+                band = band[..., columns.to(planes.device)]
+            return floats_of(band.to(self.device))
 
         def write(row: int, painted: Tensor) -> None:
-            result[:, :, row : row + painted.shape[2]] = painted.clamp(0, 1)
+            bottom = row + painted.shape[2]
+            result[:, :, row:bottom] = to_planes(painted, result.dtype).to(result.device)
 
-        self._stream(shape, budget, progress, read, write)
-        return result
+        if self._should_stream(count, height, width, budget):
+            self._stream((count, height, width), budget, progress, read, write)
+        else:
+            write(0, self._paint(floats_of(planes.to(self.device))))
 
     @torch.inference_mode()
     def _paint(self, batch: Tensor) -> Tensor:
@@ -240,3 +219,18 @@ class Painter:
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}",
         ) as bar:
             stream.run(read, write, bar.update)
+
+
+def _as(generator: Generator, device: torch.device, dtype: torch.dtype) -> Generator:
+    """The generator itself, if it is on this device and of this type, or a copy that is."""
+    like = torch.empty(0, device=device, dtype=dtype)  # cuda is cuda:0, or another
+    for values in (*generator.parameters(), *generator.buffers()):
+        converted = values.is_floating_point() and values.dtype != like.dtype
+        if converted or values.device != like.device:
+            return copy.deepcopy(generator).to(like.device, dtype)
+    return generator
+
+
+def _bands_of(planes: Tensor) -> Any:
+    """As `hrstyle.painting.bands` takes them: an array, which threads work on, but on a GPU."""
+    return planes.numpy() if planes.device.type == "cpu" else planes

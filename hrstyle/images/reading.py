@@ -266,6 +266,15 @@ def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np
     return np.array(resized)
 
 
+def resize_planes(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """`(H, W, 3)` uint8 -> `(3, h, w)` in [0, 1], as `resize_array`, but nothing is rounded."""
+    planes = np.empty((3, *size), np.float32)
+    for plane, channel in zip(planes, Image.fromarray(pixels).split(), strict=True):
+        plane[:] = np.asarray(channel.convert("F").resize(size[::-1], Image.Resampling.BICUBIC))
+    planes /= np.float32(255)
+    return planes.clip(0, 1)
+
+
 def to_array(image: PILImage) -> NDArray[np.uint8]:
     """Pillow image of any mode -> a new array `(H, W, 3)`, uint8."""
     return np.array(to_rgb(image), dtype=np.uint8)

@@ -35,6 +35,40 @@ def size_of(picture: Tensor) -> tuple[int, int]:
     return height, width
 
 
+def planes_of(picture: Tensor) -> Tensor:
+    """`(H, W, 3)` uint8 as `(1, 3, H, W)`, a view of it; `(N, 3, H, W)` float as it is."""
+    return picture.permute(2, 0, 1)[None] if picture.dtype == torch.uint8 else picture
+
+
+def to_planes(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Clamped values of [0, 1] as planes of a type; of uint8, over its whole range."""
+    values = values.clamp(0, 1)
+    return (values.mul(255).round_() if dtype == torch.uint8 else values).to(dtype)
+
+
+def floats_of(planes: Tensor) -> Tensor:
+    """Planes of uint8 or float -> float32 in [0, 1]."""
+    values = planes.to(torch.float32, memory_format=torch.contiguous_format)
+    return values.div_(255) if planes.dtype == torch.uint8 else values
+
+
+def resample(planes: Tensor, result: Tensor) -> None:
+    """One picture's planes as another's, of any type, height, width and device.
+
+    Nothing is rounded but by the result's type, and one plane at a time is in float. Bicubic, with
+    the filter widened to reduce. Both are `(N, 3, H, W)`, uint8 or float in [0, 1].
+    """
+    size = result.shape[-2:]
+    for before, after in zip(planes, result, strict=True):
+        for plane, to in zip(before, after, strict=True):
+            values = floats_of(plane.to(result.device))
+            if values.shape != size:
+                values = F.interpolate(values[None, None], size, mode="bicubic", antialias=True)[
+                    0, 0
+                ]
+            to.copy_(to_planes(values, result.dtype))
+
+
 def to_tensor(image: PILImage) -> Tensor:
     """Pillow image of any mode -> `(1, 3, H, W)` float32 in [0, 1]."""
     return from_bytes(torch.from_numpy(to_array(image)))

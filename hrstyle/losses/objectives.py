@@ -15,7 +15,6 @@ from hrstyle.losses.term import STYLE_LAYERS, Term
 from hrstyle.losses.total_variation import TotalVariation
 from hrstyle.losses.transport import Transport
 
-
 _NEAR = STYLE_LAYERS[:4]
 """Without relu5_1: at half size relu4_1 sees as far, for half the work."""
 

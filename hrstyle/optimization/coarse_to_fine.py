@@ -28,7 +28,8 @@ from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_pil, to_tensor
 from hrstyle.losses.objectives import build
 from hrstyle.optimization.gradient_descent import minimise
-from hrstyle.painting.blending import check_colours, recolour
+from hrstyle.options import check_colours
+from hrstyle.painting.blending import recolour
 from hrstyle.styles.catalogue import find
 
 Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None

@@ -23,9 +23,9 @@ from hrstyle.generator.base import Generator
 from hrstyle.images.animation import Animation
 from hrstyle.images.reading import PILImage, check_many, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_tensor
-from hrstyle.inference import Picture, Stylizer, check_options
+from hrstyle.inference import Picture, Stylizer
 from hrstyle.losses.objectives import build
-from hrstyle.painting.blending import mask_image
+from hrstyle.options import StylizeOptions, changed
 from hrstyle.styles.catalogue import Style, find, gallery
 
 STEPS = 25
@@ -98,12 +98,19 @@ class Refiner:
         how: dict[str, Any] = {"device": known.device, "dtype": known.dtype}
         return Stylizer(network, style=known.style, engine=known.engine, **how)
 
-    def stylize(self, image: Any, *, progress: bool = False, **options: Any) -> Any:
+    def stylize(
+        self,
+        image: Any,
+        *,
+        progress: bool = False,
+        options: StylizeOptions | None = None,
+        **changes: Any,
+    ) -> Any:
         """Repaint a picture; see `Stylizer.stylize`, whose options these are."""
-        check_options(**options)
+        options = changed(options, changes)
         picture = image if isinstance(image, Tensor) else image_of(image)
         fitted = self.fit(picture, progress=progress)
-        return fitted.stylize(picture, progress=progress, **options)
+        return fitted.stylize(picture, progress=progress, options=options)
 
     def stylize_many(
         self,
@@ -111,21 +118,20 @@ class Refiner:
         *,
         return_exceptions: bool = False,
         progress: bool = False,
-        **options: Any,
+        options: StylizeOptions | None = None,
+        **changes: Any,
     ) -> Iterator[Any]:
         """Repaint many pictures in their turn; see `Stylizer.stylize_many`.
 
         An animation's frames are painted by the network that was fitted to the first.
         """
         check_many(images)
-        check_options(**options)
-        if options.get("mask") is not None:
-            options["mask"] = mask_image(options["mask"])  # read once
+        options = changed(options, changes)
 
         def results() -> Iterator[Any]:
             for image in images:
                 try:
-                    yield self.stylize(image, progress=progress, **options)
+                    yield self.stylize(image, progress=progress, options=options)
                 except InputError as error:
                     if not return_exceptions:
                         raise
@@ -135,7 +141,7 @@ class Refiner:
             rest = iter(images)
             first = next(rest)
             fitted = self.fit(first, progress=progress)
-            yield from fitted.stylize_many(chain([first], rest), **options)
+            yield from fitted.stylize_many(chain([first], rest), options=options)
 
         return frames() if isinstance(images, Animation) else results()
 

@@ -2,7 +2,8 @@
 
 `strokes` says how small a photo is painted so that its strokes are large, `enlarge` makes paint of
 what comes out and enlarges it, and `blending` brings it together with the photo: by strength, mask
-and colours. Only `blending` needs PyTorch, so each is loaded when it is first used.
+and colours. `bands` is how `enlarge` goes through a picture. Only `blending` needs PyTorch, so each
+is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -12,12 +13,11 @@ if TYPE_CHECKING:
     from hrstyle.painting.blending import (
         Mask,
         blend,
-        check_colours,
         mask_image,
         recolour,
         soft_mask,
     )
-    from hrstyle.painting.enlarge import brushed
+    from hrstyle.painting.enlarge import brush, brushed
     from hrstyle.painting.strokes import (
         LARGEST,
         LARGEST_STROKES,
@@ -34,8 +34,8 @@ __all__ = [
     "SMALLEST_STROKES",
     "Mask",
     "blend",
+    "brush",
     "brushed",
-    "check_colours",
     "mask_image",
     "recolour",
     "size_to_paint",
@@ -49,8 +49,8 @@ _HOMES = {
     "SMALLEST_STROKES": "strokes",
     "Mask": "blending",
     "blend": "blending",
+    "brush": "enlarge",
     "brushed": "enlarge",
-    "check_colours": "blending",
     "mask_image": "blending",
     "recolour": "blending",
     "size_to_paint": "strokes",

@@ -1,7 +1,6 @@
 """Two pictures in one: a repaint and its photo."""
 
 import os
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage, alpha_of, image_of, to_rgb
 from hrstyle.images.tensors import from_bytes, to_bytes
 
@@ -18,15 +16,6 @@ Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
 """Standard deviation of the blur that softens a mask's edges, as a share of the longer side."""
 _ROWS = 64  # at a time: what is computed in float32 stays small
-
-
-def check_colours(keep_colours: bool | float) -> None:
-    """Raise InputError unless it is a share."""
-    if not (isinstance(keep_colours, Real | np.bool_) and 0 <= keep_colours <= 1):
-        raise InputError(
-            f"keep_colours={keep_colours!r} (--colours) must be from 0 (the painting's) to 1 (the"
-            " photo's)"
-        )
 
 
 def mask_image(mask: Mask) -> PILImage:

@@ -8,22 +8,16 @@ for curved ones, and the filter of Kuwahara et al. (1976) in place of shocks. Wh
 the contrast is given back.
 
 The arithmetic is written once, for NumPy's arrays and PyTorch's tensors: planes `(…, 3, H, W)`.
-Each step gives as much less than it takes as it looks around itself.
+Each step gives as much less than it takes as it looks around itself. In between, nothing is rounded
+to bytes: what runs together hangs on small differences, and would show it.
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from hrstyle.pipeline import WORKERS
-
-Planes = Any
-"""`(…, 3, H, W)`, float32 in [0, 1]: an array of NumPy or a tensor of PyTorch."""
+from hrstyle.painting.bands import Change, Planes, Stored, apply, moments, room
 
 _DIRECTIONS = 8
 _LINES = (1, 2), (3, 6)  # pixels to either side that a mean takes in, in each round
@@ -33,7 +27,6 @@ _DAUB = 2  # pixels to either side from which a daub takes its colour
 _EVEN = 1e-5  # variance below which surroundings count as of one colour
 _STEP = 1.7  # times, at most, that a picture is enlarged before its edges are made sharp again
 _MOST_CONTRAST = 1.3  # times, at most, that it is raised to what it was
-_BAND = 1 << 16  # pixels at a time: what is computed stays in the processor's cache
 
 DRAW_MARGIN, DAUB_MARGIN = _SEEN + sum(line[-1] for line in _LINES), _DAUB
 
@@ -169,117 +162,39 @@ def steps(size: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
     ] + [end]
 
 
-def in_bands(
-    work: Callable[[Planes], Planes],
-    read: Callable[[NDArray[np.int64], NDArray[np.int64]], Planes],
-    write: Callable[[int, Planes], None],
-    *,
-    size: tuple[int, int],
-    margin: int,
-    threads: int = 1,
-    pixels: int | None = None,
-) -> None:
-    """Do `work`, which looks `margin` pixels around, on a picture, some rows at a time.
-
-    Args:
-        read: planes of these rows and columns; at the border the last ones are repeated.
-        write: takes the first row of a band, and what the work made of it.
-        size: height and width.
-        threads: how many bands are worked on at once.
-        pixels: about how many a band has; None: as many as a processor's cache holds.
-    """
-    height, width = size
-    columns = np.arange(-margin, width + margin).clip(0, width - 1)
-    # Of a wide picture, too, there is less around a band than in it.
-    rows = max((pixels or _BAND) // width, 2 * margin, 1)
-
-    def band(top: int) -> None:
-        bottom = min(top + rows, height)
-        around = np.arange(top - margin, bottom + margin).clip(0, height - 1)
-        write(top, work(read(around, columns)))
-
-    if threads == 1:  # the caller's, which may be in a mode or a stream of its own
-        for top in range(0, height, rows):
-            band(top)
-        return
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for done in [pool.submit(band, top) for top in range(0, height, rows)]:
-            done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
-
-
 def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A painted picture as paint, and enlarged.
-
-    After the last of several steps its edges are left soft: sharp ones would be stairs of pixels.
+    """`brush` for a picture of bytes.
 
     Args:
         pixels: `(H, W, 3)`.
         size: height and width of what is given, none less than the picture's.
     """
-    drawn = _on_bytes(draw_out, pixels, DRAW_MARGIN)
-    for channel in range(3):
-        (mean, std), (middle, less) = (
-            _moments(picture[..., channel]) for picture in (pixels, drawn)
-        )
-        values = (np.arange(256) - middle) * contrast(std, less) + mean
-        drawn[..., channel] = values.clip(0, 255).round().astype(np.uint8)[drawn[..., channel]]
-    *before, end = steps(pixels.shape[:2], size)
-    for step in before or [end]:
-        drawn = _on_bytes(run_together, drawn, DAUB_MARGIN, step)
-    return _enlarged(drawn, end) if before else drawn
-
-
-def _moments(plane: NDArray[np.uint8]) -> tuple[Any, Any]:
-    """Mean and standard deviation of bytes, which takes no more memory than they do."""
-    counts = np.bincount(plane.ravel(), minlength=256)
-    mean = np.average(np.arange(256), weights=counts)
-    return mean, np.average((np.arange(256) - mean) ** 2, weights=counts) ** 0.5
-
-
-def _on_bytes(
-    work: Callable[[Planes], Planes],
-    pixels: NDArray[np.uint8],
-    margin: int,
-    size: tuple[int, int] | None = None,
-) -> NDArray[np.uint8]:
-    """`work` on a picture, enlarged to `size` band by band."""
-    height, width = size = size or pixels.shape[:2]
-    image, result = Image.fromarray(pixels), np.empty((height, width, 3), np.uint8)
-
-    def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Planes:
-        band = _rows(image, size, rows[0], rows[-1] + 1)[rows - rows[0]]
-        planes = np.pad(band, ((0, 0), (margin, margin), (0, 0)), "edge").transpose(2, 0, 1)
-        return np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)
-
-    def write(top: int, planes: Planes) -> None:
-        values = (planes * 255).round().astype(np.uint8)  # means of bytes, none beyond them
-        for channel in range(3):  # twice as fast as all at once
-            result[top : top + planes.shape[1], :, channel] = values[channel]
-
-    in_bands(work, read, write, size=size, margin=margin, threads=WORKERS)
+    result = np.empty((*size, 3), np.uint8)
+    brush(pixels.transpose(2, 0, 1), result.transpose(2, 0, 1))
     return result
 
 
-def _enlarged(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    image, result = Image.fromarray(pixels), np.empty((*size, 3), np.uint8)
+def brush(picture: Stored, result: Stored) -> None:
+    """Make paint of a painted picture, and enlarge it.
 
-    def write(top: int, band: NDArray[np.uint8]) -> None:
-        result[top : top + len(band)] = band
+    After the last of several steps its edges are left soft: sharp ones would be stairs of pixels.
 
-    def read(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return _rows(image, size, rows[0], rows[-1] + 1)
-
-    in_bands(lambda band: band, read, write, size=size, margin=0, threads=WORKERS)
-    return result
-
-
-def _rows(image: Image.Image, size: tuple[int, int], first: int, end: int) -> NDArray[np.uint8]:
-    """Some rows of a picture enlarged to `size`, `(end - first, W, 3)`."""
-    height, width = size
-    if (width, height) == image.size:
-        return np.asarray(image.crop((0, first, width, end)))
-    box = (0, first * image.height / height, image.width, end * image.height / height)
-    return np.asarray(image.resize((width, end - first), Image.Resampling.BICUBIC, box))
+    Args:
+        picture: an array, or a tensor.
+        result: the same, where the paint goes; no side is less than the picture's. It may be the
+            picture itself.
+    """
+    drawn = room(picture, picture.shape[-2:])
+    apply(draw_out, picture, drawn, margin=DRAW_MARGIN)
+    (mean, std), (middle, less) = moments(picture), moments(drawn)
+    gain = contrast(std, less)
+    change: Change | None = (gain, mean - gain * middle)
+    *before, _ = steps(tuple(picture.shape[-2:]), tuple(result.shape[-2:]))
+    for step in before:
+        larger = room(picture, step)
+        apply(run_together, drawn, larger, margin=DAUB_MARGIN, change=change)
+        drawn, change = larger, None
+    if before:
+        apply(lambda planes: planes, drawn, result)
+    else:
+        apply(run_together, drawn, result, margin=DAUB_MARGIN, change=change)

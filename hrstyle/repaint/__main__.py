@@ -9,7 +9,8 @@ from omegaconf import MISSING, DictConfig
 
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
 from hrstyle.images.writing import save_image
-from hrstyle.inference import Stylizer, load
+from hrstyle.inference import load
+from hrstyle.options import StylizeOptions
 from hrstyle.repaint.photos import Photos
 from hrstyle.repaint.run import repaint
 
@@ -20,7 +21,7 @@ def register_signatures() -> None:
     """Make each function's keywords and defaults known to Hydra, see `hrstyle.entry.offer`."""
     offer("", Photos, zen_partial=True, zen_exclude=("output",), root=MISSING)
     offer("", load, zen_partial=True, zen_exclude=("source", "device"))
-    offer("", Stylizer.stylize, zen_partial=True, zen_exclude=("self", "image", "progress"))
+    offer("", StylizeOptions)
     offer("", save_image, zen_partial=True, zen_exclude=("image", "path"))
     decided = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
     offer_trainer("", "callbacks", *decided)
@@ -31,7 +32,7 @@ def run(config: DictConfig) -> None:
     """One job."""
     require_all(config)
     parts = instantiate(config, _convert_="all")
-    for name in ("load", "stylize", "save"):
+    for name in ("load", "save"):
         parts[name] = parts[name].keywords
     parts["data"] = parts["data"](output=parts.pop("output"))
     repaint(**parts)

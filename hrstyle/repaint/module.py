@@ -15,6 +15,7 @@ from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer
+from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import WORKERS
 from hrstyle.repaint.photos import Photo
 
@@ -27,7 +28,7 @@ class Repainter(pl.LightningModule):
     Args:
         stylizer: the style, on this process's device.
         failures: gets a line of JSON for each photo that failed, at once.
-        stylize: keywords of `Stylizer.stylize`.
+        stylize: how.
         save: keywords of `hrstyle.images.save_image`.
 
     Raises:
@@ -39,7 +40,7 @@ class Repainter(pl.LightningModule):
         stylizer: Stylizer,
         *,
         failures: Path,
-        stylize: Mapping[str, Any],
+        stylize: StylizeOptions,
         save: Mapping[str, Any],
     ):
         super().__init__()
@@ -63,7 +64,7 @@ class Repainter(pl.LightningModule):
             if picture is None:
                 self.counts["skipped"] += 1
             else:
-                result = self.stylizer.stylize(picture, **self.stylize)
+                result = self.stylizer.stylize(picture, options=self.stylize)
                 assert self._pool is not None
                 self._writing.append((photo, self._pool.submit(self._write, result, photo.target)))
         except (InputError, MemoryError, RuntimeError) as error:  # of a device's memory, too

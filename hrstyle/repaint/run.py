@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,13 @@ import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.images.writing import check_quality
-from hrstyle.inference import check_options
+from hrstyle.options import StylizeOptions
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
 
 FAILED = "failed.jsonl"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+USUAL = StylizeOptions()
 SETTINGS = ".hrstyle.json"
 """Written beside the results, so that those of two styles do not mix."""
 PATIENCE = timedelta(days=7)
@@ -37,7 +39,7 @@ def repaint(
     data: Photos,
     trainer: Callable[..., pl.Trainer] = pl.Trainer,
     load: Mapping[str, Any] = NOTHING,
-    stylize: Mapping[str, Any] = NOTHING,
+    stylize: StylizeOptions = USUAL,
     save: Mapping[str, Any] = NOTHING,
 ) -> dict[str, int]:
     """Repaint all photos of a folder. What is there already is skipped.
@@ -50,7 +52,7 @@ def repaint(
         data: the photos, and where their results go.
         trainer: builds Lightning's Trainer, such as `partial(Trainer, devices=2)`.
         load: keywords of `hrstyle.load`, without `device`, which is Lightning's to choose.
-        stylize: keywords of `Stylizer.stylize`.
+        stylize: how.
         save: keywords of `hrstyle.images.save_image`.
 
     Returns:
@@ -61,7 +63,6 @@ def repaint(
             results that cannot be written.
         KeyboardInterrupt: Ctrl-C; what is written is whole.
     """
-    check_options(**stylize)
     check_quality(save.get("quality"))
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     shown = settings.get("enable_progress_bar")
@@ -83,7 +84,8 @@ def repaint(
     if isinstance(engine.strategy, DDPStrategy):
         engine.strategy._timeout = PATIENCE  # no argument of Trainer's says it
     stylizer = hrstyle.load(style, device=engine.strategy.root_device, **load)
-    _claim(data.output, {"style": style, **load, **stylize, **save}, engine.is_global_zero)
+    known = {"style": style, **load, **asdict(stylize), **save}
+    _claim(data.output, known, engine.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
     before = signal.getsignal(signal.SIGINT)
     try:

@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from PIL import Image
 from pytorch_lightning.callbacks import (
     Callback,
     LearningRateMonitor,
@@ -20,13 +19,13 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source, save_weights
-from hrstyle.engine import Painter, share_of_free
+from hrstyle.engine import Painter, repaint
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
-from hrstyle.images.reading import PILImage, alpha_of, open_image, to_array
+from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.painting.strokes import strokes_for
+from hrstyle.options import StylizeOptions
 from hrstyle.styles.catalogue import Style, StyleSet, names
 from hrstyle.train.callbacks import (
     Preview,
@@ -131,16 +130,9 @@ def _fitting(init: str | Path, generator: Generator) -> Trained:
 def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
     """A photo, repainted in its own size by what a file holds, a generator like that one."""
     generator = load_generator(weights, like).generator
-    picture = open_image(photo)
-    pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
-    budget = share_of_free(painter.device)
-    times = strokes_for(pixels.shape[0] * pixels.shape[1])
-    how: dict[str, Any] = {"stroke_size": times, "brush": True}
-    pixels = painter.paint_strokes(pixels, budget=budget, progress=False, **how)
-    painted = Image.fromarray(pixels.numpy())
-    if alpha is not None:
-        painted.putalpha(alpha)
+    painted = repaint(painter, photo, StylizeOptions())
+    assert isinstance(painted, PILImage)
     return painted
 
 

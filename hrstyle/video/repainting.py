@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from hrstyle.errors import InputError
 from hrstyle.files import open_atomically
-from hrstyle.inference import Stylizer, check_options
+from hrstyle.inference import Stylizer
+from hrstyle.options import StylizeOptions, changed
 from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
@@ -46,14 +47,14 @@ def repaint_video(
     target: str | os.PathLike[str],
     stylizer: Stylizer,
     *,
-    size: int | None = None,
     start: float = 0.0,
     end: float | None = None,
     crf: float | None = None,
     steady: float = 1.0,
     overwrite: bool = False,
     progress: bool = False,
-    **options: Any,
+    options: StylizeOptions | None = None,
+    **changes: Any,
 ) -> Repainted:
     """Repaint a clip; the result has its times, of variable rate too, and its sound untouched.
 
@@ -65,7 +66,6 @@ def repaint_video(
         target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, whose sides are even, so that
             an odd one loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
         stylizer: what paints, from `hrstyle.load`.
-        size: length of the result's longer side in pixels; None: the clip's own.
         start, end: the part to repaint, in seconds from where the clip begins; `end` None: to its
             end. The sound is cut where its packets allow it, to some hundredths of a second.
         crf: constant rate factor of the encoder, from 0 (best) to 51 (63 for `.webm`); None: 20.
@@ -73,14 +73,14 @@ def repaint_video(
             picture, from 0 to 1; see `hrstyle.video.steady`.
         overwrite: whether a file that is there already may be replaced.
         progress: show a progress bar.
-        options: further keywords of `Stylizer.stylize`.
+        options, changes: as of `Stylizer.stylize`, for all pictures.
 
     Raises:
         InputError: an impossible setting or name; a clip that cannot be read, or whose sound the
             result's format cannot hold. Nothing is painted then.
     """
     source, target = Path(source), Path(target)
-    check_options(size=size, **options)
+    options = changed(options, changes)
     check_ending(target, crf)
     steadied = Steady(steady)
     if target.exists():
@@ -89,8 +89,9 @@ def repaint_video(
         if not overwrite:
             raise InputError(f"{target} is there already; add --overwrite, or choose another name")
     with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
-        shape = writable_size(target, _fit(clip.size, size))
+        shape = writable_size(target, _fit(clip.size, options))
         sound = clip.sound if has_sound(target) else []
+        at_size = replace(options, size=None)  # as which the pictures are read
         pictures = seconds = 0
         with (
             Writer(
@@ -118,7 +119,7 @@ def repaint_video(
                     if not writer.takes(part.pts):
                         continue
                     pixels = clip.pixels(part, shape)
-                    painted = np.asarray(stylizer.stylize(pixels, **options))
+                    painted = np.asarray(stylizer.stylize(pixels, options=at_size))
                     writer.add_picture(steadied(pixels, painted), part.pts, part.duration)
                     seconds = part.pts + part.duration
                     pictures += 1
@@ -129,9 +130,7 @@ def repaint_video(
     )
 
 
-def _fit(size: tuple[int, int], longer: int | None) -> tuple[int, int]:
-    """Width and height with a longer side of that length."""
-    if longer is None:
-        return size
-    width, height = (max(1, round(side * longer / max(size))) for side in size)
+def _fit(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
+    """Width and height of the result, for a clip of this width and height."""
+    height, width = options.result_size(size[::-1])
     return width, height

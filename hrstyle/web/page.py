@@ -11,6 +11,7 @@ import gradio as gr
 
 from hrstyle import styles
 from hrstyle.errors import InputError
+from hrstyle.options import StylizeOptions
 from hrstyle.web.studio import MOST_PHOTOS, THUMBNAILS, Repaint, Studio, find
 
 EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -52,7 +53,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
-        how = _how(strength, stroke_size, keep_colours)
+        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [path for path, _ in photos or ()]
         repaints = _paint(studio, paths, (style, second, share), how, progress)
         before = [str(repaint.before) for repaint in repaints]
@@ -74,7 +75,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
-        how = _how(strength, stroke_size, keep_colours)
+        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [photo] if photo else []
         [repaint] = _paint(studio, paths, (style, second, share), how, progress)
         return str(repaint.file)
@@ -127,12 +128,6 @@ def _photos() -> gr.Gallery:
     samples = [[[str(files("skimage.data") / name)]] for name in EXAMPLES]
     gr.Examples(samples, photos, label="Or try one of", elem_id="examples")
     return photos
-
-
-def _how(strength: float, stroke_size: float, keep_colours: bool | float) -> dict[str, Any]:
-    """What `Stylizer.stylize` takes."""
-    size = stroke_size or None
-    return {"strength": strength, "stroke_size": size, "keep_colours": keep_colours}
 
 
 def _settings() -> list[gr.components.Component]:
@@ -205,11 +200,13 @@ def _paint(
             raise InputError(
                 "choose a photo first" if not paths else f"at most {MOST_PHOTOS} photos at once"
             )
+        # On the page's scale 0 is to suit the photo.
+        options = StylizeOptions(**how | {"stroke_size": how["stroke_size"] or None})
         stylizer = find(first, None if second == _NONE else second, share)
         for number, path in enumerate(paths):
             progress((number, len(paths)), desc="Painting", unit="photos")
             try:
-                repaints.append(studio.paint(path, stylizer, **how))
+                repaints.append(studio.paint(path, stylizer, options))
             except InputError as error:
                 if number == len(paths) - 1 and not repaints:
                     raise

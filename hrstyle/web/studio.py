@@ -5,15 +5,16 @@ import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from hrstyle import styles
 from hrstyle.errors import InputError
 from hrstyle.images.formats import open_file
 from hrstyle.images.reading import PILImage, alpha_of, to_rgb, upright
 from hrstyle.images.writing import save_image
-from hrstyle.inference import Stylizer, check_options, load
+from hrstyle.inference import Stylizer, load
+from hrstyle.options import StylizeOptions
 
+USUAL = StylizeOptions()
 MAX_PIXELS = 50_000_000
 """Of a photo, unless told otherwise."""
 MOST_PHOTOS = 20
@@ -49,20 +50,24 @@ class Studio:
     folder: Path
     max_pixels: int = MAX_PIXELS
 
-    def paint(self, path: str | os.PathLike[str], stylizer: Stylizer, **how: Any) -> Repaint:
+    def paint(
+        self,
+        path: str | os.PathLike[str],
+        stylizer: Stylizer,
+        options: StylizeOptions = USUAL,
+    ) -> Repaint:
         """Repaint one photo.
 
         Args:
             path: of the photo, as uploaded.
             stylizer: see `find`.
-            how: see `Stylizer.stylize`.
+            options: how.
 
         Raises:
-            InputError: no picture, or too large a one; an impossible setting.
+            InputError: no picture, or too large a one.
         """
-        check_options(**how)
-        photo = open_photo(Path(path), self.max_pixels, how.get("stroke_size") or 1)
-        result = stylizer.stylize(photo, max_memory=MEMORY, progress=True, **how)
+        photo = open_photo(Path(path), self.max_pixels, options.stroke_size or 1)
+        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MEMORY)
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
         repaint = Repaint(
