@@ -8,8 +8,8 @@ Each style goes on from the weights that come along, or from the base where it h
 in rounds: the same crops for every style, whose content is computed once, then a step of each. The
 budget is for training and writing; reading photos and paintings before that takes half a minute.
 Ctrl-C ends the round and keeps the state in --run-dir. Run it again, also after a kill or with the
-folder on another machine, and it goes on where it was. At its end there are the weights and
-preview.jpg, with photos that no training saw.
+folder on another machine, and it goes on where it was; once it is done, another --run-dir starts
+anew. At its end there are the weights, and preview.jpg with photos that no training saw.
 """
 
 import argparse

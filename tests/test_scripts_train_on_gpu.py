@@ -1,6 +1,7 @@
 """scripts/train_on_gpu.py, at sizes that a CPU trains in a second."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,9 +54,10 @@ def train(monkeypatch, tmp_path, command):
     monkeypatch.setattr(train_on_gpu, "PREVIEW", 64)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
 
-    def call(run, *options):
+    def call(run, *options, output=True):
         run_dir = tmp_path / run
-        own = ["--device", "cpu", "--run-dir", run_dir, "--output", run_dir]
+        own = ["--device", "cpu", "--run-dir", run_dir]
+        own += ["--output", run_dir] if output else []
         arguments = ["train_on_gpu.py", *command, *own, *options]
         monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
         try:
@@ -137,10 +139,18 @@ def test_stopped_and_killed_it_ends_with_the_same_bits(train, tmp_path, monkeypa
         assert_equal_weights(whole, parts, style)
 
 
-def test_a_style_is_trained_alike_whichever_others_are(train, tmp_path):
+def test_a_style_is_trained_alike_whichever_others_are_and_installed(train, tmp_path, monkeypatch):
+    import train_gallery
+
     assert train("both", "--steps", "2") == 0
-    assert train("alone", "--steps", "2", "--only", STYLES[1]) == 0
+    package = tmp_path / "package"
+    package.mkdir()
+    shutil.copy(WEIGHTS / "base.safetensors", package)
+    monkeypatch.setattr(train_gallery, "WEIGHTS", package)
+    assert train("alone", "--steps", "2", "--only", STYLES[1], output=False) == 0
     assert_equal_weights(tmp_path / "both", tmp_path / "alone", STYLES[1])
+    file = f"{STYLES[1]}.safetensors"
+    assert (package / file).read_bytes() == (tmp_path / "both" / file).read_bytes()
 
 
 def test_a_style_that_is_not_finite_goes_back_and_the_others_go_on(
