@@ -77,18 +77,26 @@ def free_places(jobs: int) -> queue.Queue[dict[str, str]]:
     return places
 
 
+def check_base(trained: Path) -> None:
+    """Raise InputError if these weights were grown from another base than the package's.
+
+    They could not be mixed with the others.
+    """
+    base = load_generator(WEIGHTS / f"{BASE}.safetensors")
+    if load_generator(trained).base != (base.base or fingerprint(base.generator)):
+        raise InputError(
+            f"{trained} was grown from another base; train it again with another --output"
+        )
+
+
 def install(name: str, trained: Path) -> None:
     """Put trained weights into the package.
 
     Raises:
-        InputError: they were grown from another base than the package's, so could not be mixed.
+        InputError: see `check_base`.
     """
     if name != BASE:
-        base = load_generator(WEIGHTS / f"{BASE}.safetensors")
-        if load_generator(trained).base != (base.base or fingerprint(base.generator)):
-            raise InputError(
-                f"{trained} was grown from another base; train it again with another --output"
-            )
+        check_base(trained)
     write_atomically(WEIGHTS / f"{name}.safetensors", trained.read_bytes())
 
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrstyle.losses.distances import draw
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm
 
 BLOCK = 16
@@ -39,8 +40,8 @@ def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> 
         colours = F.interpolate(both, size, mode="bilinear", antialias=True).flatten(2)
         colours = colours - _GREY * colours.mean(1, keepdim=True)
         count = colours.shape[2]
-        if count > COMPARED:  # drawn on the CPU, where a seed means the same for every device
-            colours = colours[:, :, torch.randperm(count)[:COMPARED].to(colours.device)]
+        if count > COMPARED:
+            colours = colours[:, :, draw(count, COMPARED, colours.device)]
         squares = (colours[:, :, :, None] - colours[:, :, None, :]).square().sum(1)
         distances = (squares + _TINY).sqrt()
         distances = distances / (distances.mean((1, 2), keepdim=True) + _TINY)

@@ -26,16 +26,24 @@ def mean_square(value: Tensor, target: Tensor) -> Tensor:
     return (value.float() - target.float()).square().mean()
 
 
+def draw(count: int, most: int, device: torch.device) -> Tensor:
+    """`most` of the numbers below `count`, each at most once and in random order, on `device`.
+
+    They are drawn on the CPU by torch's generator, so that a seed means the same on every device. A
+    GPU gets them without being waited for.
+    """
+    return torch.randperm(count)[:most].to(device, non_blocking=device.type == "cuda")
+
+
 def places(features: Tensor, most: int | None = None) -> Tensor:
     """Features `(N, C, H, W)` as a list of places `(N, P, C)`, float32.
 
-    With more than `most`, that many are drawn, the same ones of each picture. They are drawn on the
-    CPU by torch's generator, so that a seed means the same on every device.
+    With more than `most`, that many are drawn, the same ones of each picture; see `draw`.
     """
     flat = features.flatten(2).mT
     count = flat.shape[1]
     if most is not None and count > most:
-        flat = flat[:, torch.randperm(count)[:most].to(flat.device)]
+        flat = flat[:, draw(count, most, flat.device)]
     return flat.float()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, places
+from hrstyle.losses.distances import cosine_distances, draw, places
 from hrstyle.losses.term import Features, StyleTerm
 
 COMPARED = 768
@@ -34,8 +34,7 @@ def transport_loss(features: Tensor, painting: Tensor) -> Tensor:
         ours = places(features, COMPARED)
         theirs = painting[None]
         if len(painting) > COMPARED:
-            chosen = torch.randperm(len(painting))[:COMPARED]
-            theirs = theirs[:, chosen.to(theirs.device)]
+            theirs = theirs[:, draw(len(painting), COMPARED, painting.device)]
         distances = cosine_distances(ours, theirs)
         there, back = distances.min(2).values.mean(1), distances.min(1).values.mean(1)
     return torch.maximum(there, back).mean()

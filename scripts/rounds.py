@@ -1,0 +1,176 @@
+"""What scripts/train_on_gpu.py trains: crops of photos, a step of each style, and their state."""
+
+import math
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, parameters_to_vector
+from tqdm import tqdm
+
+from hrstyle.errors import InputError
+from hrstyle.files import open_atomically
+from hrstyle.generator import pyramid
+from hrstyle.generator.base import Noise
+from hrstyle.images import from_bytes, open_image, resize, to_array, to_rgb
+from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.perceptual import Scales
+from hrstyle.pipeline import in_order
+from hrstyle.styles import BASE, Style, names
+from hrstyle.train.data import find_pictures
+from hrstyle.train.run import start_from
+
+LONGER, MOST_PHOTOS, MIN_SCALE = 512, 5000, 0.5
+"""Longer side of photos on the device, how many of them, and the smallest crop's share of one."""
+
+
+class Crops:
+    """Batches `(batch_size, 3, size, size)` of random square crops; batch k is always the same.
+
+    Args:
+        folder: the photos, which are read once, reduced, and kept on the device.
+        sizes: the crops' sides in pixels, in turn.
+        batch_size: crops in a batch.
+        device: where they are kept and cropped.
+
+    Raises:
+        InputError: there are no photos, or none that can be read.
+    """
+
+    def __init__(self, folder: Path, sizes: Sequence[int], batch_size: int, device: torch.device):
+        paths = find_pictures(folder)
+        paths = paths[:: math.ceil(len(paths) / MOST_PHOTOS)]
+        self.sizes, self.batch_size = sizes, batch_size
+        self.photos: list[Tensor] = []
+        for photo in tqdm(in_order(_reduced, paths), total=len(paths), desc="photos", leave=False):
+            try:
+                self.photos.append(photo.result().to(device))
+            except InputError as error:
+                tqdm.write(f"skipped: {error}", file=sys.stderr)
+        if not self.photos:
+            raise InputError(f"none of the {len(paths)} pictures in {folder} can be read")
+
+    def __call__(self, number: int) -> Tensor:
+        random = np.random.default_rng([0, number])
+        size = self.sizes[number % len(self.sizes)]
+        return torch.cat([self._crop(random, size) for _ in range(self.batch_size)])
+
+    def _crop(self, random: np.random.Generator, size: int) -> Tensor:
+        photo = self.photos[random.integers(len(self.photos))]
+        side = max(1, round(min(photo.shape[:2]) * random.uniform(MIN_SCALE, 1)))
+        top, left = (int(random.integers(length - side + 1)) for length in photo.shape[:2])
+        crop = resize(from_bytes(photo[top : top + side, left : left + side]), (size, size))
+        return crop.flip(-1) if random.random() < 0.5 else crop
+
+
+def _reduced(path: Path) -> Tensor:
+    photo = to_rgb(open_image(path))
+    photo.thumbnail((LONGER, LONGER))
+    return torch.from_numpy(to_array(photo))
+
+
+class Trainee:
+    """One style: its generator and Adam, its targets, and weights to go back to.
+
+    Args:
+        style: what is trained.
+        targets: the painting's, see `PerceptualLoss.style_targets`.
+        device: where to train.
+    """
+
+    def __init__(self, style: Style, targets: Mapping[str, Tensor], device: torch.device):
+        self.style, self.targets = style, targets
+        self.generator = pyramid()
+        self.base = start_from(self.generator, style.name if style.name in names() else BASE)
+        # In training mode the noise would draw its own place, as numbers: with torch.compile, each
+        # time a new program. So `step` draws it, and lays the pattern there.
+        self.generator.to(device).eval()
+        self.noises = [(x, x.pattern) for x in self.generator.modules() if isinstance(x, Noise)]
+        self.fused = device.type == "cuda"
+        self.adam = self._new_adam()
+        self.share = 1.0  # of the learning rate, halved each time that it goes back
+        self.setbacks = 0
+        self.keep()
+
+    def _new_adam(self) -> torch.optim.Adam:
+        return torch.optim.Adam(self.generator.parameters(), fused=self.fused)
+
+    def step(
+        self, number: int, loss: PerceptualLoss, photo: Tensor, content: Scales, rate: float
+    ) -> Tensor:
+        """One step of Adam; the loss, which the CPU need not wait for."""
+        # For each style anew, so that it is trained alike whichever others are.
+        torch.default_generator.manual_seed(number)
+        for noise, pattern in self.noises:
+            noise.pattern = pattern.roll(torch.randint(len(pattern), (2,)).tolist(), (0, 1))
+        loss.set_style(self.targets)
+        loss.style_weight = self.style.style_weight
+        self.adam.param_groups[0]["lr"] = rate * self.share
+        self.adam.zero_grad()
+        value = loss(self.generator(photo), content)["loss"]
+        value.backward()
+        clip_grad_norm_(self.generator.parameters(), 1.0)
+        self.adam.step()
+        return value.detach()
+
+    def sound(self) -> bool:
+        """Whether the weights are finite, also as float16, in which they are shared."""
+        return bool(parameters_to_vector(self.generator.parameters()).half().isfinite().all())
+
+    def keep(self) -> None:
+        """Remember these weights as good."""
+        self.good = {name: value.clone() for name, value in self.generator.state_dict().items()}
+
+    def go_back(self) -> None:
+        """Take the last good weights again, and go on from there with half the learning rate."""
+        self.generator.load_state_dict(self.good)
+        self.adam = self._new_adam()
+        self.share /= 2
+        self.setbacks += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in training."""
+        weights, adam = self.generator.state_dict(), self.adam.state_dict()
+        kept = {"good": self.good, "share": self.share, "setbacks": self.setbacks}
+        return {"weights": weights, "adam": adam, **kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`, of whichever device."""
+        self.generator.load_state_dict(state["weights"])
+        for group in state["adam"]["param_groups"]:
+            group["fused"] = self.fused
+        self.adam.load_state_dict(state["adam"])
+        self.good, self.share = state["good"], state["share"]
+        self.setbacks = state["setbacks"]
+
+
+def save(path: Path, step: int, seconds: float, trainees: Sequence[Trainee]) -> None:
+    """Write all that a training needs to go on."""
+    styles = {trainee.style.name: trainee.state_dict() for trainee in trainees}
+    with open_atomically(path) as file:
+        torch.save({"step": step, "seconds": seconds, "styles": styles}, file)
+
+
+def read_state(path: Path, styles: Collection[str], device: torch.device) -> dict[str, Any] | None:
+    """What `save` wrote, if it did.
+
+    Raises:
+        InputError: the file is damaged, or of other styles.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found = list(state["styles"])
+    except Exception as error:  # torch.load raises a dozen types for damaged files
+        raise InputError(f"{path} is damaged; delete it to start afresh") from error
+    if set(found) != set(styles):
+        raise InputError(
+            f"{path} is the state of a training of {', '.join(found)}; add --only with these, or"
+            " give another --run-dir"
+        )
+    return state
