@@ -21,7 +21,7 @@ _NEAR = STYLE_LAYERS[:4]
 
 def painterly(
     *,
-    content_weight: float = 1.0,
+    content_weight: float = 2.0,
     self_similarity_weight: float = 4.0,
     colour_layout_weight: float = 1.5,
     moments_weight: float = 3.0,

@@ -39,10 +39,6 @@ SMALLEST = 128
 NARROWEST = 32
 """The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
 
-CONTENT_WEIGHT = 2.0
-"""Of the painterly objective, where pixels are changed. With a network's 1 faces dissolve."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far an optimisation has come.
@@ -137,8 +133,8 @@ def optimize(
         progress: show a progress bar with the losses.
         callback: called after each step.
         loss: `"painterly"` or `"gram"`, see `hrstyle.losses.objectives`.
-        weights: that objective's keywords: `style_weight`, `content_weight` (2 for `"painterly"`:
-            pixels are freer than a network), `tv_weight`, `pooling`, …
+        weights: that objective's keywords: `style_weight`, `content_weight`, `tv_weight`,
+            `pooling`, …
 
     Returns:
         A Pillow image, with the photo's transparency if it has any; its `info` is as that of
@@ -170,8 +166,6 @@ def optimize(
                 " both sides; take a larger size or picture"
             )
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
-    if loss == "painterly":
-        weights = {"content_weight": CONTENT_WEIGHT} | weights
     network = build(loss, **weights).to(place)
     if start is None:
         start = "noise" if content is None or style is None else "content"
