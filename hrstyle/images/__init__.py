@@ -1,10 +1,10 @@
-"""Pictures in and out.
+"""Reading and writing pictures.
 
-`formats` says which files are pictures and opens them, `reading` brings whatever people have to
-8-bit sRGB (`transparency` what cannot be seen), and `writing` writes pictures; `metadata` has what
-files hold besides pixels, `tensors` pictures as tensors, `animation` pictures that move.
-`outputs` says which photo's result goes to which file, and `sheets` puts many on one. Only
-`tensors` needs PyTorch, so each is loaded when it is first used.
+`formats` finds and opens picture files. `reading` converts pictures of every kind to 8-bit sRGB, and
+`transparency` fills their invisible pixels. `writing` writes files, `metadata` their EXIF and colour
+profile, `animation` animated pictures, and `sheets` contact sheets. `outputs` chooses the result's
+file for each photo. `tensors` converts pictures to tensors and back. Modules are imported on first
+use, because only `tensors` needs PyTorch.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrstyle.images.animation import Animation, animation_format, is_animated, write_animation
-    from hrstyle.images.formats import File, is_picture, left_out, pictures_in, trust_files
+    from hrstyle.images.formats import File, is_picture, describe_skipped, pictures_in, trust_files
     from hrstyle.images.metadata import exif_of, kept_info, save_options, srgb_profile
     from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.reading import (
@@ -73,7 +73,7 @@ __all__ = [
     "is_animated",
     "is_picture",
     "kept_info",
-    "left_out",
+    "describe_skipped",
     "open_image",
     "output_format",
     "pictures_in",
@@ -120,7 +120,7 @@ _HOMES = {
     "is_animated": "animation",
     "is_picture": "formats",
     "kept_info": "metadata",
-    "left_out": "formats",
+    "describe_skipped": "formats",
     "open_image": "reading",
     "output_format": "writing",
     "pictures_in": "formats",

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrstyle.losses.distances import draw
+from hrstyle.losses.distances import sample_indices
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm
 
 BLOCK = 16
 """Distance in pixels of the places whose mean colours are compared."""
-COMPARED = 1024
+SAMPLES = 1024
 """Places that are compared at a time, which is all of a picture of 512 × 512 pixels."""
 _GREY = 0.7  # share of a place's brightness that is taken off, so that hue counts more
 _TINY = 1e-6
@@ -40,8 +40,8 @@ def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> 
         colours = F.interpolate(both, size, mode="bilinear", antialias=True).flatten(2)
         colours = colours - _GREY * colours.mean(1, keepdim=True)
         count = colours.shape[2]
-        if count > COMPARED:
-            colours = colours[:, :, draw(count, COMPARED, colours.device)]
+        if count > SAMPLES:
+            colours = colours[:, :, sample_indices(count, SAMPLES, colours.device)]
         squares = (colours[:, :, :, None] - colours[:, :, None, :]).square().sum(1)
         distances = (squares + _TINY).sqrt()
         distances = distances / (distances.mean((1, 2), keepdim=True) + _TINY)

@@ -26,7 +26,7 @@ def mean_square(value: Tensor, target: Tensor) -> Tensor:
     return (value.float() - target.float()).square().mean()
 
 
-def draw(count: int, most: int, device: torch.device) -> Tensor:
+def sample_indices(count: int, most: int, device: torch.device) -> Tensor:
     """`most` of the numbers below `count`, each at most once and in random order, on `device`.
 
     They are drawn on the CPU by torch's generator, so that a seed means the same on every device. A
@@ -35,7 +35,7 @@ def draw(count: int, most: int, device: torch.device) -> Tensor:
     return torch.randperm(count)[:most].to(device, non_blocking=device.type == "cuda")
 
 
-def places(features: Tensor, most: int | None = None) -> Tensor:
+def feature_vectors(features: Tensor, most: int | None = None) -> Tensor:
     """Features `(N, C, H, W)` as a list of places `(N, P, C)`, float32.
 
     With more than `most`, that many are drawn, the same ones of each picture; see `draw`.
@@ -43,11 +43,11 @@ def places(features: Tensor, most: int | None = None) -> Tensor:
     flat = features.flatten(2).mT
     count = flat.shape[1]
     if most is not None and count > most:
-        flat = flat[:, draw(count, most, flat.device)]
+        flat = flat[:, sample_indices(count, most, flat.device)]
     return flat.float()
 
 
-def directions(vectors: Tensor) -> Tensor:
+def unit_vectors(vectors: Tensor) -> Tensor:
     """Vectors `(N, P, C)`, each divided by its length.
 
     Very short ones have no direction that means anything, and stay short: their gradient would be
@@ -60,4 +60,4 @@ def directions(vectors: Tensor) -> Tensor:
 
 def cosine_distances(x: Tensor, y: Tensor) -> Tensor:
     """1 − cos of the angle between all pairs: `(N, P, C)` and `(N, Q, C)` -> `(N, P, Q)`."""
-    return 1 - directions(x) @ directions(y).mT
+    return 1 - unit_vectors(x) @ unit_vectors(y).mT

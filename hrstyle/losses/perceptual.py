@@ -48,12 +48,12 @@ class PerceptualLoss(nn.Module):
     ):
         super().__init__()
         found = [term for term in terms if term.weight]
-        if not found or len({term.curve for term in found}) < len(found):
-            names = ", ".join(term.curve for term in found) or "none of a weight above 0"
+        if not found or len({term.log_name for term in found}) < len(found):
+            names = ", ".join(term.log_name for term in found) or "none of a weight above 0"
             raise InputError(f"an objective needs terms, each name and scale once, not {names}")
         if not 0 <= style_weight < math.inf:
             raise InputError(f"style_weight={style_weight} must be a number of at least 0")
-        self.terms = nn.ModuleDict({term.curve: term for term in found})
+        self.terms = nn.ModuleDict({term.log_name: term for term in found})
         self.style_weight = style_weight
         layers = {layer for term in found for layer in term.layers} - {IMAGE}
         self.vgg = VGG19(
@@ -63,7 +63,7 @@ class PerceptualLoss(nn.Module):
             pooling=pooling,
             padding=padding,
         )
-        self.with_target: frozenset[str] | None = None
+        self.style_term_names: frozenset[str] | None = None
 
     @property
     def weights(self) -> dict[str, float]:
@@ -125,7 +125,7 @@ class PerceptualLoss(nn.Module):
             for term in terms:
                 if term.scale in features:
                     for name, target in term.targets(features[term.scale]).items():
-                        parts.setdefault(f"{term.curve}/{name}", []).append((target, share))
+                        parts.setdefault(f"{term.log_name}/{name}", []).append((target, share))
         blended = {}
         for name, known in parts.items():
             asked = self.terms[name.partition("/")[0]]
@@ -157,17 +157,17 @@ class PerceptualLoss(nn.Module):
             targets = self.style_targets(*style, shares=shares)  # type: ignore[arg-type]
         by_term: dict[str, dict[str, Tensor]] = {}
         for key, target in targets.items():
-            curve, _, name = key.partition("/")
-            by_term.setdefault(curve, {})[name] = target
+            log_name, _, name = key.partition("/")
+            by_term.setdefault(log_name, {})[name] = target
         terms = {name: term for name, term in self._all() if isinstance(term, StyleTerm)}
         if unknown := by_term.keys() - terms.keys():
             raise InputError(
                 f"there is no style term {', '.join(sorted(unknown))} to give targets to; there"
                 f" are {', '.join(terms) or 'none'}"
             )
-        for curve, found in by_term.items():
-            terms[curve].set_targets(found)
-        self.with_target = frozenset(by_term)
+        for log_name, found in by_term.items():
+            terms[log_name].set_targets(found)
+        self.style_term_names = frozenset(by_term)
 
     @torch.no_grad()
     def photo_features(self, photo: Tensor) -> dict[int, dict[str, Tensor]]:
@@ -185,14 +185,14 @@ class PerceptualLoss(nn.Module):
             Scalars: `loss`, the weighted sum to minimise, and each term's unweighted value by its
             name. Terms that are left out have none.
         """
-        if self.with_target is None:
+        if self.style_term_names is None:
             raise RuntimeError("PerceptualLoss has no style yet: call set_style(image) first")
         target = self.photo_features(photo) if isinstance(photo, Tensor) else photo or {}
         terms = {
             name: term
             for name, term in self._all()
             if (not isinstance(term, PhotoTerm) or term.scale in target)
-            and (not isinstance(term, StyleTerm) or name in self.with_target)
+            and (not isinstance(term, StyleTerm) or name in self.style_term_names)
         }
         features = self._features(image, terms.values())
         weights = self.weights

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, places
+from hrstyle.losses.distances import cosine_distances, feature_vectors
 from hrstyle.losses.term import Features, PhotoTerm
 
-COMPARED = 512
+SAMPLES = 512
 """Places that are compared with one another at a time; drawn anew each time."""
 
 
 def self_similarity_loss(features: Tensor, photo: Tensor) -> Tensor:
     """Mean difference between two matrices of distances between places, float32.
 
-    A matrix holds the cosine distances between all pairs of at most `COMPARED` places, the same
+    A matrix holds the cosine distances between all pairs of at most `SAMPLES` places, the same
     places of both pictures. Each column is divided by its sum, and the mean is multiplied by the
     number of places, so that a value of .1 means: distances are off by a tenth of their mean.
 
@@ -28,7 +28,7 @@ def self_similarity_loss(features: Tensor, photo: Tensor) -> Tensor:
         photo: `(N, C, H, W)`, of the photo.
     """
     with torch.autocast(features.device.type, enabled=False):
-        both = places(torch.cat([features, photo.to(features.dtype)]), COMPARED)
+        both = feature_vectors(torch.cat([features, photo.to(features.dtype)]), SAMPLES)
         distances = cosine_distances(both, both)
         distances = distances / (distances.sum(1, keepdim=True) + 1e-8)
         ours, theirs = distances.chunk(2)

@@ -48,7 +48,7 @@ class Term(nn.Module):
         self.scale = scale
 
     @property
-    def curve(self) -> str:
+    def log_name(self) -> str:
         """Its name in logs: `moments`, or `moments_half` at half size."""
         suffix = {1: "", 2: "_half", 4: "_quarter"}.get(self.scale, f"_{self.scale}")
         return self.name + suffix

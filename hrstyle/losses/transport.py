@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, draw, places
+from hrstyle.losses.distances import cosine_distances, feature_vectors, sample_indices
 from hrstyle.losses.term import Features, StyleTerm
 
-COMPARED = 768
+SAMPLES = 768
 """Places of either picture that are compared at a time; drawn anew each time."""
-KEPT = 8192
+TARGET_SAMPLES = 8192
 """Places that are kept of a painting, 8 MB of relu3_1's."""
 
 
@@ -24,17 +24,17 @@ def transport_loss(features: Tensor, painting: Tensor) -> Tensor:
 
     One is from the result's places to the most similar of the painting's, the other from the
     painting's places to the most similar of the result's. A distance is 1 − the cosine of the
-    angle between feature vectors. Of either at most `COMPARED` places are drawn.
+    angle between feature vectors. Of either at most `SAMPLES` places are drawn.
 
     Args:
         features: `(N, C, H, W)`, of the result.
         painting: `(P, C)`, places of the painting, see `hrstyle.losses.distances.places`.
     """
     with torch.autocast(features.device.type, enabled=False):
-        ours = places(features, COMPARED)
+        ours = feature_vectors(features, SAMPLES)
         theirs = painting[None]
-        if len(painting) > COMPARED:
-            theirs = theirs[:, draw(len(painting), COMPARED, painting.device)]
+        if len(painting) > SAMPLES:
+            theirs = theirs[:, sample_indices(len(painting), SAMPLES, painting.device)]
         distances = cosine_distances(ours, theirs)
         there, back = distances.min(2).values.mean(1), distances.min(1).values.mean(1)
     return torch.maximum(there, back).mean()
@@ -62,8 +62,8 @@ class Transport(StyleTerm):
         # Spread evenly and not drawn, so that nothing but the painting decides.
         found = {}
         for layer in self.layers:
-            every = places(painting[layer])[0]
-            chosen = torch.linspace(0, len(every) - 1, min(KEPT, len(every))).long()
+            every = feature_vectors(painting[layer])[0]
+            chosen = torch.linspace(0, len(every) - 1, min(TARGET_SAMPLES, len(every))).long()
             found[layer] = every[chosen.to(every.device)]
         return found
 

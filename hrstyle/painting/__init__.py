@@ -1,9 +1,9 @@
-"""Around the network's pass: what makes its picture look painted.
+"""What is done before and after the network's pass, so that its picture looks painted.
 
-`strokes` says how small a photo is painted so that its strokes are large, `enlarge` makes paint of
-what comes out and enlarges it, and `blending` brings it together with the photo: by strength, mask
-and colours. `bands` is how `enlarge` goes through a picture. Only `blending` needs PyTorch, so each
-is loaded when it is first used.
+`strokes` computes the size at which to paint for strokes of a given size. `enlarge` is the brush
+filter: it turns the network's output into brush strokes and enlarges it, by `bands` of rows.
+`blending` blends the painted picture with the photo: by strength, mask and colours. Modules are
+imported on first use, because only `blending` needs PyTorch.
 """
 
 from importlib import import_module
