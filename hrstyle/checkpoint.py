@@ -4,8 +4,8 @@
 `format` ("hrstyle 1"), `style` (a name), `generator` (its `config` as JSON), `credit` (title,
 artist, year) and `base`, the `fingerprint` of the network that the training started from.
 
-`.ckpt` is Lightning's checkpoint, which training writes and resumes from. It holds the weights under
-`state_dict` with the prefix `generator.`, and the rest under `hyper_parameters`.
+`.ckpt` is Lightning's checkpoint, which training writes and resumes from. It holds the weights
+under `state_dict` with the prefix `generator.`, and the rest under `hyper_parameters`.
 
 Files come from strangers. So reading one never executes code from it, and never takes more memory
 than the file's size, whatever shapes the file claims.
@@ -194,11 +194,13 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
         raise InputError(f"{path} holds weights that are not finite numbers; train again")
     generator.load_state_dict(weights, assign=True)
     shared_styles = described.get("shared_styles", ())
-    return Trained(generator=generator.requires_grad_(False).eval(), shared_styles=shared_styles, **texts)
+    return Trained(
+        generator=generator.requires_grad_(False).eval(), shared_styles=shared_styles, **texts
+    )
 
 
 def _are_weights_of(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
-    """Whether `state` has the keys and shapes of `expected`, and a file of `size` bytes holds it."""
+    """Whether `state` has the keys and shapes of `expected`, and fits in `size` bytes."""
     return (
         state.keys() == expected.keys()
         and all(

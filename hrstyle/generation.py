@@ -78,7 +78,9 @@ def generate(
     stylizer = load(style, **place) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # before the work: an error afterwards would lose the result
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # before the work: an error afterwards would lose the result
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     options = {"progress": sys.stderr.isatty(), **options}

@@ -49,12 +49,13 @@ def load(
 class Stylizer:
     """A trained generator that repaints files, Pillow images, arrays and tensors.
 
-    Threads may share one: stylizing does not change it. It can be pickled for other processes, which
-    then compile the network again.
+    Threads may share one: stylizing does not change it. It can be pickled for other processes,
+    which then compile the network again.
 
     Args:
-        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval mode
-            and runs without gradients. If `device` or `dtype` differ from its own, it is copied.
+        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval
+            mode and runs without gradients. If `device` or `dtype` differ from its own, it is
+            copied.
         style: name of its style.
         device: such as `"cpu"` or `"cuda:1"`; None takes a GPU if there is one, else the CPU.
         dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`. The 16-bit types are

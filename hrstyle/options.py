@@ -1,7 +1,7 @@
 """`StylizeOptions`: how a picture is repainted. Every function that repaints takes this object.
 
-The command line takes its help texts from the docstring of `StylizeOptions`. This module loads NumPy
-and PyTorch only for an option that needs them.
+The command line takes its help texts from the docstring of `StylizeOptions`. This module loads
+NumPy and PyTorch only for an option that needs them.
 """
 
 import inspect
@@ -30,10 +30,10 @@ class StylizeOptions:
 
     Args:
         strength: how much of the style, from 0 (the photo itself) to 1 (the default).
-        stroke_size: how large the strokes are: 1 is as trained, about ten pixels wide, and 2 doubles
-            them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12. Above 1,
-            the picture is painted that many times smaller and then enlarged; below 1, it is painted
-            larger, which takes more memory, and then reduced.
+        stroke_size: how large the strokes are: 1 is as trained, about ten pixels wide, and 2
+            doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12.
+            Above 1, the picture is painted that many times smaller and then enlarged; below 1, it
+            is painted larger, which takes more memory, and then reduced.
         brush: filter the network's output so that it looks like brush strokes (True), or leave it
             as it is (False). The filter smooths along each stroke and joins similar pixels into
             daubs of one colour. By default only results above 0.6 megapixels are filtered; these
@@ -81,7 +81,7 @@ class StylizeOptions:
             )
         if self.brush is not None and not _is_bool(self.brush):
             raise InputError(
-                f"brush={self.brush!r} must be true or false, or none, which filters only larger results"
+                f"brush={self.brush!r} must be true, false, or none to filter only larger results"
             )
         check_colours(self.keep_colours)
         if self.size is not None and not (

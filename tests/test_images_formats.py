@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, pixels_of
-from hrstyle.images.formats import is_picture, describe_skipped, open_file, pictures_in, trust_files
+from hrstyle.images.formats import describe_skipped, is_picture, open_file, pictures_in, trust_files
 
 PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
 ENDINGS = {"HEIF": "heic", "JXL": "jxl"}
@@ -61,7 +61,9 @@ def test_without_their_plugins_the_extra_is_named(kind, modern, monkeypatch):
         assert f"pip install '{EXTRAS[kind]}'" in str(refused.value)
     assert not is_picture(modern)
     assert pictures_in(modern.parent) == ([], {modern.suffix: 1})
-    assert f"1 {modern.suffix} (pip install '{EXTRAS[kind]}')" in describe_skipped(Counter([modern.suffix]))
+    assert f"1 {modern.suffix} (pip install '{EXTRAS[kind]}')" in describe_skipped(
+        Counter([modern.suffix])
+    )
 
 
 def test_no_plugin_is_loaded_before_it_is_needed(modern, kind, photo):

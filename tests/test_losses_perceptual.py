@@ -147,7 +147,7 @@ def test_terms_of_pixels_alone_need_hardly_a_network(crops):
     loss = PerceptualLoss([TotalVariation(1.0)])
     loss.set_style()
     assert loss(crops[:1], None)["total_variation"] > 0
-    assert loss.vgg.taps == {"conv1_1"}
+    assert loss.vgg.layers == {"conv1_1"}
 
 
 def test_vgg_is_computed_once_for_each_scale(loss, crops, monkeypatch):

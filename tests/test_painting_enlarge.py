@@ -11,8 +11,8 @@ from hrstyle.painting.enlarge import (
     KUWAHARA_MARGIN,
     STROKE_MARGIN,
     contrast_gain,
-    smooth_along_strokes,
     kuwahara,
+    smooth_along_strokes,
     step_sizes,
 )
 

@@ -48,8 +48,8 @@ def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[A
 def _core() -> Any:
     """OpenVINO's runtime, which is kept until the process ends.
 
-    Its CPU plugin replaces the thread's signal stack. After the plugin was unloaded, the next Ctrl-C
-    crashed (OpenVINO 2026.4 under pytest, which sets a signal stack itself).
+    Its CPU plugin replaces the thread's signal stack. After the plugin was unloaded, the next
+    Ctrl-C crashed (OpenVINO 2026.4 under pytest, which sets a signal stack itself).
     """
     # On import, OpenVINO reports to a web analytics service, unless this module is missing.
     reporter = sys.modules.get("openvino_telemetry")

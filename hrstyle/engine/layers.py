@@ -1,9 +1,9 @@
 """The list of a generator's layers, recorded from its `network`.
 
-`read_layers` calls `Generator.network` with a stand-in for the picture, a `Layer`, which records each
-operation. So a network is described only once, in its own code, and `streaming` and `onnx` always
-compute the same as it. (torch.fx could record it too, but it patches `nn.Module` for all threads
-while it does.)
+`read_layers` calls `Generator.network` with a stand-in for the picture, a `Layer`, which records
+each operation. So a network is described only once, in its own code, and `streaming` and `onnx`
+always compute the same as it. (torch.fx could record it too, but it patches `nn.Module` for all
+threads while it does.)
 """
 
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ class Layer:
         return recorders[function](*args, **(kwargs or {}))
 
     def multiply_adds(self) -> float:
-        """Multiply-adds per pixel of the picture; a layer without convolution counts 1 per channel."""
+        """Multiply-adds per pixel of the picture; layers without weights count 1 per channel."""
         each = self.settings["weight"][0].numel() if self.kind == "conv" else 1
         return self.channels * each / self.stride**2
 
@@ -92,7 +92,10 @@ def _require(condition: bool, what: str) -> None:
 
 
 def _pad(x: Layer, amounts: Sequence[int], mode: str = "constant", value: Any = None) -> Layer:
-    _require(mode == "reflect" and len(set(amounts)) == 1, "padding other than an equal reflection on all sides")
+    _require(
+        mode == "reflect" and len(set(amounts)) == 1,
+        "padding other than an equal reflection on all sides",
+    )
     return x._record("pad", padding=amounts[0])
 
 
@@ -143,7 +146,9 @@ def _interpolate(
     x: Layer, size: None, scale_factor: float, mode: str, align_corners: bool, **kwargs: Any
 ) -> Layer:
     whole = scale_factor is not None and scale_factor == int(scale_factor)
-    _require(mode == "bilinear" and not align_corners and whole, "an interpolation other than upsample()")
+    _require(
+        mode == "bilinear" and not align_corners and whole, "an interpolation other than upsample()"
+    )
     _require(x.stride % int(scale_factor) == 0, "an upsampling above the picture's resolution")
     layer = x._record("upsample", factor=int(scale_factor))
     layer.stride //= int(scale_factor)

@@ -9,8 +9,8 @@ from hrstyle.engine.layers import Layer
 class Moments:
     """Mean and variance of every channel of every picture, merged band by band (Chan et al. 1979).
 
-    Each band's own mean is subtracted before squaring, which avoids cancellation. The bands are merged
-    in float64 (in float32 on Apple's MPS, which has no float64).
+    Each band's own mean is subtracted before squaring, which avoids cancellation. The bands are
+    merged in float64 (in float32 on Apple's MPS, which has no float64).
     """
 
     def __init__(self) -> None:

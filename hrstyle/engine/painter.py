@@ -36,8 +36,9 @@ class Painter:
     Threads may share one. It can be copied and pickled; the copy compiles the network again.
 
     Args:
-        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval mode
-            and runs without gradients. If `device` or `dtype` differ from its own, it is copied.
+        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval
+            mode and runs without gradients. If `device` or `dtype` differ from its own, it is
+            copied.
         device, dtype, engine: see `hrstyle.inference.Stylizer`.
 
     Raises:
@@ -173,7 +174,7 @@ class Painter:
         return result.to(picture)
 
     def _pass(self, planes: Tensor, result: Tensor, budget: float, progress: bool) -> None:
-        """Paint `planes` into `result`, `(N, 3, H, W)`, uint8 or float; both may be the same tensor."""
+        """Paint `planes` into `result`: `(N, 3, H, W)`, uint8 or float, maybe the same tensor."""
         count, _, height, width = planes.shape
 
         def read(rows: Tensor, columns: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`repaint`: reads a picture of any kind, has a `Painter` paint it, and blends it with the photo."""
+"""`repaint`: read a picture of any kind, paint it by a `Painter`, and blend it with the photo."""
 
 import torch
 from PIL import Image
@@ -41,7 +41,7 @@ def repaint(
 
 
 def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: bool) -> Tensor:
-    """Paint and blend a picture of a kind that `Painter.paint` takes; a uint8 one is overwritten."""
+    """Paint a picture of a kind that `Painter.paint` takes, and blend it; overwrites uint8."""
     size = options.result_size(size_of(photo))
     memory = options.max_memory
     painted = painter.paint_strokes(

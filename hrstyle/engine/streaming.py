@@ -164,8 +164,8 @@ class _RunningSweep:
         for layer in self.layers:
             for source in layer.inputs if layer not in self.loaded else []:
                 readers[source].append(layer)
-        # A layer with one reader, which works row by row, needs no buffer: it is computed as part of
-        # its reader, which may change it in place.
+        # A layer with one reader, which works row by row, needs no buffer. It is computed as part
+        # of its reader, which may change it in place.
         self.inline = {
             layer
             for layer in self.layers
@@ -177,7 +177,7 @@ class _RunningSweep:
         self.folded: dict[Layer, tuple[Tensor, Tensor]] = {}
 
     def advance(self, start: int, end: int) -> dict[Layer, Tensor]:
-        """Compute the band of picture rows start to end - 1; returns the new rows of each target."""
+        """Compute the band of picture rows start to end - 1; return each target's new rows."""
         needs: dict[Layer, tuple[int, int]] = {}
         for layer in self.targets:
             self._request(needs, layer, start // layer.stride, end // layer.stride)
@@ -202,8 +202,10 @@ class _RunningSweep:
                 self.buffers[layer].drop_before(low)
         return computed
 
-    def _request(self, needs: dict[Layer, tuple[int, int]], layer: Layer, low: int, high: int) -> None:
-        """Add rows low to high - 1 of a layer to `needs`; of an inline layer, those of its inputs."""
+    def _request(
+        self, needs: dict[Layer, tuple[int, int]], layer: Layer, low: int, high: int
+    ) -> None:
+        """Add rows low to high - 1 to `needs`; for an inline layer, the rows of its inputs."""
         low, high = max(low, 0), min(high, self._height(layer))
         if layer in self.inline:
             self._request_inputs(needs, layer, low, high)

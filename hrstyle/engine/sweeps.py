@@ -1,9 +1,10 @@
 """Plans the sweeps that compute a generator's InstanceNorms exactly in bounded memory.
 
 A *sweep* is one walk over the picture from top to bottom. A norm's statistics can be measured once
-the statistics of all norms before it are known. So each sweep measures all norms that are ready, and
-the last sweep paints. Between sweeps, layers from which later sweeps can start are stored, as far as
-a memory budget allows. Layers that are not stored are computed again, if necessary from the picture.
+the statistics of all norms before it are known. So each sweep measures all norms that are ready,
+and the last sweep paints. Between sweeps, layers from which later sweeps can start are stored, as
+far as a memory budget allows. Layers that are not stored are computed again, if necessary from the
+picture.
 """
 
 from collections.abc import Callable, Iterable, Sequence

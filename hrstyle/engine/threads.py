@@ -13,8 +13,8 @@ def stop_spinning() -> None:
     GNU OpenMP, which PyTorch's wheels for Linux bring, lets a waiting thread spin for milliseconds.
     That is fastest on an idle machine. Beside a busy process, spinning threads occupy the processor
     that the other threads need, and a pass takes many times as long. `import hrstyle` sets
-    OMP_WAIT_POLICY=PASSIVE, which turns spinning off, but OpenMP reads it only when torch is loaded,
-    and a program may have loaded torch before.
+    OMP_WAIT_POLICY=PASSIVE, which turns spinning off, but OpenMP reads it only when torch is
+    loaded, and a program may have loaded torch before.
 
     GNU OpenMP spins for only a hundredth of that time if there are more OpenMP threads than
     processors. So this starts one more team of threads, which sleeps for ever and costs nothing.

@@ -4,13 +4,14 @@ The networks are built from the parts of "High-Resolution Network for Photoreali
 (Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions in parallel,
 strided 3x3 convolutions for downsampling and bilinear upsampling. There is no pooling or dropout.
 
-`pyramid()`, the default, does most of its work at 1/4 and 1/8 resolution. Its receptive field is 165
-pixels wide, enough for brush strokes. The paper's own network (`hrstyle.generator.paper_network`) has
-a receptive field of 23 pixels, enough for colour and fine hatching.
+`pyramid()`, the default, does most of its work at 1/4 and 1/8 resolution. Its receptive field is
+165 pixels wide, enough for brush strokes. The paper's own network
+(`hrstyle.generator.paper_network`) has a receptive field of 23 pixels, enough for colour and fine
+hatching.
 
-Every generator takes an RGB picture `(N, 3, H, W)` in [0, 1] with any H, W >= 1, and returns a picture
-of the same shape. Its values are nominally in [0, 1] but not clamped, because clamping would stop the
-gradient. Code that shows or saves the picture clamps it.
+Every generator takes an RGB picture `(N, 3, H, W)` in [0, 1] with any H, W >= 1, and returns a
+picture of the same shape. Its values are nominally in [0, 1] but not clamped, because clamping
+would stop the gradient. Code that shows or saves the picture clamps it.
 """
 
 from abc import ABC, abstractmethod
@@ -56,10 +57,10 @@ def conv_norm(
 class Bottleneck(nn.Module):
     """Residual block 1x1, 3x3, 1x1, each with InstanceNorm and ReLU; then sum and ReLU.
 
-    As in the paper and unlike in a ResNet, the last 1x1 also has a ReLU before the sum. The shortcut
-    is the identity, or a 1x1 convolution with InstanceNorm if the number of channels changes.
-    `width` is the number of channels of the 3x3 convolution. `norms` says which of the three
-    convolutions have an InstanceNorm; in the paper all have.
+    As in the paper and unlike in a ResNet, the last 1x1 also has a ReLU before the sum. The
+    shortcut is the identity, or a 1x1 convolution with InstanceNorm if the number of channels
+    changes. `width` is the number of channels of the 3x3 convolution. `norms` says which of the
+    three convolutions have an InstanceNorm; in the paper all have.
     """
 
     def __init__(
@@ -110,13 +111,14 @@ def add_noise(x: Tensor, weight: Tensor, pattern: Tensor, shift: Sequence[int]) 
 
 
 class Noise(nn.Module):
-    """Adds a fixed pattern of Gaussian noise, one value per position, scaled by a weight per channel.
+    """Adds a fixed pattern of Gaussian noise, one value per position, with a weight per channel.
 
     In a plain sky all positions have the same input. Without noise, a network could only paint what
-    depends on the nearest edge: rings around shapes, bands along the border, or nothing. With noise,
-    each position differs (Ulyanov et al., "Texture Networks", ICML 2016, feed noise for the same
-    reason). The pattern repeats every `period` rows and columns. It is the same on every machine, so
-    a photo is always repainted alike. In training it is shifted at random in every step.
+    depends on the nearest edge: rings around shapes, bands along the border, or nothing. With
+    noise, each position differs (Ulyanov et al., "Texture Networks", ICML 2016, feed noise for the
+    same reason). The pattern repeats every `period` rows and columns. It is the same on every
+    machine, so a photo is always repainted alike. In training it is shifted at random in every
+    step.
     """
 
     pattern: Tensor

@@ -88,5 +88,7 @@ class Pyramid(Generator):
 def pyramid(
     channels: Sequence[int] = (8, 32, 64, 128), blocks: Sequence[int] = (1, 4, 5)
 ) -> Pyramid:
-    """The default network: 449 k parameters, 13.6 k multiply-adds per pixel, receptive field 165 px."""
+    """The default network: 449 k parameters, 13.6 k multiply-adds per pixel, and 165 pixels of
+    receptive field.
+    """
     return Pyramid(channels=channels, blocks=blocks)

@@ -1,10 +1,10 @@
 """Reading and writing pictures.
 
-`formats` finds and opens picture files. `reading` converts pictures of every kind to 8-bit sRGB, and
-`transparency` fills their invisible pixels. `writing` writes files, `metadata` their EXIF and colour
-profile, `animation` animated pictures, and `sheets` contact sheets. `outputs` chooses the result's
-file for each photo. `tensors` converts pictures to tensors and back. Modules are imported on first
-use, because only `tensors` needs PyTorch.
+`formats` finds and opens picture files. `reading` converts pictures of every kind to 8-bit sRGB,
+and `transparency` fills their invisible pixels. `writing` writes files, `metadata` their EXIF and
+colour profile, `animation` animated pictures, and `sheets` contact sheets. `outputs` chooses the
+result's file for each photo. `tensors` converts pictures to tensors and back. Modules are imported
+on first use, because only `tensors` needs PyTorch.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrstyle.images.animation import Animation, animation_format, is_animated, write_animation
-    from hrstyle.images.formats import File, is_picture, describe_skipped, pictures_in, trust_files
+    from hrstyle.images.formats import File, describe_skipped, is_picture, pictures_in, trust_files
     from hrstyle.images.metadata import exif_of, kept_info, save_options, srgb_profile
     from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.reading import (
@@ -63,6 +63,7 @@ __all__ = [
     "check_quality",
     "check_range",
     "check_tensor",
+    "describe_skipped",
     "ending_of",
     "exif_of",
     "expand",
@@ -73,7 +74,6 @@ __all__ = [
     "is_animated",
     "is_picture",
     "kept_info",
-    "describe_skipped",
     "open_image",
     "output_format",
     "pictures_in",

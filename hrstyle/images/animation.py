@@ -1,8 +1,8 @@
 """Animated pictures: GIF, WebP and APNG, frame by frame.
 
 Frames are read one at a time, and new frames are stored in a temporary file until all are there.
-Then Pillow writes them: a WebP frame by frame; of a GIF (one byte per pixel) or an APNG it holds all
-frames in memory.
+Then Pillow writes them: a WebP frame by frame; of a GIF (one byte per pixel) or an APNG it holds
+all frames in memory.
 """
 
 import itertools
@@ -145,15 +145,17 @@ def write_animation(
                     writer.newFrame()
                 except OSError as error:
                     raise InputError(
-                        f"cannot store the frames in {gettempdir()}: {error.strerror or error}; make"
-                        " room there, or set TMPDIR to another folder"
+                        f"cannot store the frames in {gettempdir()}: {error.strerror or error};"
+                        " make room there, or set TMPDIR to another folder"
                     ) from error
         with Image.open(spool) as painted:
             options = save_options(frame, file_format, strip=strip)
             options |= {"save_all": True, "duration": original.durations}
             if file_format == "GIF":
                 options["duration"] = _rounded_to_10_ms(original.durations)
-                options["disposal"] = 2 if transparent else 0  # 2: clear the frame before the next one
+                options["disposal"] = (
+                    2 if transparent else 0
+                )  # 2: clear the frame before the next one
                 if original.plays != 1:
                     options["loop"] = max(0, original.plays - 1)
             else:

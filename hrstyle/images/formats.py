@@ -73,7 +73,11 @@ def silence_pillow() -> None:
     """
     filters: Any = warnings.filters
     if not filters or filters[0] != _IGNORE_PILLOW_WARNINGS or _IGNORE_BOMB_WARNING not in filters:
-        others = [entry for entry in filters if entry not in (_IGNORE_PILLOW_WARNINGS, _IGNORE_BOMB_WARNING)]
+        others = [
+            entry
+            for entry in filters
+            if entry not in (_IGNORE_PILLOW_WARNINGS, _IGNORE_BOMB_WARNING)
+        ]
         filters[:] = [_IGNORE_PILLOW_WARNINGS, *others, _IGNORE_BOMB_WARNING]
 
 

@@ -69,8 +69,8 @@ def plan_outputs(
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
-            overwrite a photo, a protected file or (with `"refuse"`) an existing file; an ending that
-            cannot be written; a folder without pictures.
+            overwrite a photo, a protected file or (with `"refuse"`) an existing file; an ending
+            that cannot be written; a folder without pictures.
     """
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
@@ -95,9 +95,15 @@ def plan_outputs(
     _check(pairs, protected)
     existing_targets = [target for target in targets if target.exists()]
     if existing_targets and existing == "refuse":
-        more = f" and {len(existing_targets) - 1} more results are" if len(existing_targets) > 1 else " is"
+        more = (
+            f" and {len(existing_targets) - 1} more results are"
+            if len(existing_targets) > 1
+            else " is"
+        )
         fix = "--overwrite or --skip-existing" if len(pairs) > 1 else "--overwrite"
-        raise InputError(f"{existing_targets[0]}{more} there already; add {fix}, or choose another name")
+        raise InputError(
+            f"{existing_targets[0]}{more} there already; add {fix}, or choose another name"
+        )
     if existing == "skip":
         pairs = [(photo, target) for photo, target in pairs if not target.exists()]
     for folder in sorted({target.parent for _, target in pairs}):

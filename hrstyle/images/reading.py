@@ -64,7 +64,7 @@ def open_image(source: File, *, at_least: int | None = None) -> PILImage:
 
 def _missing(name: str) -> str:
     if has_magic(name):
-        return f"no such picture: {name}; patterns are not expanded here, so give the files that it matches"
+        return f"no such picture: {name}; patterns are not expanded here; give the files themselves"
     return f"no such picture: {name}; check the path"
 
 

@@ -55,8 +55,8 @@ def floats_of(planes: Tensor) -> Tensor:
 def resample(planes: Tensor, result: Tensor) -> None:
     """Resize `planes` into `result`, which may have another dtype, size and device.
 
-    Both are `(N, 3, H, W)`, uint8 or float in [0, 1]. Bicubic, with antialiasing when reducing. Each
-    plane is computed in float32 by itself, and rounded only to the result's dtype.
+    Both are `(N, 3, H, W)`, uint8 or float in [0, 1]. Bicubic, with antialiasing when reducing.
+    Each plane is computed in float32 by itself, and rounded only to the result's dtype.
     """
     size = result.shape[-2:]
     for before, after in zip(planes, result, strict=True):

@@ -1,4 +1,4 @@
-"""Colours for invisible pixels: files may hold any colour there, which must not affect the result."""
+"""Colours for invisible pixels: files hold any colour there, which must not change the result."""
 
 from PIL import Image
 
@@ -9,10 +9,10 @@ def fill_invisible(colours: PILImage, alpha: PILImage) -> PILImage:
     """Fill invisible pixels with the colours of the visible pixels around them.
 
     The network sees invisible pixels too, and InstanceNorm would spread their influence over the
-    whole picture. The fill depends only on visible pixels, which are not changed. It uses a pyramid:
-    each level halves the size by means weighted by alpha; then each level, upsampled bilinearly,
-    fills the gaps of the next larger one ("pull-push", Gortler et al., "The Lumigraph", SIGGRAPH
-    1996).
+    whole picture. The fill depends only on visible pixels, which are not changed. It uses a
+    pyramid: each level halves the size by means weighted by alpha; then each level, upsampled
+    bilinearly, fills the gaps of the next larger one ("pull-push", Gortler et al., "The Lumigraph",
+    SIGGRAPH 1996).
 
     Args:
         colours: RGB.

@@ -105,7 +105,10 @@ def apply(
         for channel in range(3):  # twice as fast as all channels at once
             result[..., channel, top : top + planes.shape[-2], :] = planes[..., channel, :, :]
 
-    how = {"threads": WORKERS if isinstance(picture, np.ndarray) else 1, "pixels": _band_pixels(picture)}
+    how = {
+        "threads": WORKERS if isinstance(picture, np.ndarray) else 1,
+        "pixels": _band_pixels(picture),
+    }
     in_bands(work, read, write, size=(height, width), margin=margin, **how)
 
 
@@ -142,7 +145,9 @@ class _Enlarged:
         return result.clip(0, 1)
 
 
-def _bicubic_weights(at: NDArray[np.int64], before: int, after: int) -> tuple[int, NDArray[np.float64]]:
+def _bicubic_weights(
+    at: NDArray[np.int64], before: int, after: int
+) -> tuple[int, NDArray[np.float64]]:
     """Interpolation weights along one axis.
 
     Args:

@@ -64,9 +64,9 @@ def blend(
 
     First `painted` is mixed with its own recolouring by `keep_colours`.
 
-    A painted photo keeps the photo's shapes in place, so the blend shows nothing double. (The weights
-    of the base network and the style could be interpolated instead, but at strength 0 that would give
-    the base network's painting, not the photo.)
+    A painted photo keeps the photo's shapes in place, so the blend shows nothing double. (The
+    weights of the base network and the style could be interpolated instead, but at strength 0 that
+    would give the base network's painting, not the photo.)
 
     Args:
         painted, photo: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1].

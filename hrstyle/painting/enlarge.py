@@ -9,8 +9,9 @@ After Kyprianidis & Kang, "Image and Video Abstraction by Coherence-Enhancing Fi
 filter in place of shock filtering.
 
 The code works on NumPy arrays and PyTorch tensors alike: planes `(…, 3, H, W)`. Each filter needs a
-margin around its input, and its output is smaller by this margin on every side. Intermediate results
-are not rounded to 8 bits: the Kuwahara filter compares small differences, so rounding would show.
+margin around its input, and its output is smaller by this margin on every side. Intermediate
+results are not rounded to 8 bits: the Kuwahara filter compares small differences, so rounding would
+show.
 """
 
 import math
@@ -30,7 +31,10 @@ _MIN_VARIANCE = 1e-5  # below this variance, a square counts as uniform
 _MAX_STEP = 1.7  # largest enlargement before the Kuwahara filter sharpens the edges again
 _MAX_CONTRAST_GAIN = 1.3  # contrast is raised at most so many times
 
-STROKE_MARGIN, KUWAHARA_MARGIN = _TENSOR_RADIUS + sum(line[-1] for line in _LINE_OFFSETS), _KUWAHARA_RADIUS
+STROKE_MARGIN, KUWAHARA_MARGIN = (
+    _TENSOR_RADIUS + sum(line[-1] for line in _LINE_OFFSETS),
+    _KUWAHARA_RADIUS,
+)
 
 
 def smooth_along_strokes(planes: Planes) -> Planes:
@@ -50,9 +54,9 @@ def smooth_along_strokes(planes: Planes) -> Planes:
 def _directions(planes: Planes) -> list[Planes]:
     """The weight of each of `_DIRECTIONS` directions at each pixel; the weights sum to 1.
 
-    A direction weighs the more, the closer it is to the stroke's, in which the colours change least.
-    That is taken from the structure tensor of the three channels (Di Zenzo 1986), written as a
-    vector at twice the angle and smoothed twice by a 5x5 box filter.
+    A direction weighs the more, the closer it is to the stroke's, in which the colours change
+    least. That is taken from the structure tensor of the three channels (Di Zenzo 1986), written as
+    a vector at twice the angle and smoothed twice by a 5x5 box filter.
     """
     across = planes[..., 1:-1, 2:] - planes[..., 1:-1, :-2]
     down = planes[..., 2:, 1:-1] - planes[..., :-2, 1:-1]
@@ -126,7 +130,10 @@ def kuwahara(planes: Planes) -> Planes:
     Args:
         planes: `(…, 3, H, W)`. The result is smaller by `KUWAHARA_MARGIN` on each side.
     """
-    mean, square = _box(planes, _KUWAHARA_RADIUS + 1), _box(_luma(planes) ** 2, _KUWAHARA_RADIUS + 1)
+    mean, square = (
+        _box(planes, _KUWAHARA_RADIUS + 1),
+        _box(_luma(planes) ** 2, _KUWAHARA_RADIUS + 1),
+    )
     variance = (square - _luma(mean) ** 2).clip(0) + _MIN_VARIANCE
     weight = 1 / (variance * variance)
     weight = weight * weight
@@ -183,8 +190,8 @@ def brushed(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
 def brush(picture: Stored, result: Stored) -> None:
     """Apply the brush filter to a network's output, and enlarge it to the size of `result`.
 
-    The Kuwahara filter runs in each step of enlarging except the last of several: there it would turn
-    soft edges into stairs of pixels.
+    The Kuwahara filter runs in each step of enlarging except the last of several: there it would
+    turn soft edges into stairs of pixels.
 
     Args:
         picture: an array or a tensor, see `hrstyle.painting.bands`.

@@ -81,8 +81,9 @@ def find_checkpoint(
         )
     if trained and set(trained.shared_styles) != set(together):
         raise InputError(
-            f"{path} is the state of a training of {', '.join(trained.shared_styles) or 'one style'},"
-            f" not of {', '.join(together) or 'one style'}; give the same styles again, or another"
+            f"{path} is the state of a training of"
+            f" {', '.join(trained.shared_styles) or 'one style'}, not of"
+            f" {', '.join(together) or 'one style'}; give the same styles again, or another"
             " run_dir without ckpt_path"
         )
     if path and path.suffix != last.suffix:
