@@ -34,7 +34,7 @@ __all__ = [
     "load",
     "optimize",
 ]
-_HOMES = {
+_MODULE_OF = {
     "InputError": "errors",
     "Progress": "optimization",
     "Refiner": "optimization",
@@ -47,8 +47,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"hrstyle.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")
 

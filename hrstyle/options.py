@@ -31,9 +31,9 @@ class StylizeOptions:
     Args:
         strength: how much of the style, from 0 (the photo itself) to 1 (the default).
         stroke_size: how large the strokes are: 1 is as trained, about ten pixels wide, and 2
-            doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12.
-            Above 1, the picture is painted that many times smaller and then enlarged; below 1, it
-            is painted larger, which takes more memory, and then reduced.
+            doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12
+            megapixels. Above 1, the picture is painted that many times smaller and then enlarged;
+            below 1, it is painted larger, which takes more memory, and then reduced.
         brush: filter the network's output so that it looks like brush strokes (True), or leave it
             as it is (False). The filter smooths along each stroke and joins similar pixels into
             daubs of one colour. By default only results above 0.6 megapixels are filtered; these

@@ -32,7 +32,7 @@ __all__ = [
     "repaint",
     "share_of_free",
 ]
-_HOMES = {
+_MODULE_OF = {
     "Painter": "painter",
     "best_device": "devices",
     "compile_model": "compiled",
@@ -46,7 +46,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

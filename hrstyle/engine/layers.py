@@ -68,12 +68,12 @@ class Layer:
         return recorders[function](*args, **(kwargs or {}))
 
     def multiply_adds(self) -> float:
-        """Multiply-adds per pixel of the picture; layers without weights count 1 per channel."""
+        """Multiply-adds per picture pixel; non-convolutions count 1 per channel."""
         each = self.settings["weight"][0].numel() if self.kind == "conv" else 1
         return self.channels * each / self.stride**2
 
     def rows_needed(self, low: int, high: int) -> tuple[int, int]:
-        """Input rows, first and end, for output rows low to high - 1; may lie beyond the border."""
+        """First and end of the input rows for output rows low to high - 1, also beyond borders."""
         if self.kind == "conv":
             step, padding, kernel = (self.settings[k] for k in ("step", "padding", "kernel"))
             return low * step - padding, (high - 1) * step - padding + kernel

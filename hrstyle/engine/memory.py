@@ -20,7 +20,7 @@ def share_of_free(device: torch.device) -> float:
 
 
 def free_in_container(root: Path = Path("/sys/fs/cgroup"), membership: str | None = None) -> float:
-    """Free bytes within the memory limits of this process's control groups; infinity without limit.
+    """Free bytes within the limits of this process's control groups; infinity without a limit.
 
     psutil reports the whole machine and does not see these limits. The file cache counts as free,
     because the kernel releases it on demand.

@@ -20,7 +20,7 @@ from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.tensors import floats_of, planes_of, resample, size_of, to_planes
-from hrstyle.painting.enlarge import brush as make_paint
+from hrstyle.painting.enlarge import brush as brush_filter
 from hrstyle.painting.strokes import size_to_paint
 
 ENGINES = ("auto", "torch", "openvino")
@@ -167,14 +167,14 @@ class Painter:
         painted = planes_of(result)
         if brush:
             paint = planes if stroke_size < 1 else painted
-            make_paint(_array_on_cpu(planes), _array_on_cpu(paint))
+            brush_filter(_array_on_cpu(planes), _array_on_cpu(paint))
             planes = paint
         if planes is not painted:
             resample(planes, painted)
         return result.to(picture)
 
     def _pass(self, planes: Tensor, result: Tensor, budget: float, progress: bool) -> None:
-        """Paint `planes` into `result`: `(N, 3, H, W)`, uint8 or float, maybe the same tensor."""
+        """Paint `planes` into `result`, which may be `planes`: `(N, 3, H, W)`, uint8 or float."""
         count, _, height, width = planes.shape
 
         def read(rows: Tensor, columns: Tensor) -> Tensor:

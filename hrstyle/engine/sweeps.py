@@ -43,7 +43,7 @@ def total_multiply_adds(sweeps: Iterable[Sweep]) -> float:
 
 
 def _ancestors(targets: Iterable[Layer], stored: Iterable[Layer]) -> set[Layer]:
-    """The targets and all layers that they are computed from, back to and with the stored ones."""
+    """The targets and the layers that they are computed from; stored layers end the search."""
     stop, seen, stack = set(stored), set(), list(targets)
     while stack:
         layer = stack.pop()

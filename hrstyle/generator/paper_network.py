@@ -53,5 +53,5 @@ class PaperHRNet(Generator):
 
 
 def paper() -> PaperHRNet:
-    """The paper's network: 65 k parameters, 35 k multiply-adds a pixel, receptive field 23 px."""
+    """The paper's network: 65 k parameters, 35 k multiply-adds per pixel, receptive field 23 px."""
     return PaperHRNet()

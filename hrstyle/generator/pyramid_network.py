@@ -88,7 +88,5 @@ class Pyramid(Generator):
 def pyramid(
     channels: Sequence[int] = (8, 32, 64, 128), blocks: Sequence[int] = (1, 4, 5)
 ) -> Pyramid:
-    """The default network: 449 k parameters, 13.6 k multiply-adds per pixel, and 165 pixels of
-    receptive field.
-    """
+    """The default: 449 k parameters, 13.6 k multiply-adds per pixel, receptive field 165 px."""
     return Pyramid(channels=channels, blocks=blocks)

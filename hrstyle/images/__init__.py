@@ -97,7 +97,7 @@ __all__ = [
     "write_animation",
     "write_image",
 ]
-_HOMES = {
+_MODULE_OF = {
     "QUALITY": "writing",
     "Animation": "animation",
     "File": "formats",
@@ -147,7 +147,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,7 +34,7 @@ def expand(inputs: Sequence[str]) -> list[str]:
         name = os.path.expanduser(pattern)  # noqa: PTH111  (see `open_file`)
         found = [name]
         if has_magic(name) and not os.path.lexists(name):
-            found = sorted(glob(name))  # noqa: PTH207  (Path's takes no absolute pattern)
+            found = sorted(glob(name))  # noqa: PTH207  (Path.glob takes no absolute pattern)
             if not found:
                 raise InputError(f"nothing matches {pattern}; check the folder and the pattern")
         names += found
@@ -121,7 +121,7 @@ def ending_of(file_format: str) -> str:
         InputError: a format that cannot be written.
     """
     ending = f".{file_format.lower()}"
-    if Image.registered_extensions().get(ending) != "GIF":  # GIF is for animations only
+    if Image.registered_extensions().get(ending) != "GIF":  # animations can be GIF
         try:
             output_format(f"x{ending}")
         except InputError as error:

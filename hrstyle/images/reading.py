@@ -202,13 +202,13 @@ def check_range(low: float, high: float) -> None:
 
 
 def to_rgb(image: PILImage) -> PILImage:
-    """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
+    """Convert a picture of any mode to 8-bit sRGB. Transparency is dropped, see `alpha_of`.
 
-    A picture that is that already comes back as it is, not as a copy. What colours a file holds
-    where nothing can be seen makes no difference, see `fill_invisible`.
+    A picture that is 8-bit sRGB already is returned itself, not as a copy. Invisible pixels get the
+    colours of their surroundings, see `fill_invisible`.
 
-    An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
-    scaled to 8 bits, which Pillow's own conversion would clip.
+    An embedded colour profile (wide-gamut phones, CMYK scans) is applied. 16-bit greyscale is
+    scaled to 8 bits; Pillow's own conversion would clip it.
     """
     colours, alpha = _colours_of(image), alpha_of(image)
     return colours if alpha is None else fill_invisible(colours, alpha)
@@ -220,7 +220,7 @@ def _colours_of(image: PILImage) -> PILImage:
     elif image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode == "LA":
-        image = image.convert("L")  # which a grey profile is for
+        image = image.convert("L")  # grey profiles apply to this mode
     elif image.mode in ("1", "PA", "RGBa", "RGBX"):
         image = image.convert("RGBA")
     profile = image.info.get("icc_profile")
@@ -233,16 +233,16 @@ def _colours_of(image: PILImage) -> PILImage:
                 outputMode="RGB",
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a damaged profile, or one for another mode: the plain conversion below will do
+            pass  # a damaged profile, or one for another mode: convert without it
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(image: PILImage) -> PILImage:
     values = np.asarray(image)
     peak = values.max(initial=0, where=np.isfinite(values))
-    if image.mode == "F":  # no agreed range: 0-1 or 0-255
+    if image.mode == "F":  # no standard range: 0-1 or 0-255
         white = 1.0 if peak <= 1 else 255.0
-    elif image.mode == "I":  # 32 bits wide, but holds 16-bit data, or 8-bit
+    elif image.mode == "I":  # 32-bit mode that holds 16-bit or 8-bit data
         white = 255.0 if peak <= 255 else 65535.0
     else:
         white = 65535.0
@@ -257,18 +257,18 @@ def _to_8_bit(image: PILImage) -> PILImage:
 
 
 def alpha_of(image: PILImage) -> PILImage | None:
-    """The transparency of a picture as mode L, or None where it has none."""
+    """The alpha channel of a picture as mode L, or None without transparency."""
     return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
 
 
 def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """`(H, W, 3)` uint8 at another height and width, bicubic, with the filter widened to reduce."""
+    """Resize `(H, W, 3)` uint8 to height and width `size`, bicubic, antialiased when reducing."""
     resized = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC)
     return np.array(resized)
 
 
 def resize_planes(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """`(H, W, 3)` uint8 -> `(3, h, w)` in [0, 1], as `resize_array`, but nothing is rounded."""
+    """`(H, W, 3)` uint8 -> `(3, h, w)` in [0, 1], like `resize_array`, but without rounding."""
     planes = np.empty((3, *size), np.float32)
     for plane, channel in zip(planes, Image.fromarray(pixels).split(), strict=True):
         plane[:] = np.asarray(channel.convert("F").resize(size[::-1], Image.Resampling.BICUBIC))

@@ -131,13 +131,15 @@ class PerceptualLoss(nn.Module):
                         parts.setdefault(f"{term.log_name}/{name}", []).append((target, share))
         blended = {}
         for name, weighted in parts.items():
-            term = self.terms[name.partition("/")[0]]
-            assert isinstance(term, StyleTerm)
+            style_term = self.terms[name.partition("/")[0]]
+            assert isinstance(style_term, StyleTerm)
             targets, counts = zip(*weighted, strict=True)
             total = sum(counts)
             one = len(targets) == 1
             blended[name] = (
-                targets[0] if one else term.blend(targets, [count / total for count in counts])
+                targets[0]
+                if one
+                else style_term.blend(targets, [count / total for count in counts])
             )
         return blended
 

@@ -42,7 +42,7 @@ __all__ = [
     "soft_mask",
     "strokes_for",
 ]
-_HOMES = {
+_MODULE_OF = {
     "LARGEST": "strokes",
     "LARGEST_STROKES": "strokes",
     "PAINTED": "strokes",
@@ -60,7 +60,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

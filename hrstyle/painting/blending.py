@@ -62,7 +62,7 @@ def blend(
 ) -> Tensor:
     """share * painted + (1 - share) * photo, where share = strength * mask; overwrites `painted`.
 
-    First `painted` is mixed with its own recolouring by `keep_colours`.
+    First `painted` takes on the photo's colours, by the share `keep_colours` (`recolour`).
 
     A painted photo keeps the photo's shapes in place, so the blend shows nothing double. (The
     weights of the base network and the style could be interpolated instead, but at strength 0 that

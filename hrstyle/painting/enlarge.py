@@ -28,8 +28,8 @@ _CENTRE, _NEAR, _FAR = 1 / 2.98, 0.72 / 2.98, 0.27 / 2.98
 _TENSOR_RADIUS = 5  # pixels around that the structure tensor needs
 _KUWAHARA_RADIUS = 2  # pixels around that the Kuwahara filter needs
 _MIN_VARIANCE = 1e-5  # below this variance, a square counts as uniform
-_MAX_STEP = 1.7  # largest enlargement before the Kuwahara filter sharpens the edges again
-_MAX_CONTRAST_GAIN = 1.3  # contrast is raised at most so many times
+_MAX_STEP = 1.7  # largest factor of one enlarging step; the Kuwahara filter sharpens each step
+_MAX_CONTRAST_GAIN = 1.3  # largest factor by which the contrast is raised
 
 STROKE_MARGIN, KUWAHARA_MARGIN = (
     _TENSOR_RADIUS + sum(line[-1] for line in _LINE_OFFSETS),

@@ -18,7 +18,7 @@ LARGEST = PAINTED * LARGEST_STROKES**2
 def strokes_for(pixels: float) -> float:
     """The default `stroke_size` of a picture: strokes have the size they have at `PAINTED` pixels.
 
-    1 up to 0.6 megapixels, 1.8 at 2, 4.5 at 12.
+    1 up to 0.6 megapixels, 1.8 at 2 megapixels, 4.5 at 12 megapixels.
     """
     return min(max(1.0, math.sqrt(pixels / PAINTED)), LARGEST_STROKES)
 
