@@ -74,8 +74,8 @@ def generate(
     if alpha is not None:
         photo.putalpha(alpha.resize(photo.size))
     photo.info.update(kept_info(picture))
-    place: dict[str, Any] = {"device": device, "dtype": dtype}
-    stylizer = load(style, **place) if trained and method != "optimize" else None
+    device_options: dict[str, Any] = {"device": device, "dtype": dtype}
+    stylizer = load(style, **device_options) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
     try:
         folder.mkdir(
@@ -87,7 +87,7 @@ def generate(
     if stylizer:
         result = stylizer.stylize(photo, **options)
     else:
-        result = optimize(photo, style, **{"size": None, **place, **options})
+        result = optimize(photo, style, **{"size": None, **device_options, **options})
     path = folder / f"{source.stem}-{title}.png"
     save_image(result, path)
     return path

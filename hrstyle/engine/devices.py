@@ -21,13 +21,13 @@ def find_device(device: str | torch.device | None) -> torch.device:
         InputError: the device is unknown or cannot be used.
     """
     try:
-        place = best_device() if device is None else torch.device(device)
-        torch.empty(1, device=place)
+        found = best_device() if device is None else torch.device(device)
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
         ) from error
-    return place
+    return found
 
 
 def find_dtype(dtype: str | torch.dtype) -> torch.dtype:

@@ -155,15 +155,15 @@ class Painter:
         # CUDA only: other GPUs cannot resize with antialiasing.
         largest = max(height * width for height, width in (small, size))
         on_gpu = self.device.type == "cuda" and largest <= LARGEST_ON_GPU
-        place = self.device if on_gpu else torch.device("cpu")
+        device = self.device if on_gpu else torch.device("cpu")
         source = planes_of(picture)
-        planes = torch.empty((len(source), 3, *small), device=place)
+        planes = torch.empty((len(source), 3, *small), device=device)
         resample(source, planes)
         self._pass(planes, planes, budget, progress)
         if picture.dtype == torch.uint8:
-            result = torch.empty((*size, 3), dtype=torch.uint8, device=place)
+            result = torch.empty((*size, 3), dtype=torch.uint8, device=device)
         else:
-            result = torch.empty((len(source), 3, *size), device=place)
+            result = torch.empty((len(source), 3, *size), device=device)
         painted = planes_of(result)
         if brush:
             paint = planes if stroke_size < 1 else painted
