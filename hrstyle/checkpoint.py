@@ -128,7 +128,7 @@ def save_weights(
 ) -> None:
     """Write the `.safetensors` file that people share, in float16, which halves its size.
 
-    Rounding the weights moves pixels by much less than 1/255 on average, and single pixels by a few
+    Rounding the weights changes pixels by much less than 1/255 on average, and single pixels by a few
     of 255. Training's `last.ckpt` keeps the exact weights.
 
     Raises:
@@ -211,7 +211,7 @@ def _are_weights_of(state: dict[str, Any], expected: dict[str, Tensor], size: in
             for key, value in state.items()
         )
         and sum(value.nbytes for value in state.values()) <= size
-    )  # without the last line, a view could repeat one number any number of times
+    )  # the size: a view may repeat one number without end
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -78,9 +78,8 @@ def generate(
     stylizer = load(style, **device_options) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
     try:
-        folder.mkdir(
-            parents=True, exist_ok=True
-        )  # before the work: an error afterwards would lose the result
+        # Before the work, because an error after it would lose the result.
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     options = {"progress": sys.stderr.isatty(), **options}

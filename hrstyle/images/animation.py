@@ -153,9 +153,7 @@ def write_animation(
             options |= {"save_all": True, "duration": original.durations}
             if file_format == "GIF":
                 options["duration"] = _rounded_to_10_ms(original.durations)
-                options["disposal"] = (
-                    2 if transparent else 0
-                )  # 2: clear the frame before the next one
+                options["disposal"] = 2 if transparent else 0  # 2: clear before the next frame
                 if original.plays != 1:
                     options["loop"] = max(0, original.plays - 1)
             else:

@@ -32,7 +32,7 @@ def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> 
     Args:
         result: `(N, 3, H, W)`, RGB.
         photo: `(N, 3, H, W)`, RGB.
-        block: pixels between neighbouring positions; the mean reaches as far to each side.
+        block: pixels between neighbouring positions; each mean covers `block` pixels to each side.
     """
     with torch.autocast(result.device.type, enabled=False):
         both = torch.cat([result.float(), photo.float()])

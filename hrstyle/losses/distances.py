@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 _TINY = 1e-12  # keeps a division by an all-black target finite
-_SHORTEST = (
-    1e-3  # times the RMS length: shorter vectors are divided by this length instead of theirs
-)
+_SHORTEST = 1e-3  # lower bound of the length that vectors are divided by, times the RMS length
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:

@@ -122,9 +122,7 @@ class VGG19(nn.Module):
         self.features = nn.Sequential()
         for name, module in zip(LAYERS[:depth], network, strict=False):
             if isinstance(module, nn.ReLU):
-                module = (
-                    nn.ReLU()
-                )  # torchvision's ReLU is in place and would overwrite a conv layer's output
+                module = nn.ReLU()  # torchvision's is in place and would overwrite conv outputs
             elif isinstance(module, nn.MaxPool2d) and pooling == "avg":
                 module = nn.AvgPool2d(2)
             elif isinstance(module, nn.Conv2d):

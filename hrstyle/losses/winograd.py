@@ -143,9 +143,7 @@ class FrozenConv2d(nn.Conv2d):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._transformed: Tensor | None = None
-        self._source: tuple[Tensor, int] | None = (
-            None  # the weights, and their version, that it was computed from
-        )
+        self._source: tuple[Tensor, int] | None = None  # its weights and their version
 
     def transformed(self) -> Tensor:
         """The transformed weights, which are cached until the weights change."""

@@ -69,11 +69,7 @@ def weights_file(source: str | os.PathLike[str]) -> Path:
     try:
         path = Path(source).expanduser()
         found = path.is_file()
-    except (
-        RuntimeError,
-        OSError,
-        TypeError,
-    ) as error:  # unknown ~user; a name too long; not a path
+    except (RuntimeError, OSError, TypeError) as error:  # unknown ~user, long name, not a path
         raise InputError(f"no weights at {source}: {error}") from error
     if found:
         return path
@@ -257,9 +253,8 @@ def find(source: str | os.PathLike[str]) -> Style:
     name = str(source)
     if name.startswith(("http://", "https://")):
         return Style(image=name, name=Path(name).stem or "style")
-    if path := _existing_file(
-        name
-    ):  # absolute, because a relative path may equal a bundled picture's name
+    if path := _existing_file(name):
+        # Absolute, because a relative path may equal a bundled picture's name.
         return Style(image=str(path.resolve()), name=path.stem)
     if name not in gallery():
         raise InputError(
@@ -285,9 +280,7 @@ def gallery() -> Mapping[str, Style]:
     for path in sorted((CONFIGS / "style").glob("*.yaml")):
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
         settings.pop("defaults", None)  # only Hydra needs it
-        if (
-            settings.get("image", "???") != "???"
-        ):  # not a blend, and not a template without a picture
+        if settings.get("image", "???") != "???":  # neither a blend nor an empty template
             styles[path.stem] = Style(**settings)
     return MappingProxyType(styles)
 

@@ -123,10 +123,7 @@ class _DownloadGuard:
             self._bar.reset()
 
     def close(self) -> None:
-        for opened in (
-            self._bar,
-            self._response,
-        ):  # after an error, Pooch leaves the connection open
+        for opened in (self._bar, self._response):  # Pooch does not close failed connections
             if opened is not None:
                 opened.close()
 
