@@ -128,7 +128,7 @@ def save_weights(
 ) -> None:
     """Write the `.safetensors` file that people share, in float16, which halves its size.
 
-    Rounding the weights changes pixels by much less than 1/255 on average, and single pixels by a few
+    Rounding the weights changes pixels by much less than 1/255 on average, single pixels by a few
     of 255. Training's `last.ckpt` keeps the exact weights.
 
     Raises:
