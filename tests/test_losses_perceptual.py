@@ -228,7 +228,7 @@ def test_style_comes_first(crops):
     [
         ([], "not none of a weight above 0"),
         ([Gram(0.0)], "not none of a weight above 0"),
-        ([Gram(), Content(), Gram(2.0)], "each name and scale once, not gram, content, gram"),
+        ([Gram(), Content(), Gram(2.0)], "each of another name or scale, not gram, content, gram"),
     ],
 )
 def test_impossible_terms(terms, message):
