@@ -4,8 +4,8 @@
     hrstyle.load("starry_night").stylize("photo.jpg").save("painted.png")  # without optimisation
     hrstyle.optimize("photo.jpg", "any_picture.jpg").save("painted.png")   # without training
 
-Training lives in `hrstyle.train`; importing this package loads neither it nor Lightning nor Hydra,
-and torch only once something is used.
+Training lives in `hrstyle.train`. Importing this package loads neither it nor Lightning nor Hydra,
+and torch is loaded by the first call that needs it.
 """
 
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hrstyle.optimization import Progress, Refiner, optimize
     from hrstyle.options import StylizeOptions
 
-# Read when torch is loaded; where that was before, see hrstyle.engine.threads.
+# OpenMP reads this when torch is loaded. hrstyle.engine.threads helps where torch already was.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ __all__ = [
     "load",
     "optimize",
 ]
-_HOMES = {
+_MODULE_OF = {
     "InputError": "errors",
     "Progress": "optimization",
     "Refiner": "optimization",
@@ -47,8 +47,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"hrstyle.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"hrstyle.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module 'hrstyle' has no attribute {name!r}")
 
@@ -58,7 +58,7 @@ def __dir__() -> list[str]:
 
 
 def list_styles() -> list[str]:
-    """The names of the styles that come along, each of which `load` takes."""
+    """The names of the bundled styles. `load` takes each of them."""
     from hrstyle.styles import names
 
     return names()

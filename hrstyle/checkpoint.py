@@ -1,14 +1,14 @@
-"""The files that hold a trained generator; the only module that knows their formats.
+"""Reading and writing the files of trained generators. Only this module knows their formats.
 
-The file people share (`.safetensors`): the generator's weights in float16, and in its metadata
+`.safetensors`, the file people share, holds the generator's weights in float16. Its metadata are
 `format` ("hrstyle 1"), `style` (a name), `generator` (its `config` as JSON), `credit` (title,
 artist, year) and `base`, the `fingerprint` of the network that the training started from.
 
-Lightning's checkpoint (`.ckpt`), which training writes and resumes from: the weights under
-`state_dict` with the prefix `generator.`, the rest under `hyper_parameters`.
+`.ckpt` is Lightning's checkpoint, which training writes and resumes from. It holds the weights
+under `state_dict` with the prefix `generator.`, and the rest under `hyper_parameters`.
 
-Reading either never executes code from the file, and takes no more memory than the file is long,
-whatever it claims: files come from strangers.
+Files come from strangers. So reading one never executes code from it, and never takes more memory
+than the file's size, whatever shapes the file claims.
 """
 
 import copy
@@ -38,15 +38,15 @@ from hrstyle.styles.catalogue import check_name, weights_file
 
 _FORMAT = "hrstyle 1"
 _PREFIX = "generator."
-# What the pickle in a checkpoint may call. torch.load's own list holds more, such as bytearray,
-# which takes as much memory as it is told to.
-_CALLED = re.compile(
+# The globals that a checkpoint's pickle may call. torch.load's own list is longer: it allows
+# bytearray, for one, which allocates as much memory as the file tells it to.
+_ALLOWED_GLOBALS = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_tensor_v2"
     r"|torch (Float|Double|Half|BFloat16|Long|Int|Bool)Storage"
 )
-# What it may be made of: what torch.save writes, and nothing that names a call in another way, sets
-# an object's state or claims a length.
-_OPCODES = re.compile(
+# The opcodes that the pickle may hold: those that torch.save writes. None of them names a global in
+# another way, sets an object's state, or allocates by a length in the file.
+_ALLOWED_OPCODES = re.compile(
     r"PROTO|MARK|STOP|GLOBAL|REDUCE|BINPERSID|(LONG_)?BIN(PUT|GET)|NONE|NEW(TRUE|FALSE)"
     r"|BININT[12]?|LONG1|BINFLOAT|BINUNICODE|EMPTY_(TUPLE|LIST|DICT)|TUPLE[123]?|APPENDS?|SETITEMS?"
 )
@@ -54,30 +54,31 @@ _OPCODES = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A trained generator and what is known about it.
+    """A trained generator with its description.
 
     Args:
-        generator: float32, on the CPU, in eval mode.
+        generator: the network; float32, on the CPU, in eval mode.
         style: the style's name.
-        credit: title, artist and year of the picture, or "".
-        base: `fingerprint` of the network that its training started from, "" if from nothing.
-            Networks that have it in common can be mixed.
-        together: of a checkpoint of several styles (`hrstyle.train.shared`), their names; the
-            generator then holds what they have in common, and is no style by itself.
+        credit: title, artist and year of the painting, or "".
+        base: `fingerprint` of the network that its training started from; "" if it started from
+            random weights. Networks of one base can be mixed.
+        shared_styles: names of the styles in a checkpoint of several styles
+            (`hrstyle.train.shared`). The generator then holds only the weights that they share, and
+            paints none of them. Empty for a single style.
     """
 
     generator: Generator
     style: str
     credit: str = ""
     base: str = ""
-    together: tuple[str, ...] = ()
+    shared_styles: tuple[str, ...] = ()
 
 
 def from_config(config: dict[str, Any]) -> Generator:
     """Rebuild a generator (with fresh weights) from its `config`.
 
     Raises:
-        InputError: the config names no generator of this version, or does not fit it.
+        InputError: this version has no generator of that name, or it does not take these settings.
     """
     arguments = dict(config) if isinstance(config, dict) else {}
     name = arguments.pop("name", None)
@@ -91,21 +92,21 @@ def from_config(config: dict[str, Any]) -> Generator:
         return builders[name](**arguments)
     except InputError:
         raise
-    except (TypeError, ValueError) as error:  # no numbers, or none that torch takes
+    except (TypeError, ValueError) as error:  # not numbers, or numbers that torch refuses
         raise InputError(
             f"generator {name!r} does not take these settings: {reprlib.repr(arguments)}"
         ) from error
 
 
 def fingerprint(generator: Generator) -> str:
-    """Sixteen characters that tell these weights, rounded as in a file, from any others."""
+    """Sixteen hexadecimal characters that identify the weights: a hash of them in float16."""
     digest = hashlib.sha256()
-    for key, value in sorted(_rounded(generator).items()):
+    for key, value in sorted(_float16_state(generator).items()):
         digest.update(key.encode() + value.numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
-def _rounded(generator: Generator) -> dict[str, Tensor]:
+def _float16_state(generator: Generator) -> dict[str, Tensor]:
     return {
         key: value.detach().to("cpu", torch.float16).contiguous()
         for key, value in generator.state_dict().items()
@@ -113,7 +114,7 @@ def _rounded(generator: Generator) -> dict[str, Tensor]:
 
 
 def generator_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Only the entries of a LightningModule's state dict that belong to its generator."""
+    """The entries of a LightningModule's state dict that belong to its generator."""
     return {key: value for key, value in state.items() if key.startswith(_PREFIX)}
 
 
@@ -125,31 +126,31 @@ def save_weights(
     credit: str = "",
     base: str = "",
 ) -> None:
-    """Write the file that people share.
+    """Write the `.safetensors` file that people share, in float16, which halves its size.
 
-    float16 halves the file. Rounding the weights moves a pixel by a small part of 1/255 on average,
-    single ones by a few; `last.ckpt` keeps the exact weights.
+    Rounding the weights changes pixels by much less than 1/255 on average, single pixels by a few
+    of 255. Training's `last.ckpt` keeps the exact weights.
 
     Raises:
         InputError: the folder is missing or not writable.
     """
     metadata = {"style": style, "credit": credit, "base": base}
     metadata |= {"format": _FORMAT, "generator": json.dumps(generator.config)}
-    write_atomically(path, save(_rounded(generator), metadata))
+    write_atomically(path, save(_float16_state(generator), metadata))
 
 
 def load_source(source: str | os.PathLike[str], like: Generator | None = None) -> Trained:
-    """`load_generator` of a bundled style's name, or of a path.
+    """Read a trained generator by a bundled style's name or by a path; see `load_generator`.
 
     Raises:
-        InputError: no such style or file; the state of a training of several styles; see
+        InputError: no such style or file; a checkpoint of several styles; see also
             `load_generator`.
     """
     trained = load_generator(weights_file(source), like)
-    if trained.together:
+    if trained.shared_styles:
         raise InputError(
-            f"{source} is the state of a training of {len(trained.together)} styles; at its end"
-            " each of them has a .safetensors file beside it"
+            f"{source} is a checkpoint of {len(trained.shared_styles)} styles; when their training"
+            " ends, each of them has a .safetensors file beside it"
         )
     return trained
 
@@ -159,8 +160,8 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
 
     Args:
         path: the file.
-        like: of a class of your own, which no file may name: where its `config` is the file's, a
-            copy of it takes the weights.
+        like: a generator of your own class, for files of that class: a file cannot name your class
+            itself. If its `config` equals the file's, the weights are loaded into a copy of it.
 
     Raises:
         InputError: the file is missing, damaged, or not one of these.
@@ -176,15 +177,15 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
         if like is not None and like.config == described["generator"]:
             generator = copy.deepcopy(like)
         else:
-            with torch.device("meta"):  # where weights have shapes but take no memory
+            with torch.device("meta"):  # weights have shapes but take no memory
                 generator = from_config(described["generator"])
-        known = {key: described[key] for key in ("style", "credit", "base") if key in described}
-        if not all(isinstance(text, str) for text in known.values()):
+        texts = {key: described[key] for key in ("style", "credit", "base") if key in described}
+        if not all(isinstance(text, str) for text in texts.values()):
             raise InputError("its style, credit and base must be text")
-        check_name(known["style"])
+        check_name(texts["style"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    if not _fits(state, generator.state_dict(), path.stat().st_size):
+    if not _are_weights_of(state, generator.state_dict(), path.stat().st_size):
         raise InputError(
             f"{path}: the weights do not fit their generator {generator.config}; train again?"
         )
@@ -192,12 +193,14 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
     if not all(torch.isfinite(value).all() for value in weights.values()):
         raise InputError(f"{path} holds weights that are not finite numbers; train again")
     generator.load_state_dict(weights, assign=True)
-    together = described.get("together", ())
-    return Trained(generator=generator.requires_grad_(False).eval(), together=together, **known)
+    shared_styles = described.get("shared_styles", ())
+    return Trained(
+        generator=generator.requires_grad_(False).eval(), shared_styles=shared_styles, **texts
+    )
 
 
-def _fits(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
-    """Whether these are the expected weights, all of them in a file of so many bytes."""
+def _are_weights_of(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
+    """Whether `state` has the keys and shapes of `expected`, and fits in `size` bytes."""
     return (
         state.keys() == expected.keys()
         and all(
@@ -208,7 +211,7 @@ def _fits(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool
             for key, value in state.items()
         )
         and sum(value.nbytes for value in state.values()) <= size
-    )  # views can repeat a single number
+    )  # the size: a view may repeat one number without end
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -244,7 +247,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         described = {key: hparams[key] for key in ("generator", "style")}
         described |= {key: hparams[key] for key in ("credit", "base") if key in hparams}
         parts = (key.split(".") for key in checkpoint["state_dict"])
-        described["together"] = tuple(
+        described["shared_styles"] = tuple(
             dict.fromkeys(
                 part[2] for part in parts if part[:2] == ["shared", "styles"] and part[2:]
             )
@@ -255,16 +258,16 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _check_archive(path: Path) -> None:
-    """Raise ValueError or BadZipFile unless reading takes no more memory than the file is long."""
+    """Raise ValueError or BadZipFile if reading could take more memory than the file's size."""
     with ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != ZIP_STORED for entry in entries):
-            raise ValueError("compressed")
+            raise ValueError("compressed entries are not allowed")
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise BadZipFile("entries that are larger than the file")
+            raise BadZipFile("the entries are larger than the file")
         (pickled,) = (entry for entry in entries if entry.filename.endswith("/data.pkl"))
         for opcode, argument, _ in pickletools.genops(archive.read(pickled)):
-            if not _OPCODES.fullmatch(opcode.name):
-                raise ValueError(f"the opcode {opcode.name}")
-            if opcode.name == "GLOBAL" and not _CALLED.fullmatch(str(argument)):
-                raise ValueError(f"a call of {argument}")
+            if not _ALLOWED_OPCODES.fullmatch(opcode.name):
+                raise ValueError(f"the opcode {opcode.name} is not allowed")
+            if opcode.name == "GLOBAL" and not _ALLOWED_GLOBALS.fullmatch(str(argument)):
+                raise ValueError(f"the global {argument} is not allowed")

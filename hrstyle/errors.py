@@ -1,11 +1,11 @@
-"""The errors that a user can mend. Each message is one sentence, fit to be shown as it is."""
+"""The errors that a user can fix. Each message is one sentence that can be shown as it is."""
 
 
 class InputError(ValueError):
     """Bad input: a missing or unreadable file, an unknown name, an impossible setting.
 
     The message names the input and the fix; the command line prints it and exits with code 2.
-    File names may hold anything, so what would end the line or steer the terminal is escaped.
+    File names may hold any character, so line breaks and terminal control codes are escaped.
     """
 
     def __init__(self, message: str):
@@ -13,4 +13,4 @@ class InputError(ValueError):
 
 
 class NonFiniteError(RuntimeError):
-    """A loss or a weight that has gone to infinity or NaN; the message names likely causes."""
+    """A loss or a weight became infinite or NaN; the message names likely causes."""

@@ -1,4 +1,4 @@
-"""Files, written whole or not at all."""
+"""Writing files atomically: a file is complete, or it is not there."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ from hrstyle.errors import InputError
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
-    """Raise InputError unless the folder that a file is to be written to exists."""
+    """Raise InputError unless the folder of the file `path` exists."""
     folder = Path(path).parent
     if not folder.is_dir():
         raise InputError(f"{path}: there is no folder {folder}; make it first")
@@ -19,15 +19,14 @@ def check_folder(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write to, under a temporary name beside `path`, renamed once all went well.
-
-    So the file is whole or it is not there.
+    """Open a temporary file beside `path` for writing; rename it to `path` if no error occurs.
 
     Raises:
         InputError: the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
-    # Short, for the name may be as long as the disk allows; and no other machine's.
+    # Shortened, because `path` may already have the longest name allowed. Random, because another
+    # machine may write the same file.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         try:
@@ -43,6 +42,6 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file, or nothing; see `open_atomically`."""
+    """Write `data` to a file; see `open_atomically`."""
     with open_atomically(path) as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""One call, from a photo's file to the file of its repaint, whatever the style is given as."""
+"""`generate`: one call from a photo's file to the file of its repaint, for any kind of style."""
 
 import os
 import sys
@@ -35,13 +35,13 @@ def generate(
     Args:
         input_image_path: the photo.
         style: name of a bundled style, a file of trained weights, or the path or address of any
-            picture. For a picture nothing is trained: the photo itself is optimised, with a
-            progress bar, for minutes instead of a second.
-        resolution: length of the result's shorter side in pixels; None: the photo's own.
-        output_dir: folder for the result, made if it is missing. A result of that name that is
-            there already is replaced.
-        method: `"feedforward"`, one pass of a trained network; `"optimize"`, which takes a bundled
-            style's painting, too; or `"auto"`, the first where there are weights.
+            picture. For a picture no network is trained: the photo's pixels are optimised, which
+            takes minutes instead of a second and shows a progress bar.
+        resolution: length of the result's shorter side in pixels; None keeps the photo's.
+        output_dir: folder for the result, made if it is missing. An older result of the same name
+            is replaced.
+        method: `"feedforward"`, one pass of a trained network; `"optimize"`, for a picture or the
+            painting of a bundled style; or `"auto"`, the first where trained weights exist.
         device, dtype: see `load` and `optimize`.
         options: further keywords of `Stylizer.stylize` or `optimize`, whichever does the work.
 
@@ -55,9 +55,9 @@ def generate(
         raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if resolution is not None and resolution < 16:
         raise InputError(f"resolution={resolution} must be at least 16 pixels")
-    name, given = str(style), Path(style)
-    is_weights = given.suffix.lower() in WEIGHTS
-    trained = is_weights or (name in names() and not given.is_file())
+    name, style_path = str(style), Path(style)
+    is_weights = style_path.suffix.lower() in WEIGHTS
+    trained = is_weights or (name in names() and not style_path.is_file())
     if method == "feedforward" and not trained:
         raise InputError(
             f"method='feedforward' needs a trained style, which {name} is not; the names are"
@@ -74,18 +74,19 @@ def generate(
     if alpha is not None:
         photo.putalpha(alpha.resize(photo.size))
     photo.info.update(kept_info(picture))
-    place: dict[str, Any] = {"device": device, "dtype": dtype}
-    stylizer = load(style, **place) if trained and method != "optimize" else None
+    device_options: dict[str, Any] = {"device": device, "dtype": dtype}
+    stylizer = load(style, **device_options) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # complain before the work, not after it
+        # Before the work, because an error after it would lose the result.
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     options = {"progress": sys.stderr.isatty(), **options}
     if stylizer:
         result = stylizer.stylize(photo, **options)
     else:
-        result = optimize(photo, style, **{"size": None, **place, **options})
+        result = optimize(photo, style, **{"size": None, **device_options, **options})
     path = folder / f"{source.stem}-{title}.png"
     save_image(result, path)
     return path

@@ -1,6 +1,6 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
 
-How is said by `hrstyle.options.StylizeOptions`, and done by `hrstyle.engine`.
+`hrstyle.options.StylizeOptions` holds the settings, and `hrstyle.engine` computes the result.
 """
 
 import os
@@ -32,13 +32,13 @@ def load(
 
     Args:
         source: name of a bundled style (`"starry_night"`), or path of a `.safetensors` file or
-            Lightning checkpoint that training wrote. Nothing in the file is executed. Or several of
-            these with their shares, as `{"starry_night": 0.5, "great_wave": 0.5}`: a mixture.
+            Lightning checkpoint that training wrote. Nothing in the file is executed. Or a mixture
+            of these by their shares, as `{"starry_night": 0.5, "great_wave": 0.5}`.
         device, dtype, engine: see `Stylizer`.
 
     Raises:
-        InputError: no such style or file, a damaged or foreign file; styles that cannot be mixed
-            because they share no base; see also `Stylizer`.
+        InputError: no such style or file; a file that is damaged or of another program; styles that
+            cannot be mixed because they have no common base; see also `Stylizer`.
     """
     trained = load_style(source)
     return Stylizer(
@@ -47,23 +47,27 @@ def load(
 
 
 class Stylizer:
-    """A generator with everything around it that turns pictures into pictures.
+    """A trained generator that repaints files, Pillow images, arrays and tensors.
 
-    Threads may share one: stylizing changes nothing in it. Processes are sent a copy, which has to
-    compile the network anew.
+    Threads may share one: stylizing does not change it. It can be pickled for other processes,
+    which then compile the network again.
 
     Args:
-        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is set to eval mode and used without
-            gradients. Where `device` or `dtype` ask for others than its own, a copy of it is.
+        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval
+            mode and runs without gradients. If `device` or `dtype` differ from its own, it is
+            copied.
         style: name of its style.
-        device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
-        dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`; the short ones are
-            faster where the hardware has them, and differ by a few of 255 but for single pixels.
-        engine: `"torch"`; `"openvino"`, for CPUs; or `"auto"`, OpenVINO on a CPU where it is
-            installed. It keeps the memory of the largest picture so far, and has no float16.
+        device: such as `"cpu"` or `"cuda:1"`; None takes a GPU if there is one, else the CPU.
+        dtype: type to compute in, `"float32"`, `"bfloat16"` or `"float16"`. The 16-bit types are
+            faster on hardware that supports them. Most pixels then differ by a few of 255, and
+            single ones by more.
+        engine: `"torch"`; `"openvino"`, for CPUs; or `"auto"`, which takes OpenVINO on a CPU where
+            it is installed. OpenVINO holds the memory that the largest picture so far took, and
+            cannot compute in float16.
 
     Raises:
-        InputError: an unknown or absent device, dtype or engine, or two that do not go together.
+        InputError: a device, dtype or engine that is unknown or missing, or a combination that
+            cannot work.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class Stylizer:
 
     @property
     def device(self) -> torch.device:
-        """Where it paints."""
+        """The device that it computes on."""
         return self.painter.device
 
     @property
@@ -95,7 +99,7 @@ class Stylizer:
 
     @property
     def engine(self) -> str:
-        """What it computes with, `"torch"` or `"openvino"`."""
+        """The engine that computes the pass, `"torch"` or `"openvino"`."""
         return self.painter.engine
 
     def __repr__(self) -> str:
@@ -131,9 +135,9 @@ class Stylizer:
         options: StylizeOptions | None = None,
         **changes: Any,
     ) -> PILImage | Tensor:
-        """Repaint a picture; the result has its size to the pixel, or `size`.
+        """Repaint a picture. The result has exactly the picture's size, or the `size` asked for.
 
-        With a strength below 1, `keep_colours` or a mask, photo and result are in memory together.
+        With a strength below 1, `keep_colours` or a mask, memory holds both photo and result.
 
         Args:
             image: one of
@@ -144,15 +148,15 @@ class Stylizer:
                   over their whole range, or float in [0, 1]; a fourth channel is transparency;
                 - a float tensor `(3, H, W)` or `(N, 3, H, W)`, RGB in [0, 1], on any device.
             progress: show a progress bar while a picture is streamed.
-            options: how it is repainted; None: as usual.
-            changes: `strength`, `stroke_size`, `brush`, `keep_colours`, `mask`, `size` and
-                `max_memory`, in place of what `options` says; see `hrstyle.StylizeOptions`.
+            options: the settings; None takes the defaults.
+            changes: any of `strength`, `stroke_size`, `brush`, `keep_colours`, `mask`, `size` and
+                `max_memory`, which override `options`; see `hrstyle.StylizeOptions`.
 
         Returns:
-            A Pillow image, RGB, or RGBA where there was transparency; its `info` holds the photo's
-            EXIF, which `hrstyle.images.save_image` writes, and the profile of sRGB. For a tensor, a
-            tensor of as many dimensions, the same dtype and device, clamped to [0, 1]. Both are the
-            same picture but for rounding.
+            A Pillow image: RGBA if the picture has transparency, else RGB. Its `info` holds the
+            photo's EXIF, which `hrstyle.images.save_image` writes, and the sRGB profile. For a
+            tensor, a tensor with as many dimensions, of the same dtype, on the same device, clamped
+            to [0, 1]. Image and tensor show the same picture up to rounding.
 
         Raises:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
@@ -169,24 +173,27 @@ class Stylizer:
         options: StylizeOptions | None = None,
         **changes: Any,
     ) -> Iterator[Any]:
-        """Repaint many pictures, and give each result in its turn, as soon as it is ready.
+        """Repaint many pictures, and yield the results in order, each as soon as it is ready.
 
-        While one is painted, or its result used, threads read the next, at most eight ahead.
+        Threads read the next pictures, at most eight ahead, while one is painted or its result is
+        used.
 
         Args:
-            images: as `stylize` takes them; taken one by one as they are needed.
-            return_exceptions: give the `InputError` of a picture in its place, and go on; without
-                it, the error is raised there, and is the end.
-            progress, options, changes: as of `stylize`, for all.
+            images: pictures of the kinds that `stylize` takes. An iterator is advanced only as far
+                as pictures are needed.
+            return_exceptions: yield a bad picture's `InputError` in place of its result, and
+                continue. Otherwise the error is raised, and nothing more is repainted.
+            progress, options, changes: see `stylize`; the same for all pictures.
 
         Raises:
-            InputError: a single picture, or an impossible setting, at once; see also `stylize`.
+            InputError: a single picture in place of several, or an impossible setting, both before
+                anything is painted; see also `stylize`.
         """
         check_many(images)
         options = changed(options, changes)
 
         def results() -> Iterator[Any]:
-            for picture in in_order(_read, images):
+            for picture in in_order(_decoded, images):
                 try:
                     yield self.stylize(picture.result(), progress=progress, options=options)
                 except InputError as error:
@@ -197,14 +204,14 @@ class Stylizer:
         return results()
 
 
-def _read(image: Picture) -> PILImage | Tensor:
-    """What `stylize` has to do to a picture before the pass: what is left is next to nothing."""
+def _decoded(image: Picture) -> PILImage | Tensor:
+    """A picture decoded to 8-bit sRGB, so that `stylize` need not; RGBA if it has transparency."""
     if isinstance(image, Tensor):
         return image
     picture = image_of(image)
     alpha, result = alpha_of(picture), to_rgb(picture)
     if alpha is not None:
         result.putalpha(alpha)
-    # Not its profile: the colours are sRGB's now.
+    # Without the photo's profile: the colours are converted to sRGB.
     result.info = {key: value for key, value in kept_info(picture).items() if key != "icc_profile"}
     return result

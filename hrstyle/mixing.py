@@ -1,8 +1,9 @@
-"""Mixtures of styles, by arithmetic on weights.
+"""Mixtures of styles: weighted means of their networks' weights.
 
-Networks trained from one common base lie so close together that a straight line between the weights
-of two passes through networks that paint as well: Wang et al., "Deep Network Interpolation for
-Continuous Imagery Effect Transition" (CVPR 2019). Networks trained apart do not.
+This works for networks that were trained from one common base. Their weights lie so close together
+that a weighted mean of them paints as well as they do: Wang et al., "Deep Network Interpolation for
+Continuous Imagery Effect Transition" (CVPR 2019). It does not work for networks that were trained
+from different starting points.
 """
 
 import math
@@ -18,9 +19,10 @@ from hrstyle.generator.base import Generator
 
 
 def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Generator:
-    """The generator whose weights are the sum of theirs, each times its share.
+    """The generator whose weights are the sum of all generators' weights, each times its share.
 
-    All have the same `config`, and are left as they are. The result is float32, on the CPU.
+    The generators must have the same `config`; they are not changed. The result is float32, on the
+    CPU, in eval mode.
     """
     states = [generator.state_dict() for generator in generators]
     mixed = from_config(generators[0].config)
@@ -37,15 +39,14 @@ def interpolate(generators: Sequence[Generator], shares: Sequence[float]) -> Gen
 
 
 def mix(shares: Mapping[str, float]) -> Trained:
-    """One network of several styles.
+    """One network that mixes several styles.
 
     Args:
-        shares: how much of each style; the name of a bundled one, or the path of a file. They are
-            brought to a sum of one.
+        shares: the share of each style, by a bundled style's name or a file's path. The shares are
+            divided by their sum.
 
     Raises:
-        InputError: no styles, a negative share, or styles that have no base in common, whatever
-            their files say.
+        InputError: no styles, a negative share, only shares of 0, or styles without a common base.
     """
     numbers = all(isinstance(share, Real) for share in shares.values())
     total = sum(shares.values()) if numbers else 0
@@ -64,13 +65,13 @@ def mix(shares: Mapping[str, float]) -> Trained:
     config = next(iter(parts.values())).generator.config
     if any(part.generator.config != config for part in parts.values()):
         raise InputError(f"only generators of one kind can be mixed: {', '.join(parts)}")
-    known = [part.credit for part in parts.values() if part.credit]
+    credits = [part.credit for part in parts.values() if part.credit]
     return Trained(
         generator=interpolate(
             [part.generator for part in parts.values()], [x / total for x in shares.values()]
         ),
         style=" + ".join(part.style for part in parts.values()),
-        credit="; ".join(known),
+        credit="; ".join(credits),
         base=next(iter(bases.values())),
     )
 
@@ -78,5 +79,5 @@ def mix(shares: Mapping[str, float]) -> Trained:
 def load_style(
     source: str | os.PathLike[str] | Mapping[str, float],
 ) -> Trained:
-    """A style by its name or path, see `load_source`, or a mixture of several, see `mix`."""
+    """Load a style by its name or path (`load_source`), or a mixture of several (`mix`)."""
     return mix(source) if isinstance(source, Mapping) else load_source(source)

@@ -1,7 +1,7 @@
-"""How a picture is repainted: `StylizeOptions`, which whatever repaints takes and hands on whole.
+"""`StylizeOptions`: how a picture is repainted. Every function that repaints takes this object.
 
-The command line shows what its docstring says of each. Nothing here loads NumPy or PyTorch before
-an option asks for it.
+The command line takes its help texts from the docstring of `StylizeOptions`. This module loads
+NumPy and PyTorch only for an option that needs them.
 """
 
 import inspect
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
     from hrstyle.painting.blending import Mask
 
 LONGEST_SIDE = 65500
-"""What `size` may be at most, in pixels; the longest that JPEG holds."""
+"""Largest `size` in pixels: the longest side that a JPEG can have."""
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StylizeOptions:
-    """How a picture is repainted.
+    """The settings of a repaint.
 
     Args:
-        strength: how much of the style, from 0, the photo itself, to 1, which is the default.
-        stroke_size: how large the strokes are: 1 is as trained, some ten pixels wide, and 2 doubles
-            them. By default as the result's size asks: 1 up to 0.6 megapixels, 4.5 for 12. Above 1
-            the picture is painted that many times smaller, and enlarged; below 1 it is painted
-            larger, which takes more memory, and reduced.
-        brush: make strokes of paint of what the network gives, whose grain is drawn out along them
-            and runs together into daubs (True); or leave it as it is (False). By default it is left
-            as it is up to 0.6 megapixels of the result, and larger results, which are painted small
-            and enlarged, are made paint.
-        keep_colours: how much of the photo's colours, from 0 (False), the default, to 1 (True),
-            where only the brightness is painted. With 0.5 things keep their hues, and the painting
-            its palette.
-        mask: a picture: paint where it is white, leave the photo where it is black, and blend in
-            between. It is stretched over the upright photo, and its edges are softened. By default
-            all is painted.
-        size: length of the result's longer side in pixels, to which the photo is reduced or
-            enlarged; by default the photo's own.
-        max_memory: what the network's pass may take, as 2GB or in bytes; by default half of what is
-            free, but at least 1 GB. A picture that would take more is streamed in bands, with the
-            same result. What is taken in any case: the 8-bit picture and two more, 18 bytes for
-            each pixel that is made paint of before it is enlarged, and, where it is streamed, some
-            150 MB for each 10,000 pixels of its width.
+        strength: how much of the style, from 0 (the photo itself) to 1 (the default).
+        stroke_size: how large the strokes are: 1 is as trained, about ten pixels wide, and 2
+            doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12
+            megapixels. Above 1, the picture is painted that many times smaller and then enlarged;
+            below 1, it is painted larger, which takes more memory, and then reduced.
+        brush: filter the network's output so that it looks like brush strokes (True), or leave it
+            as it is (False). The filter smooths along each stroke and joins similar pixels into
+            daubs of one colour. By default only results above 0.6 megapixels are filtered; these
+            are painted small and enlarged.
+        keep_colours: how much of the photo's colours to keep, from 0 (False, the default) to 1
+            (True), where only the brightness is painted. At 0.5 objects keep their hues, but in the
+            painting's palette.
+        mask: a picture that is white where to paint, black where to leave the photo, and grey where
+            to blend both. It is stretched over the upright photo, and its edges are softened. By
+            default everything is painted.
+        size: length of the result's longer side in pixels; the photo is reduced or enlarged to it.
+            By default the photo keeps its size.
+        max_memory: memory that the network's pass may take, as 2GB or in bytes; by default half of
+            the free memory, but at least 1 GB. A picture that needs more is streamed in bands, with
+            the same result. Not counted are three 8-bit copies of the picture, 18 bytes for each
+            pixel that the brush filter works on before it enlarges, and, when streaming, about 150
+            MB for each 10,000 pixels of width.
 
-    A mask may be a path, an open file's picture as a Pillow image, an array, or a tensor `(H, W)`.
+    The mask may be a path, a Pillow image, an array, or a tensor `(H, W)`.
 
     Raises:
-        InputError: an impossible value, or a mask that cannot be read. An unknown keyword is a
-            TypeError, as for any constructor: that is a slip in a program, not in its input.
+        InputError: an impossible value, or a mask that cannot be read.
+        TypeError: an unknown keyword.
     """
 
     strength: float = 1.0
@@ -79,9 +79,9 @@ class StylizeOptions:
                 f"stroke_size={self.stroke_size!r} must be from {SMALLEST_STROKES} to"
                 f" {LARGEST_STROKES}; 2 doubles the strokes"
             )
-        if self.brush is not None and not _is_truth(self.brush):
+        if self.brush is not None and not _is_bool(self.brush):
             raise InputError(
-                f"brush={self.brush!r} must be true or false, or none for larger results alone"
+                f"brush={self.brush!r} must be true, false, or none to filter only larger results"
             )
         check_colours(self.keep_colours)
         if self.size is not None and not (
@@ -97,7 +97,7 @@ class StylizeOptions:
 
     @cached_property
     def mask_picture(self) -> "PILImage | None":
-        """The mask, upright, of mode L; a file is read once."""
+        """The mask as an upright Pillow image of mode L, or None. A file is read only once."""
         if self.mask is None:
             return None
         from hrstyle.painting.blending import mask_image
@@ -106,27 +106,27 @@ class StylizeOptions:
 
     @property
     def blends(self) -> bool:
-        """Whether the result holds something of the photo."""
+        """Whether the result is blended with the photo."""
         return self.strength != 1 or bool(self.keep_colours) or self.mask is not None
 
     def result_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width of the result, for a picture of this height and width."""
+        """Height and width of the result for a picture of height and width `size`."""
         if self.size is None or self.size == max(size):
             return size
         height, width = (max(1, round(side * self.size / max(size))) for side in size)
         return height, width
 
     def strokes(self, result: tuple[int, int]) -> float:
-        """Times as large as trained, for a result of this height and width."""
+        """The `stroke_size` for a result of this height and width."""
         return strokes_for(math.prod(result)) if self.stroke_size is None else self.stroke_size
 
     def brushes(self, result: tuple[int, int]) -> bool:
-        """Whether a result of this height and width is made paint."""
+        """Whether the brush filter runs for a result of this height and width."""
         return math.prod(result) > PAINTED if self.brush is None else bool(self.brush)
 
 
 def changed(options: StylizeOptions | None, changes: dict[str, Any]) -> StylizeOptions:
-    """Options with some of them changed; without any, the defaults.
+    """`options`, or the defaults if None, with some values replaced by `changes`.
 
     Raises:
         InputError, TypeError: see `StylizeOptions`.
@@ -136,17 +136,17 @@ def changed(options: StylizeOptions | None, changes: dict[str, Any]) -> StylizeO
 
 
 def explanation(name: str) -> str:
-    """What the docstring of `StylizeOptions` says of an option, on one line."""
+    """The text of an option in the docstring of `StylizeOptions`, as one line."""
     text = inspect.cleandoc(StylizeOptions.__doc__ or "")
     found = re.search(rf"^    {name}: (.*?)(?=^    \w+: |^\S)", text, re.DOTALL | re.MULTILINE)
     return (
         " ".join(found[1].split()).removesuffix(".") if found else ""
-    )  # Python's -OO takes docstrings out
+    )  # python -OO removes docstrings
 
 
 def check_colours(keep_colours: bool | float) -> None:
-    """Raise InputError unless it is a share."""
-    if not (_is_truth(keep_colours) or _is_within(keep_colours, 0, 1)):
+    """Raise InputError unless `keep_colours` is a bool or a number from 0 to 1."""
+    if not (_is_bool(keep_colours) or _is_within(keep_colours, 0, 1)):
         raise InputError(
             f"keep_colours={keep_colours!r} (--colours) must be from 0 (the painting's) to 1 (the"
             " photo's)"
@@ -157,7 +157,7 @@ def bytes_of(size: str | float) -> float:
     """`"2GB"`, `"500 MB"`, `"1.5G"` or a number of bytes -> bytes; decimal units.
 
     Raises:
-        InputError: none of these, or not positive.
+        InputError: text of another form, or not positive.
     """
     text = str(size).strip().upper()
     match = re.fullmatch(r"([0-9.]+(?:E\+?[0-9]+)?)\s*([KMGT]?)B?", text)
@@ -174,8 +174,8 @@ def _is_within(value: Any, low: float, high: float) -> bool:
     return isinstance(value, Real) and low <= float(value) <= high
 
 
-def _is_truth(value: Any) -> bool:
-    """Whether it is true or false, NumPy's too."""
+def _is_bool(value: Any) -> bool:
+    """Whether `value` is a bool, of Python or of NumPy."""
     return isinstance(value, bool) or (
         getattr(value, "dtype", None) == "bool" and getattr(value, "shape", None) == ()
     )

@@ -1,4 +1,4 @@
-"""Work done in threads ahead of who waits for it, in order and in bounded memory."""
+"""Prefetching: threads compute the next results in advance, in order and in bounded memory."""
 
 import os
 from collections import deque
@@ -10,15 +10,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WORKERS = min(8, os.cpu_count() or 1)
-"""Threads, and how many items are taken ahead at most."""
+"""Number of threads, and of the items that are prefetched at most."""
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Future[Result]]:
-    """`function` of each item, computed in threads; in the items' order.
+    """Yield `function(item)` for each item, computed in threads, in the order of the items.
 
-    Items are taken in the caller's thread, one ahead of the result that is given, or, where the
-    function is what takes long, up to `WORKERS`. What it raises is raised by that item's
-    `result()`, and does not stop the others.
+    The caller's thread iterates over `items`. It reads one item ahead of the result that it yields;
+    while that result is still being computed, it reads up to `WORKERS` ahead. An exception in
+    `function` is raised by the `result()` of that item's future, and does not stop the others.
     """
     ahead: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -29,6 +29,6 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                     yield ahead.popleft()
             while ahead:
                 yield ahead.popleft()
-        finally:  # nobody waits any longer
+        finally:  # the caller has stopped iterating
             for future in ahead:
                 future.cancel()

@@ -33,7 +33,7 @@ import hrstyle
 from hrstyle.engine import best_device
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import VGG19, mean_and_covariance, self_similarity_loss
-from hrstyle.losses.distances import cosine_distances, places, relative_error
+from hrstyle.losses.distances import cosine_distances, feature_vectors, relative_error
 from hrstyle.styles import Style, names
 from hrstyle.train.data import PREVIEW_PHOTOS
 
@@ -72,7 +72,7 @@ class Judge:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 distances = cosine_distances(
-                    places(ours[layer], 4096), places(self.painting[layer], 4096)
+                    feature_vectors(ours[layer], 4096), feature_vectors(self.painting[layer], 4096)
                 )
                 nearest = distances.amin(2)[0]
                 worst.append(nearest.topk(max(1, len(nearest) // 10)).values.mean().item())

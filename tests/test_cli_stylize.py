@@ -269,4 +269,4 @@ def test_a_pattern_that_the_shell_left_and_what_a_folder_holds_besides(
     ending = weights_file.suffix
     assert capsys.readouterr().err == f"hrstyle: {tmp_path}: left out 1 {ending}\n"
     assert run("stylize", tmp_path / "*.jpg", "-o", out, "--style", weights_file) == 2
-    assert "there is nothing like" in capsys.readouterr().err
+    assert "nothing matches" in capsys.readouterr().err

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from hrstyle.engine import share_of_free
-from hrstyle.engine.memory import LEAST, free_in_container
+from hrstyle.engine.memory import MIN_BYTES, free_in_container
 
 
 def test_half_of_what_is_free():
     share = share_of_free(torch.device("cpu"))
     free = min(psutil.virtual_memory().available, free_in_container())
-    assert share == pytest.approx(max(LEAST, free / 2), rel=0.2)
+    assert share == pytest.approx(max(MIN_BYTES, free / 2), rel=0.2)
 
 
 def group(folder, limit, used, cached):

@@ -20,7 +20,7 @@ def test_join_copies_only_where_it_must():
 def test_blocks_hold_what_float16_can():
     rows = RowBuffer(2, torch.float16)
     rows.append(0, torch.tensor([[[[1e6], [-1e6]]]]))
-    assert join(rows.take(0, 2), torch.float32)[0].flatten().tolist() == [65504, -65504]
+    assert join(rows.views(0, 2), torch.float32)[0].flatten().tolist() == [65504, -65504]
 
 
 def test_join_padded_is_cat_and_pad():
@@ -39,10 +39,10 @@ def test_rows_grow_below_and_shrink_above(height, monkeypatch):
     whole, rows = torch.rand(1, 2, 10, 3), RowBuffer(height)
     for start, end in ((0, 4), (4, 5), (5, 10)):
         rows.append(start, whole[:, :, start:end])
-    assert torch.equal(torch.cat(rows.take(3, 7), dim=2), whole[:, :, 3:7])
+    assert torch.equal(torch.cat(rows.views(3, 7), dim=2), whole[:, :, 3:7])
     rows.drop_before(5)
     assert (rows.pieces[0][0], rows.end) == (5, 10)
-    assert torch.equal(torch.cat(rows.take(5, 10), dim=2), whole[:, :, 5:])
+    assert torch.equal(torch.cat(rows.views(5, 10), dim=2), whole[:, :, 5:])
 
 
 def test_bands_on_a_cpu_are_channels_last():
@@ -51,5 +51,5 @@ def test_bands_on_a_cpu_are_channels_last():
     padded = join_padded(pieces, torch.float32, above=1, below=0, sides=1, mirrored=True)
     rows = RowBuffer(8, torch.float32)
     rows.append(0, joined)
-    for values in (joined, padded, *rows.take(2, 7)):
+    for values in (joined, padded, *rows.views(2, 7)):
         assert values.is_contiguous(memory_format=torch.channels_last)

@@ -56,7 +56,7 @@ def test_equals_the_plain_pass(generator, shape, budget):
     area = shape[0] * shape[1] * shape[2]
     band = 16 * shape[0] * shape[2]
     out, stream = streamed(generator, pictures, max_memory=budget * area * 150, band_pixels=band)
-    limit = 0.05 if stream.kept_dtype == torch.float32 else 2.0
+    limit = 0.05 if stream.stored_dtype == torch.float32 else 2.0
     assert (out - expected).abs().max() * 255 < limit * expected.std().clamp_min(0.25) * 4
 
 
@@ -111,7 +111,7 @@ def test_short_memory_keeps_float16_and_stays_within_one_of_255():
         expected = generator(picture)
     # 11 bytes a pixel: like 1 GB for 12000x8000
     out, stream = streamed(generator, picture, max_memory=11 * 256 * 256)
-    assert stream.kept_dtype == torch.float16
+    assert stream.stored_dtype == torch.float16
     assert 0 < (out - expected).abs().max() * 255 < 1
 
 
@@ -122,7 +122,7 @@ def test_bfloat16():
         expected = generator(picture)
         plain = generator.to(torch.bfloat16)(picture)
     out, stream = streamed(generator, picture)
-    assert stream.kept_dtype == torch.bfloat16
+    assert stream.stored_dtype == torch.bfloat16
     # Rounding differs from place to place, but is of the same size.
     assert (out - expected).abs().mean() < 2 * (plain - expected).abs().mean()
 

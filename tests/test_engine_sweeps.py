@@ -16,7 +16,7 @@ def layers(request):
 def test_a_plan_can_be_carried_out(layers, budget):
     measured, kept = set(), set()
     for sweep in plan(layers, pixels=PIXELS, budget=budget, itemsize=4):
-        assert set(sweep.known) == kept
+        assert set(sweep.loaded) == kept
         ready = {layers[0]} | kept
         for layer in sweep.layers:
             assert layer in ready or set(layer.inputs) <= ready
@@ -25,7 +25,7 @@ def test_a_plan_can_be_carried_out(layers, budget):
         assert set(sweep.targets) <= ready
         assert not measured & set(sweep.norms)
         measured |= set(sweep.norms)
-        kept = set(sweep.keep)
+        kept = set(sweep.stored)
         assert sum(x.channels * PIXELS / x.stride**2 * 4 for x in kept) <= budget
     assert measured == {layer for layer in layers if layer.kind == "norm"}
     assert sweep.targets == [layers[-1]]
@@ -46,8 +46,8 @@ def test_coarse_layers_are_kept_first():
     layers = read_layers(pyramid().eval())
     # 128 + 64 channels at 1/8 resolution fill it; a sweep at 1/4 could keep something as well.
     sweeps = plan(layers, pixels=PIXELS, budget=1.27e7, itemsize=4)
-    assert {x.stride for s in sweeps for n in s.norms if n.stride == 4 for x in s.keep} >= {4}
-    assert {x.stride for s in sweeps for n in s.norms if n.stride == 8 for x in s.keep} == {8}
+    assert {x.stride for s in sweeps for n in s.norms if n.stride == 4 for x in s.stored} >= {4}
+    assert {x.stride for s in sweeps for n in s.norms if n.stride == 8 for x in s.stored} == {8}
 
 
 def test_memory_of_a_plain_pass_grows_with_the_picture():

@@ -74,7 +74,7 @@ def test_how_often_it_plays(tmp_path, gif, others):
         assert read(copy(tmp_path / name, "y.png"))[2] == others
 
 
-def test_the_picture_for_who_knows_no_animations_is_left_out(tmp_path):
+def test_the_still_picture_of_an_apng_is_skipped(tmp_path):
     first = Image.new("RGB", (60, 40), "red")
     path = saved(tmp_path / "a.png", [first, *frames()], default_image=True)
     _, durations, _, pixels = read(copy(path, "x.gif"))

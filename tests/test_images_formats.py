@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, pixels_of
-from hrstyle.images.formats import is_picture, left_out, open_file, pictures_in, trust_files
+from hrstyle.images.formats import describe_skipped, is_picture, open_file, pictures_in, trust_files
 
 PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
 ENDINGS = {"HEIF": "heic", "JXL": "jxl"}
@@ -61,7 +61,9 @@ def test_without_their_plugins_the_extra_is_named(kind, modern, monkeypatch):
         assert f"pip install '{EXTRAS[kind]}'" in str(refused.value)
     assert not is_picture(modern)
     assert pictures_in(modern.parent) == ([], {modern.suffix: 1})
-    assert f"1 {modern.suffix} (pip install '{EXTRAS[kind]}')" in left_out(Counter([modern.suffix]))
+    assert f"1 {modern.suffix} (pip install '{EXTRAS[kind]}')" in describe_skipped(
+        Counter([modern.suffix])
+    )
 
 
 def test_no_plugin_is_loaded_before_it_is_needed(modern, kind, photo):
@@ -154,10 +156,10 @@ def test_what_is_left_out_is_counted_by_type(tmp_path):
     ):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    pictures, others = pictures_in(tmp_path, but=tmp_path / "out")
+    pictures, others = pictures_in(tmp_path, exclude=tmp_path / "out")
     assert pictures == [tmp_path / name for name in ("a.jpg", "b.png", "in/c.gif")]
     assert others == {".nef": 2, ".mov": 1, "": 1, ".eps": 1}
-    sentence = left_out(others)
+    sentence = describe_skipped(others)
     assert sentence.startswith("left out 2 .nef (export it as JPEG")
     assert "1 without an ending" in sentence
     assert pictures_in(tmp_path, recursive=False)[0] == pictures[:2]

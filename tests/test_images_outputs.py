@@ -53,7 +53,7 @@ def test_nothing_is_overwritten_or_lost(photos, tmp_path):
         ([first, gif], photos[0] / "out", "cannot make the folder"),
     ]:
         with pytest.raises(InputError, match=message):
-            plan_outputs(inputs, str(output), keep=["", second, "a_name"])
+            plan_outputs(inputs, str(output), protected=["", second, "a_name"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
@@ -160,7 +160,7 @@ def test_patterns_stand_for_the_files_that_they_fit(photos, tmp_path, monkeypatc
     assert expand([str(tmp_path / "?" / "x.png")]) == [str(photos[0]), str(photos[1])]
     photos[0].rename(tmp_path / "[b].png")
     assert expand(["[b].png", "gone.png", "-"]) == ["[b].png", "gone.png", "-"]
-    with pytest.raises(InputError, match=r"nothing like b/\*\.jpg; check the folder"):
+    with pytest.raises(InputError, match=r"nothing matches b/\*\.jpg; check the folder"):
         expand(["b/*.jpg"])
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -248,7 +248,9 @@ def test_image_of_takes_what_people_have(photo):
         InputError, match=r"a list is not one picture; give several to stylize_many"
     ):
         image_of([photo])
-    with pytest.raises(InputError, match=r"x/\*\.jpg; a pattern is none, so name the files"):
+    with pytest.raises(
+        InputError, match=r"x/\*\.jpg; patterns are not expanded here; give the files"
+    ):
         image_of("x/*.jpg")
     with pytest.raises(InputError, match="a float is not a picture; give a path"):
         image_of(0.5)

@@ -90,4 +90,4 @@ def test_public_names_of_folders(folder):
     with pytest.raises(AttributeError, match="no attribute"):
         _ = package.missing
     if folder in LAZY:
-        assert set(package._HOMES) == set(package.__all__)
+        assert set(package._MODULE_OF) == set(package.__all__)

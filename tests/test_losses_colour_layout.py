@@ -112,7 +112,7 @@ def test_few_squares_are_compared_and_a_seed_chooses_them(monkeypatch):
     asked.clear()
     colour_layout_loss(result[..., :512, :512], photo[..., :512, :512])
     assert not asked
-    assert colour_layout.COMPARED == (512 // colour_layout.BLOCK) ** 2
+    assert colour_layout.SAMPLES == (512 // colour_layout.BLOCK) ** 2
 
 
 def test_the_term_looks_at_the_picture(both):

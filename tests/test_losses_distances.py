@@ -4,10 +4,10 @@ import torch
 
 from hrstyle.losses.distances import (
     cosine_distances,
-    directions,
+    feature_vectors,
     mean_square,
-    places,
     relative_error,
+    unit_vectors,
 )
 
 
@@ -26,7 +26,7 @@ def test_mean_square():
 
 def test_places_go_along_the_rows():
     features = torch.arange(2 * 3 * 2 * 2).view(2, 3, 2, 2)
-    found = places(features)
+    found = feature_vectors(features)
     assert found.dtype == torch.float32
     assert found[1].tolist() == [[12, 16, 20], [13, 17, 21], [14, 18, 22], [15, 19, 23]]
 
@@ -35,21 +35,23 @@ def test_drawn_places_are_the_same_ones_of_each_picture():
     one = torch.arange(100.0).view(1, 1, 10, 10)
     features = torch.cat([one, one + 1000])
     torch.manual_seed(3)
-    first, second = places(features, 20)
+    first, second = feature_vectors(features, 20)
     assert torch.equal(second, first + 1000)
     assert len(set(first.flatten().tolist())) == 20
     torch.manual_seed(3)
-    assert torch.equal(places(features, 20)[0], first)
-    assert not torch.equal(places(features, 20)[0], first)
-    assert torch.equal(places(features, 100), places(features))  # no more than there are
+    assert torch.equal(feature_vectors(features, 20)[0], first)
+    assert not torch.equal(feature_vectors(features, 20)[0], first)
+    assert torch.equal(
+        feature_vectors(features, 100), feature_vectors(features)
+    )  # no more than there are
 
 
-def test_directions_have_length_1_unless_they_are_hardly_any():
+def test_unit_vectors_have_length_1_unless_the_vector_is_tiny():
     vectors = torch.tensor([[[3.0, 4.0], [0.0, 2.0], [0.0, 0.0], [1e-4, 0.0]]])
-    found = directions(vectors)[0]
+    found = unit_vectors(vectors)[0]
     assert torch.allclose(found[:3], torch.tensor([[0.6, 0.8], [0.0, 1.0], [0.0, 0.0]]))
     assert 0 < found[3].norm() < 0.1
-    assert torch.equal(directions(torch.zeros(1, 2, 3)), torch.zeros(1, 2, 3))
+    assert torch.equal(unit_vectors(torch.zeros(1, 2, 3)), torch.zeros(1, 2, 3))
 
 
 def test_cosine_distances_against_a_loop():

@@ -75,7 +75,7 @@ def test_terms_of_ones_own_are_added(name, crops):
     assert found["darkness"].item() == pytest.approx(1 - crops[:1].mean().item())
     assert loss.weights["darkness"] == 3
     assert "total_variation_quarter" not in found  # 48 pixels are too few for it
-    with pytest.raises(InputError, match="each name and scale once"):
+    with pytest.raises(InputError, match="each of another name or scale"):
         build(name, more=[TotalVariation(1.0)], tv_weight=1)
 
 

@@ -16,7 +16,7 @@ from hrstyle.losses import (
     gram_matrix,
     transport,
 )
-from hrstyle.losses.distances import places
+from hrstyle.losses.distances import feature_vectors
 
 LAYERS = ["relu1_1", "relu2_1"]
 
@@ -147,7 +147,7 @@ def test_terms_of_pixels_alone_need_hardly_a_network(crops):
     loss = PerceptualLoss([TotalVariation(1.0)])
     loss.set_style()
     assert loss(crops[:1], None)["total_variation"] > 0
-    assert loss.vgg.taps == {"conv1_1"}
+    assert loss.vgg.layers == {"conv1_1"}
 
 
 def test_vgg_is_computed_once_for_each_scale(loss, crops, monkeypatch):
@@ -174,7 +174,7 @@ def test_several_paintings_count_by_their_shares(loss, crops):
                 torch.testing.assert_close(both[name], expected, rtol=1e-4, atol=1e-5)
     features = loss.vgg(crops[:1])
     assert torch.allclose(one["gram/relu2_1"], gram_matrix(features["relu2_1"]))
-    assert torch.allclose(one["transport/pool2"], places(features["pool2"])[0], atol=1e-4)
+    assert torch.allclose(one["transport/pool2"], feature_vectors(features["pool2"])[0], atol=1e-4)
     # Of two paintings of one size, three parts to one: all places and a third of them.
     assert both["transport/pool2"].shape[0] == 144 + 48
 
@@ -228,7 +228,7 @@ def test_style_comes_first(crops):
     [
         ([], "not none of a weight above 0"),
         ([Gram(0.0)], "not none of a weight above 0"),
-        ([Gram(), Content(), Gram(2.0)], "each name and scale once, not gram, content, gram"),
+        ([Gram(), Content(), Gram(2.0)], "each of another name or scale, not gram, content, gram"),
     ],
 )
 def test_impossible_terms(terms, message):
@@ -252,7 +252,7 @@ def test_losses_are_float32_under_autocast(loss, crops):
 
 
 def test_a_seed_gives_the_same_places(crops, monkeypatch):
-    monkeypatch.setattr(transport, "COMPARED", 20)
+    monkeypatch.setattr(transport, "SAMPLES", 20)
     loss = PerceptualLoss([Transport(1.0, ["relu1_1"])])
     loss.set_style(crops[1:])
 

@@ -97,7 +97,7 @@ def test_few_places_are_compared_and_a_seed_chooses_them(monkeypatch):
         return self_similarity_loss(features, photo).item()
 
     assert loss(1) == loss(1) != loss(2)
-    assert set(shapes) == {(self_similarity.COMPARED, self_similarity.COMPARED)}
+    assert set(shapes) == {(self_similarity.SAMPLES, self_similarity.SAMPLES)}
     # The same places of both: what is far from itself at any other place is 0 here.
     assert self_similarity_loss(features, features).item() == 0
 

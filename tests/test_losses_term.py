@@ -19,7 +19,7 @@ TERMS = [ColourLayout, Content, Gram, Moments, SelfSimilarity, TotalVariation, T
 
 @pytest.mark.parametrize("kind", TERMS)
 def test_names_in_logs_tell_the_scale(kind):
-    names = [kind(1.0, scale=scale).curve for scale in (1, 2, 3, 4)]
+    names = [kind(1.0, scale=scale).log_name for scale in (1, 2, 3, 4)]
     assert names == [kind.name + end for end in ("", "_half", "_3", "_quarter")]
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hrstyle.losses import Transport, transport, transport_loss
-from hrstyle.losses.distances import places
+from hrstyle.losses.distances import feature_vectors
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_by_hand():
 
 
 def test_a_picture_is_near_to_itself_however_its_places_lie(features, painting):
-    same = places(features[:1])[0]
+    same = feature_vectors(features[:1])[0]
     assert transport_loss(features[:1], same).item() == pytest.approx(0, abs=1e-6)
     moved = features.flatten(2)[..., torch.randperm(24)].view_as(features)
     assert transport_loss(moved, painting).item() == pytest.approx(
@@ -88,24 +88,24 @@ def test_few_places_are_compared_and_a_seed_chooses_them(monkeypatch):
         return compare(x, y)
 
     monkeypatch.setattr(transport, "cosine_distances", record)
-    features, painting = torch.rand(1, 3, 256, 256), torch.rand(transport.KEPT, 3)
+    features, painting = torch.rand(1, 3, 256, 256), torch.rand(transport.TARGET_SAMPLES, 3)
 
     def loss(seed):
         torch.manual_seed(seed)
         return transport_loss(features, painting).item()
 
     assert loss(1) == loss(1) != loss(2)
-    assert set(shapes) == {(transport.COMPARED, transport.COMPARED)}
+    assert set(shapes) == {(transport.SAMPLES, transport.SAMPLES)}
 
 
 def test_so_much_is_kept_of_a_painting():
     features = torch.arange(2.0 * 100 * 100).view(1, 2, 100, 100)
     (kept,) = Transport(layers=["a"]).targets({"a": features}).values()
-    assert kept.shape == (transport.KEPT, 2)
+    assert kept.shape == (transport.TARGET_SAMPLES, 2)
     assert kept[[0, -1], 0].tolist() == [0, 9999]
-    assert len(set(kept[:, 0].tolist())) == transport.KEPT
+    assert len(set(kept[:, 0].tolist())) == transport.TARGET_SAMPLES
     every = Transport(layers=["a"]).targets({"a": features[..., :9, :9]})["a"]
-    assert torch.equal(every, places(features[..., :9, :9])[0])
+    assert torch.equal(every, feature_vectors(features[..., :9, :9])[0])
 
 
 def test_several_paintings_are_seen_in_proportion():

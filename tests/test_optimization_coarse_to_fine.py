@@ -78,7 +78,7 @@ SHALLOW = {"loss": "gram", "content_layers": ["relu2_1"], "style_layers": ["relu
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_the_default_objective_comes_down_and_is_the_same_again(cat, method, monkeypatch):
-    monkeypatch.setattr(transport, "COMPARED", 60)  # so that some places are drawn
+    monkeypatch.setattr(transport, "SAMPLES", 60)  # so that some places are drawn
     painting = to_tensor(find("starry_night").picture().resize((80, 64)))
     how = {"steps": 8, "method": method, "style_scale": 80 / max(cat.shape[-2:]), "device": "cpu"}
     found = optimize(cat, painting, **how)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from hrstyle.painting import bands, brushed
-from hrstyle.painting.bands import apply, in_bands, moments, room
+from hrstyle.painting.bands import apply, empty_planes, in_bands, moments
 
 
 def test_bands_cannot_be_seen(monkeypatch):
@@ -38,7 +38,7 @@ def test_enlarged_as_pillow_and_pytorch_do(monkeypatch, size):
 
 def test_what_is_in_between_is_as_good_as_floats():
     picture = np.random.default_rng(4).random((3, 50, 40), np.float32)
-    kept = room(picture, (50, 40))
+    kept = empty_planes(picture, (50, 40))
     apply(lambda planes: planes, picture, kept)
     assert kept.nbytes == picture.nbytes / 2
     found = np.empty_like(picture)

@@ -8,12 +8,12 @@ from PIL import Image
 
 from hrstyle.painting import brush, brushed
 from hrstyle.painting.enlarge import (
-    DAUB_MARGIN,
-    DRAW_MARGIN,
-    contrast,
-    draw_out,
-    run_together,
-    steps,
+    KUWAHARA_MARGIN,
+    STROKE_MARGIN,
+    contrast_gain,
+    kuwahara,
+    smooth_along_strokes,
+    step_sizes,
 )
 
 
@@ -32,8 +32,8 @@ def inner(planes, margin):
 def test_lines_go_along_strokes_and_not_across(number):
     picture = waves(number * math.pi / 8, 16)
     noise = np.random.default_rng(number).normal(0, 0.05, picture.shape).astype(np.float32)
-    drawn = draw_out(picture + noise)
-    off = drawn - inner(picture, DRAW_MARGIN)
+    drawn = smooth_along_strokes(picture + noise)
+    off = drawn - inner(picture, STROKE_MARGIN)
     assert off.std() < 0.4 * noise.std()
     assert drawn.std() > 0.9 * picture.std()
     # Means over squares that take away as much noise take the stripes with it.
@@ -43,13 +43,13 @@ def test_lines_go_along_strokes_and_not_across(number):
 
 def test_a_picture_of_one_colour_stays_as_it_is():
     picture = np.full((3, 60, 50), 0.3, np.float32)
-    np.testing.assert_allclose(draw_out(picture), 0.3, rtol=1e-5)
-    np.testing.assert_allclose(run_together(picture), 0.3, rtol=1e-5)
+    np.testing.assert_allclose(smooth_along_strokes(picture), 0.3, rtol=1e-5)
+    np.testing.assert_allclose(kuwahara(picture), 0.3, rtol=1e-5)
     pixels = np.full((7, 5, 3), (10, 200, 90), np.uint8)
     assert np.array_equal(brushed(pixels, (14, 11)), np.broadcast_to(pixels[0, 0], (14, 11, 3)))
 
 
-def test_run_together_takes_the_quarter_of_one_colour():
+def test_kuwahara_takes_the_quarter_of_one_colour():
     """An independent reading of Kuwahara's filter: the mean of the quarter that varies least."""
     picture = np.random.default_rng(0).random((3, 30, 26)).astype(np.float32)
     luma = np.tensordot([0.299, 0.587, 0.114], picture, 1)
@@ -60,23 +60,23 @@ def test_run_together_takes_the_quarter_of_one_colour():
             shares = np.array([(luma[q].var() + 1e-5) ** -4 for q in quarters])
             means = np.stack([picture[:, q[0], q[1]].mean((1, 2)) for q in quarters])
             expected[:, y, x] = shares @ means / shares.sum()
-    np.testing.assert_allclose(run_together(picture), expected, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(kuwahara(picture), expected, rtol=2e-3, atol=1e-4)
 
 
 def test_a_blurred_edge_becomes_sharp():
     ramp = np.interp(np.arange(40), [17, 22], [0.2, 0.8]).astype(np.float32)
-    result = run_together(np.tile(ramp, (3, 12, 1)))
+    result = kuwahara(np.tile(ramp, (3, 12, 1)))
     assert np.abs(np.diff(result[0, 0])).max() > 1.5 * np.abs(np.diff(ramp)).max()
 
 
-@pytest.mark.parametrize("work", [draw_out, run_together])
+@pytest.mark.parametrize("work", [smooth_along_strokes, kuwahara])
 def test_tensors_are_treated_as_arrays_are(work):
     batch = np.random.default_rng(1).random((2, 3, 45, 50)).astype(np.float32)
     result = work(torch.from_numpy(batch))
     assert result.dtype == torch.float32
     for picture, expected in zip(result, batch, strict=True):
         np.testing.assert_allclose(picture, work(expected), rtol=1e-3, atol=1e-5)
-    margin = DRAW_MARGIN if work is draw_out else DAUB_MARGIN
+    margin = STROKE_MARGIN if work is smooth_along_strokes else KUWAHARA_MARGIN
     assert result.shape == (2, 3, 45 - 2 * margin, 50 - 2 * margin)
 
 
@@ -102,7 +102,7 @@ def test_a_whole_picture_as_tensors_and_as_arrays():
     [((10, 10), (10, 10)), ((10, 20), (16, 32)), ((600, 900), (6000, 9001)), ((1, 5), (3, 80))],
 )
 def test_steps_are_small_and_come_to_the_end(size, end):
-    way = [size, *steps(size, end)]
+    way = [size, *step_sizes(size, end)]
     assert way[-1] == end
     for (low, narrow), (high, wide) in pairwise(way):
         assert low <= high <= 1.8 * low + 1
@@ -119,9 +119,9 @@ def test_contrast_and_brightness_are_what_they_were():
     result = brushed(painted, (180, 240)).astype(float)
     assert np.abs(result.mean((0, 1)) - painted.mean((0, 1))).max() < 2
     assert 0.9 < (result.std((0, 1)) / painted.std((0, 1))).min() <= 1.02
-    assert contrast(np.array(2.0), np.array(1.0)) == pytest.approx(1.3)
-    assert contrast(np.array(0.0), np.array(0.0)) == 1
-    assert contrast(np.array(1.1), np.array(1.0)) == pytest.approx(1.1, rel=1e-4)
+    assert contrast_gain(np.array(2.0), np.array(1.0)) == pytest.approx(1.3)
+    assert contrast_gain(np.array(0.0), np.array(0.0)) == 1
+    assert contrast_gain(np.array(1.1), np.array(1.0)) == pytest.approx(1.1, rel=1e-4)
 
 
 def test_the_smallest_pictures():

@@ -187,6 +187,6 @@ def test_a_secret_is_not_given_away_on_the_way(start, target, refused):
     answer.url, answer.status_code, answer.headers["location"] = start, 302, target
     if refused:
         with pytest.raises(InputError, match="redirects to http://b"):
-            download._Guard().check(answer)
+            download._DownloadGuard().check(answer)
     else:
-        download._Guard().check(answer)
+        download._DownloadGuard().check(answer)

@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
     if Path(arguments.input).is_dir():
         raise InputError(f"{arguments.input} is a folder; name a picture in it")
     [(source, target)] = plan_outputs(
-        [arguments.input], arguments.output, existing=existing(arguments), keep=used
+        [arguments.input], arguments.output, existing=existing(arguments), protected=used
     )
     check_output(open_image(source), target)  # complain before the work, not after it
     done, steps = 0, 0

@@ -148,11 +148,11 @@ def keep(
     if stylizer.device.type != "cpu" or _is_there(network) or not find_spec("openvino"):
         return
     from hrstyle.engine.layers import read_layers
-    from hrstyle.engine.memory import LEAST
+    from hrstyle.engine.memory import MIN_BYTES
     from hrstyle.engine.sweeps import memory_of_pass
 
     layers = read_layers(stylizer.generator)
-    if memory_of_pass(layers, pixels=PAINTED, itemsize=4) > LEAST:
+    if memory_of_pass(layers, pixels=PAINTED, itemsize=4) > MIN_BYTES:
         return
     with suppress(OSError, InputError, ImportError):
         from hrstyle.engine.onnx import onnx_bytes

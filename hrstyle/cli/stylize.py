@@ -213,7 +213,7 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             recursive=arguments.recursive,
             file_format=arguments.format,
             existing=existing(arguments),
-            keep=[arguments.mask or "", arguments.painting or ""],
+            protected=[arguments.mask or "", arguments.painting or ""],
             animated=True,
             tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
         )

@@ -1,13 +1,12 @@
-"""How a picture is computed. `Painter` chooses among three ways, which give the same picture:
+"""How the network's pass is computed. `Painter` chooses among three ways with the same result:
 
 - the plain pass, `generator(picture)`;
-- streaming (`streaming`, planned by `sweeps`), exact in bounded memory, for large pictures, and on
-  a CPU for middling ones, where its bands use the same memory over and over;
-- OpenVINO (`openvino`, which reads what `onnx` writes), the fastest on a CPU, for what fits.
+- streaming (`streaming`, planned by `sweeps`): exact in bounded memory;
+- OpenVINO (`openvino`, which compiles what `onnx` writes): the fastest on a CPU.
 
-`repaint` puts around it what makes a picture of a picture: reading, size, strokes, blending.
-The last two work on a generator's `layers`, which are read off its `network`. `exporting` writes a
-style for other programs. `compiled` needs no PyTorch, so each is loaded when it is first used.
+Streaming and ONNX use the list of `layers`, which is recorded from the generator's `network`.
+`repaint` (`repainting`) reads a picture, has it painted, and blends photo and result. `exporting`
+writes a style as an ONNX file. Modules are imported on first use: `compiled` needs no PyTorch.
 """
 
 from importlib import import_module
@@ -33,7 +32,7 @@ __all__ = [
     "repaint",
     "share_of_free",
 ]
-_HOMES = {
+_MODULE_OF = {
     "Painter": "painter",
     "best_device": "devices",
     "compile_model": "compiled",
@@ -47,7 +46,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A network compiled by OpenVINO, for CPUs: from array to array, without PyTorch."""
+"""An ONNX model compiled by OpenVINO for the CPU; takes and returns arrays, without PyTorch."""
 
 import sys
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from hrstyle.errors import InputError
 
 Array = NDArray[np.float32]
-_FIRST = Lock()  # `cache` lets threads in that all come for the first time
+_CORE_LOCK = Lock()  # without it, `cache` lets several threads make a core at the same time
 
 
 def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[Array], Array]:
-    """An ONNX model of one input and one output, compiled; threads may share it.
+    """Compile an ONNX model of one input and one output. Threads may share the result.
 
     Args:
-        model: the model, or its file.
+        model: the model's bytes, or the path of its file.
         dtype: type to compute in, float32 or bfloat16.
 
     Raises:
         InputError: OpenVINO is not installed.
         RuntimeError: a damaged model.
     """
-    with _FIRST:
+    with _CORE_LOCK:
         core = _core()
     precision = {"float32": "f32", "bfloat16": "bf16"}[dtype]
     compiled = core.compile_model(
@@ -37,7 +37,7 @@ def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[A
     )
 
     def run(values: Array) -> Array:
-        request = compiled.create_infer_request()  # one of its own for each call: thread-safe
+        request = compiled.create_infer_request()  # a new one for each call: thread-safe
         (result,) = request.infer([values]).values()
         return result
 
@@ -46,12 +46,12 @@ def compile_model(model: bytes | Path, *, dtype: str = "float32") -> Callable[[A
 
 @cache
 def _core() -> Any:
-    """OpenVINO's runtime, kept until the process ends.
+    """OpenVINO's runtime, which is kept until the process ends.
 
-    Its CPU plugin replaces the thread's stack for signal handlers. Once it had been unloaded, the
-    next Ctrl-C crashed (OpenVINO 2026.4 under pytest, which has such a stack of its own).
+    Its CPU plugin replaces the thread's signal stack. After the plugin was unloaded, the next
+    Ctrl-C crashed (OpenVINO 2026.4 under pytest, which sets a signal stack itself).
     """
-    # As it is imported, OpenVINO reports to a web analytics service, but if this is missing.
+    # On import, OpenVINO reports to a web analytics service, unless this module is missing.
     reporter = sys.modules.get("openvino_telemetry")
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:

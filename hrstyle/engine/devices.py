@@ -1,4 +1,4 @@
-"""Where to compute, and in which type."""
+"""The device to compute on, and the dtype to compute in."""
 
 import torch
 
@@ -15,23 +15,23 @@ def best_device() -> torch.device:
 
 
 def find_device(device: str | torch.device | None) -> torch.device:
-    """A device that is there; None finds the best.
+    """The device of that name, tested by an allocation; None takes `best_device`.
 
     Raises:
-        InputError: no such device.
+        InputError: the device is unknown or cannot be used.
     """
     try:
-        place = best_device() if device is None else torch.device(device)
-        torch.empty(1, device=place)
+        found = best_device() if device is None else torch.device(device)
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}); try cpu"
         ) from error
-    return place
+    return found
 
 
 def find_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """A type to compute in, by its name.
+    """The torch dtype of that name, such as `"float32"`.
 
     Raises:
         InputError: not one of `DTYPES`.

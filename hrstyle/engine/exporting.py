@@ -1,6 +1,7 @@
 """A style as an ONNX file, for other programs: ONNX Runtime, OpenVINO, the browser.
 
-`export` checks what it writes by ONNX Runtime, which `pip install "hrstyle[export]"` brings.
+`export` compares the file with PyTorch by running it in ONNX Runtime, which needs
+`pip install "hrstyle[export]"`.
 """
 
 import os
@@ -17,7 +18,7 @@ from hrstyle.mixing import load_style
 
 CHECK_SIZES = ((64, 64), (83, 131), (250, 190))
 TOLERANCE = {"float32": 1.0, "float16": 16.0}
-"""The largest difference from PyTorch that a file may show, of 255."""
+"""The largest difference from PyTorch that is accepted, in units of 1/255."""
 
 
 def export(
@@ -26,20 +27,20 @@ def export(
     *,
     dtype: str = "float32",
 ) -> float:
-    """Write a style as an ONNX file, once it agrees with PyTorch on noise of three sizes.
+    """Write a style as an ONNX file, if it agrees with PyTorch on noise pictures of three sizes.
 
     Args:
-        source: name of a bundled style, path of a trained file, or several, as for `hrstyle.load`.
+        source: name of a bundled style, path of a trained file, or a mixture; see `hrstyle.load`.
         path: of the file to write, ending in `.onnx`.
-        dtype: `"float32"`, or `"float16"` for half the size. Pictures go in and out in float32 in
-            any case.
+        dtype: type of the weights: `"float32"`, or `"float16"` for half the size. Input and output
+            are float32 in both cases.
 
     Returns:
-        The largest difference, of 255.
+        The largest difference, in units of 1/255.
 
     Raises:
         InputError: an unknown style, ending, folder or dtype; a missing package; or a model that
-            differs by more than `TOLERANCE`, which is then not written.
+            differs by more than `TOLERANCE`. Nothing is written then.
     """
     path = Path(path)
     if path.suffix != ".onnx":
@@ -67,6 +68,8 @@ def export(
         errors.append(255 * (torch.from_numpy(painted) - expected).abs().max().item())
     error = float(np.max(errors))  # Python's max would lose a NaN
     if not error <= TOLERANCE[dtype]:
-        raise InputError(f"{path} is not written: off by {error:.1f} of 255; try float32")
+        raise InputError(
+            f"{path} is not written: it differs from PyTorch by {error:.1f} of 255; try float32"
+        )
     write_atomically(path, model)
     return error

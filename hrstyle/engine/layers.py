@@ -1,9 +1,9 @@
-"""A generator's layers, read off its `network`.
+"""The list of a generator's layers, recorded from its `network`.
 
-`read_layers` runs `Generator.network` on a stand-in for the picture that records what is done to
-it. So there is one description of each network, and what works on its layers, such as `streaming`,
-cannot drift from it. (torch.fx would do, but while it records it changes `nn.Module` for all
-threads.)
+`read_layers` calls `Generator.network` with a stand-in for the picture, a `Layer`, which records
+each operation. So a network is described only once, in its own code, and `streaming` and `onnx`
+always compute the same as it. (torch.fx could record it too, but it patches `nn.Module` for all
+threads while it does.)
 """
 
 from collections.abc import Callable, Sequence
@@ -19,15 +19,15 @@ from hrstyle.generator.base import Generator, add_noise
 
 @dataclass(eq=False)
 class Layer:
-    """One operation of a network; also the stand-in for its output that records the next ones.
+    """One operation of a network, and the stand-in for its output, which records the next ones.
 
     Args:
         kind: `"picture"`, `"pad"`, `"conv"`, `"norm"`, `"noise"`, `"relu"`, `"add"`, `"cat"` or
             `"upsample"`. A `"pad"` is merged into the convolution after it.
-        inputs: the layers it reads.
-        channels: of its output.
+        inputs: the layers whose outputs it reads.
+        channels: number of channels of its output.
         stride: one row of its output covers `stride` rows of the picture.
-        settings: what else the operation needs, by name.
+        settings: the operation's weights and parameters, by name.
     """
 
     kind: str
@@ -36,23 +36,23 @@ class Layer:
     stride: int
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def _then(self, kind: str, channels: int | None = None, **settings: Any) -> "Layer":
+    def _record(self, kind: str, channels: int | None = None, **settings: Any) -> "Layer":
         return Layer(kind, [self], channels or self.channels, self.stride, settings)
 
-    # What the modules of a network ask of a tensor.
+    # The methods of a tensor that a network's modules call.
 
     def dim(self) -> int:
         return 4
 
     def size(self, dim: int) -> int:
-        _require(dim == 1, "a network that asks for its picture's size")
+        _require(dim == 1, "a network that reads the picture's height or width")
         return self.channels
 
     def __add__(self, other: "Layer") -> "Layer":
-        _require(self._is_like(other), "a sum other than of two layers of one size")
+        _require(self._has_shape_of(other), "a sum of anything but two layers of one size")
         return Layer("add", [self, other], self.channels, self.stride)
 
-    def _is_like(self, other: "Layer") -> bool:
+    def _has_shape_of(self, other: "Layer") -> bool:
         both = isinstance(other, Layer)
         return both and (self.channels, self.stride) == (other.channels, other.stride)
 
@@ -68,12 +68,12 @@ class Layer:
         return recorders[function](*args, **(kwargs or {}))
 
     def multiply_adds(self) -> float:
-        """For a pixel of the picture; layers other than convolutions count one a channel."""
+        """Multiply-adds per picture pixel; non-convolutions count 1 per channel."""
         each = self.settings["weight"][0].numel() if self.kind == "conv" else 1
         return self.channels * each / self.stride**2
 
     def rows_needed(self, low: int, high: int) -> tuple[int, int]:
-        """Which rows of its inputs, even beyond the border, give the output from low up to high."""
+        """First and end of the input rows for output rows low to high - 1, also beyond borders."""
         if self.kind == "conv":
             step, padding, kernel = (self.settings[k] for k in ("step", "padding", "kernel"))
             return low * step - padding, (high - 1) * step - padding + kernel
@@ -88,12 +88,15 @@ def _require(condition: bool, what: str) -> None:
         raise NotImplementedError(f"{what} cannot be read as layers")
 
 
-# How each function that networks use is recorded, with the function's own arguments.
+# One recorder for each function that networks call, with that function's arguments.
 
 
 def _pad(x: Layer, amounts: Sequence[int], mode: str = "constant", value: Any = None) -> Layer:
-    _require(mode == "reflect" and len(set(amounts)) == 1, "a border that is no equal reflection")
-    return x._then("pad", padding=amounts[0])
+    _require(
+        mode == "reflect" and len(set(amounts)) == 1,
+        "padding other than an equal reflection on all sides",
+    )
+    return x._record("pad", padding=amounts[0])
 
 
 def _conv2d(
@@ -131,42 +134,44 @@ def _instance_norm(
     eps: float,
 ) -> Layer:
     _require(use_input_stats, "an InstanceNorm with running statistics")
-    return x._then("norm", weight=weight, bias=bias, eps=eps)
+    return x._record("norm", weight=weight, bias=bias, eps=eps)
 
 
 def _relu(x: Layer, inplace: bool = False) -> Layer:
     _require(not inplace, "a ReLU in place")
-    return x._then("relu")
+    return x._record("relu")
 
 
 def _interpolate(
     x: Layer, size: None, scale_factor: float, mode: str, align_corners: bool, **kwargs: Any
 ) -> Layer:
     whole = scale_factor is not None and scale_factor == int(scale_factor)
-    _require(mode == "bilinear" and not align_corners and whole, "another than upsample()")
-    _require(x.stride % int(scale_factor) == 0, "an upsampling beyond the picture's resolution")
-    layer = x._then("upsample", factor=int(scale_factor))
+    _require(
+        mode == "bilinear" and not align_corners and whole, "an interpolation other than upsample()"
+    )
+    _require(x.stride % int(scale_factor) == 0, "an upsampling above the picture's resolution")
+    layer = x._record("upsample", factor=int(scale_factor))
     layer.stride //= int(scale_factor)
     return layer
 
 
 def _add_noise(x: Layer, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Layer:
-    return x._then("noise", weight=weight, pattern=pattern)
+    return x._record("noise", weight=weight, pattern=pattern)
 
 
 def _cat(layers: Sequence[Layer], dim: int) -> Layer:
     same = len({layer.stride for layer in layers}) == 1
-    _require(dim == 1 and same, "a concatenation other than of channels")
+    _require(dim == 1 and same, "a concatenation of anything but channels")
     return Layer("cat", list(layers), sum(x.channels for x in layers), layers[0].stride)
 
 
 def read_layers(generator: Generator) -> list[Layer]:
-    """The layers of a generator's network in an order of computation, from picture to output.
+    """The layers of a generator's network, each after its inputs, from picture to output.
 
     The generator must be in eval mode.
 
     Raises:
-        NotImplementedError: the network does something that is not recorded here.
+        NotImplementedError: the network calls a function that has no recorder here.
     """
     order: dict[Layer, None] = {}
 
@@ -178,5 +183,5 @@ def read_layers(generator: Generator) -> list[Layer]:
 
     output: Any = generator.network(Layer("picture", [], 3, 1))  # type: ignore[arg-type]
     visit(output)
-    _require(all(x.kind != "pad" for x in order), "a border that no convolution follows")
+    _require(all(x.kind != "pad" for x in order), "padding without a convolution after it")
     return list(order)

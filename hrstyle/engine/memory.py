@@ -6,32 +6,32 @@ from pathlib import Path
 import psutil
 import torch
 
-LEAST = 1e9
-"""Bytes that a pass may take however little is free."""
+MIN_BYTES = 1e9
+"""Bytes that a pass may always take, even if less is free."""
 
 
 def share_of_free(device: torch.device) -> float:
-    """Half of the bytes that are free on a device at this moment, but at least `LEAST`."""
+    """Half of the bytes that are free on the device now, but at least `MIN_BYTES`."""
     if device.type == "cuda":
         free = float(torch.cuda.mem_get_info(device)[0])
     else:
         free = min(psutil.virtual_memory().available, free_in_container())
-    return max(LEAST, free / 2)
+    return max(MIN_BYTES, free / 2)
 
 
-def free_in_container(root: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> float:
-    """Bytes that the control groups of this process leave it; infinity where none limits it.
+def free_in_container(root: Path = Path("/sys/fs/cgroup"), membership: str | None = None) -> float:
+    """Free bytes within the limits of this process's control groups; infinity without a limit.
 
-    psutil sees the whole machine. Memory of files that were read counts as free: the kernel gives
-    it up.
+    psutil reports the whole machine and does not see these limits. The file cache counts as free,
+    because the kernel releases it on demand.
 
     Args:
-        root: where control groups (version 2) are mounted; those of version 1 are not looked at.
-        own: what `/proc/self/cgroup` says.
+        root: where control groups (version 2) are mounted. Those of version 1 are ignored.
+        membership: contents of `/proc/self/cgroup`; None reads that file.
     """
     try:
-        own = Path("/proc/self/cgroup").read_text() if own is None else own
-        group = root / own.strip().rpartition("::/")[2]
+        membership = Path("/proc/self/cgroup").read_text() if membership is None else membership
+        group = root / membership.strip().rpartition("::/")[2]
         free = math.inf
         for folder in (group, *group.parents):
             if (folder / "memory.max").is_file():
@@ -39,7 +39,7 @@ def free_in_container(root: Path = Path("/sys/fs/cgroup"), own: str | None = Non
             if folder == root:
                 break
         return free
-    except (OSError, ValueError, KeyError):  # no Linux, or not laid out like this
+    except (OSError, ValueError, KeyError):  # not Linux, or control groups of another layout
         return math.inf
 
 

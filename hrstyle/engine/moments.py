@@ -1,4 +1,4 @@
-"""Exact statistics of an InstanceNorm over a picture that comes band by band."""
+"""Exact InstanceNorm statistics of a picture that is read band by band."""
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from hrstyle.engine.layers import Layer
 class Moments:
     """Mean and variance of every channel of every picture, merged band by band (Chan et al. 1979).
 
-    Each band is centred on its own mean before it is squared, so that nothing cancels; the bands
-    are merged in float64 (float32 on Apple's MPS, which has no float64).
+    Each band's own mean is subtracted before squaring, which avoids cancellation. The bands are
+    merged in float64 (in float32 on Apple's MPS, which has no float64).
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Moments:
         self.count = total
 
     def scale_and_shift(self, norm: Layer) -> tuple[Tensor, Tensor]:
-        """What the norm does to a value: value * scale + shift; float32, `(N, C, 1, 1)` each."""
+        """The norm as a multiply-add, x * scale + shift; float32, `(N, C, 1, 1)` each."""
         scale = (self.squares / self.count + norm.settings["eps"]).rsqrt()
         shift = -self.mean * scale
         if norm.settings["weight"] is not None:
@@ -43,7 +43,7 @@ class Moments:
 
 
 def fold(conv: Layer, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution followed by a norm of known statistics, for one picture."""
+    """Weight and bias of a convolution with the norm after it folded in; for batch size 1."""
     weight, bias = conv.settings["weight"], conv.settings["bias"]
     folded = shift.flatten() if bias is None else bias.float() * scale.flatten() + shift.flatten()
     return (weight.float() * scale.view(-1, 1, 1, 1)).to(weight.dtype), folded.to(weight.dtype)

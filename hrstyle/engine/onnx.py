@@ -1,7 +1,7 @@
-"""A generator as an ONNX model, written layer by layer from what `hrstyle.engine.layers` reads.
+"""A generator as an ONNX model, written layer by layer from `hrstyle.engine.layers`.
 
-The model holds everything from picture to picture, padding included, so any height and width will
-do.
+The model includes padding, normalisation and cropping, so it takes a picture of any height and
+width.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from hrstyle.generator.base import Generator
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
-# Old enough for the runtimes people have, new enough for every operation used here.
+# Old enough for common runtimes, new enough for every operation used here.
 _OPSET, _IR_VERSION = 17, 8
 
 
@@ -31,10 +31,10 @@ def onnx_bytes(generator: Generator, *, style: str, dtype: str = "float32") -> b
 
 
 class _Graph:
-    """Builds an ONNX graph; every method takes and gives names of values."""
+    """Builds an ONNX graph. Its methods take and return the names of values in the graph."""
 
     def __init__(self, dtype: torch.dtype):
-        import onnx  # here, because it takes a while and only exporting needs it
+        import onnx  # here, because the import is slow and only exporting needs it
 
         self.onnx = onnx
         self.dtype = dtype
@@ -47,7 +47,7 @@ class _Graph:
         return output
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """A tensor (in the network's type unless said otherwise), or integers."""
+        """Add a constant: a tensor (in the network's dtype by default), or integers (int64)."""
         if isinstance(value, Tensor):
             value = value.detach().cpu().to(dtype or self.dtype).numpy()
         else:
@@ -57,7 +57,7 @@ class _Graph:
         return name
 
     def add_generator(self, generator: Generator) -> None:
-        """picture -> painted, as `Generator.forward` has it, and clamped."""
+        """`Generator.forward`, from `picture` to `painted`, with the output clamped to [0, 1]."""
         mean, std = (self.constant(x, torch.float32) for x in (generator.mean, generator.std))
         height, width = self.sizes("picture")
         x = self.pad("picture", height, axis=2, stride=generator.stride)
@@ -111,18 +111,18 @@ class _Graph:
         return self.op("Mul", self.constant(s["weight"]), pattern)
 
     def sizes(self, x: str) -> tuple[str, str]:
-        """Height and width, as vectors of one number."""
+        """Height and width of `x`, each as a vector of one number."""
         shape = self.op("Shape", x)
         height, width = (self.op("Gather", shape, self.constant([axis])) for axis in (2, 3))
         return height, width
 
     def range(self, size: str) -> str:
-        """0 ... size - 1."""
+        """The vector 0, 1, ..., size - 1."""
         start, end, step = self.constant(0), self.op("Squeeze", size), self.constant(1)
         return self.op("Range", start, end, step)
 
     def pad(self, x: str, size: str, *, axis: int, stride: int) -> str:
-        """`generator.pad_to_multiple` along one axis, as arithmetic on the index of each row."""
+        """`generator.pad_to_multiple` along one axis: gathers rows by computed indices."""
         one, step, least = (self.constant([n]) for n in (1, stride, 2 * stride))
         up = self.op("Div", self.op("Add", size, self.constant([stride - 1])), step)
         total = self.op("Max", self.op("Mul", up, step), least)

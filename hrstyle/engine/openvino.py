@@ -1,4 +1,4 @@
-"""A generator compiled by OpenVINO, for CPUs."""
+"""A generator compiled by OpenVINO for the CPU."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from hrstyle.generator.base import Generator
 
 
 def openvino_model(generator: Generator, *, dtype: str = "float32") -> Callable[[Tensor], Tensor]:
-    """A float32 generator compiled by OpenVINO for the CPU; threads may share it.
+    """Compile a float32 generator by OpenVINO for the CPU. Threads may share the result.
 
     Args:
         generator: in eval mode, on the CPU.

@@ -1,4 +1,4 @@
-"""`Painter`: a generator on a device, and for each picture the way to compute it."""
+"""`Painter`: a generator on a device. For each picture it chooses how to compute the pass."""
 
 import copy
 from collections.abc import Callable
@@ -20,28 +20,30 @@ from hrstyle.engine.threads import stop_spinning
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.tensors import floats_of, planes_of, resample, size_of, to_planes
-from hrstyle.painting.enlarge import brush as make_paint
+from hrstyle.painting.enlarge import brush as brush_filter
 from hrstyle.painting.strokes import size_to_paint
 
 ENGINES = ("auto", "torch", "openvino")
-MIDDLING = 2**16
-"""Pixels above which streaming is faster than a plain pass on a CPU."""
+STREAM_ABOVE = 2**16
+"""Pixels of a picture above which, on a CPU, streaming is faster than PyTorch's plain pass."""
 LARGEST_ON_GPU = 2**25
-"""Pixels of a picture, at most, that is resized and made paint of on a GPU."""
+"""Pixels of the largest picture that is resized and brush-filtered on a GPU."""
 
 
 class Painter:
-    """A generator on a device, in a type, with the way to compute that suits a picture's size.
+    """A generator on a device, in a dtype; chooses the way to compute by the picture's size.
 
-    Threads may share one. It may be copied and pickled: what is compiled is then compiled anew.
+    Threads may share one. It can be copied and pickled; the copy compiles the network again.
 
     Args:
-        generator: takes and gives `(N, 3, H, W)` in [0, 1]; it is set to eval mode and used without
-            gradients. Where `device` or `dtype` ask for others than its own, a copy of it is.
+        generator: a network from `(N, 3, H, W)` to `(N, 3, H, W)`, in [0, 1]. It is set to eval
+            mode and runs without gradients. If `device` or `dtype` differ from its own, it is
+            copied.
         device, dtype, engine: see `hrstyle.inference.Stylizer`.
 
     Raises:
-        InputError: an unknown or absent device, dtype or engine, or two that do not go together.
+        InputError: a device, dtype or engine that is unknown or missing, or a combination that
+            cannot work.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Painter:
         engine: str,
     ):
         settings: dict[str, Any] = {"device": device, "dtype": dtype, "engine": engine}
-        self._given = generator, settings
+        self._arguments = generator, settings
         self.dtype = find_dtype(dtype)
         name = str(self.dtype).removeprefix("torch.")
         if engine not in ENGINES:
@@ -66,29 +68,29 @@ class Painter:
                 f"engine='openvino' computes on the CPU in float32 or bfloat16, not in {name} on"
                 f" {self.device}"
             )
-        exact = _as(generator.eval(), self.device, torch.float32)
+        in_float32 = _converted(generator.eval(), self.device, torch.float32)
         try:
-            self._layers = read_layers(exact)
-        except Exception as error:  # whatever a network of one's own says of a stand-in
+            self._layers = read_layers(in_float32)
+        except Exception as error:  # a network from outside may raise anything here
             if engine == "openvino":
                 raise InputError(f"engine='openvino' cannot run this generator: {error}") from error
-            self._layers = []  # a network of another kind than ours: always the plain pass
-        compiled = self._compile(exact, name, engine)
+            self._layers = []  # its operations are not known: always the plain pass
+        compiled = self._compile(in_float32, name, engine)
         self.engine = "openvino" if compiled else "torch"
-        self.generator = _as(exact, self.device, self.dtype)
-        self._whole = compiled or self.generator
-        # The recorded layers hold the weights, which may have been converted.
+        self.generator = _converted(in_float32, self.device, self.dtype)
+        self._plain_pass = compiled or self.generator
+        # Recorded again, because layers hold the weights, and these may have been converted.
         self._layers = read_layers(self.generator) if self._layers else []
-        self._fast_whole = self.device.type != "cpu" or self.engine != "torch"
+        self._plain_pass_is_fast = self.device.type != "cpu" or self.engine != "torch"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        generator, settings = self._given
+        generator, settings = self._arguments
         return partial(Painter, **settings), (generator,)
 
     def _compile(
         self, generator: Generator, dtype: str, engine: str
     ) -> Callable[[Tensor], Tensor] | None:
-        """What OpenVINO makes of the generator; None where PyTorch runs it as it is."""
+        """The generator compiled by OpenVINO, or None if PyTorch is to run it."""
         if engine == "openvino":
             try:
                 return openvino_model(generator, dtype=dtype)
@@ -98,7 +100,7 @@ class Painter:
                 ) from error
         fits = self.device.type == "cpu" and dtype != "float16" and self._layers
         if engine == "auto" and fits and find_spec("openvino"):
-            with suppress(Exception):  # installed, but broken: PyTorch will do
+            with suppress(Exception):  # installed but broken: fall back to PyTorch
                 return openvino_model(generator, dtype=dtype)
         return None
 
@@ -109,10 +111,10 @@ class Painter:
             picture: `(H, W, 3)`, uint8, on the CPU, which is overwritten; or `(N, 3, H, W)`, float
                 in [0, 1], on any device.
             budget: memory that the pass may take, in bytes.
-            progress: show a progress bar while it is streamed.
+            progress: show a progress bar while streaming.
 
         Returns:
-            The same kind of picture, clamped.
+            A picture of the same kind, clamped to [0, 1].
         """
         planes = planes_of(picture)
         result = picture if picture.dtype == torch.uint8 else torch.empty_like(picture)
@@ -130,49 +132,49 @@ class Painter:
         budget: float,
         progress: bool = False,
     ) -> Tensor:
-        """`paint` at another size, with strokes of another size than trained, and as paint.
+        """`paint` with a given size of result and strokes, and with the brush filter.
 
-        Both kinds of picture are computed alike, and of bytes nothing is rounded before the end.
+        Both kinds of picture are computed in float32. A uint8 picture is rounded once, at the end.
 
         Args:
             picture: see `paint`.
             size: height and width of the result.
-            stroke_size: times as large as trained.
-            brush: make paint of it, see `hrstyle.painting.enlarge`.
-            overwrite: a picture of bytes may be, which takes less memory.
+            stroke_size: how many times as large as trained the strokes become.
+            brush: run the brush filter, see `hrstyle.painting.enlarge`.
+            overwrite: allow a uint8 picture to be overwritten, which saves memory.
             budget, progress: see `paint`.
 
         Returns:
-            The same kind of picture.
+            A picture of the same kind.
         """
         small = size_to_paint(size, stroke_size)
         if not brush and size_of(picture) == size == small:
             is_bytes = picture.dtype == torch.uint8
             picture = picture.clone() if is_bytes and not overwrite else picture
             return self.paint(picture, budget=budget, progress=progress)
-        # Of CUDA alone: others cannot resize with a widened filter.
+        # CUDA only: other GPUs cannot resize with antialiasing.
         largest = max(height * width for height, width in (small, size))
         on_gpu = self.device.type == "cuda" and largest <= LARGEST_ON_GPU
-        place = self.device if on_gpu else torch.device("cpu")
-        given = planes_of(picture)
-        planes = torch.empty((len(given), 3, *small), device=place)
-        resample(given, planes)
+        device = self.device if on_gpu else torch.device("cpu")
+        source = planes_of(picture)
+        planes = torch.empty((len(source), 3, *small), device=device)
+        resample(source, planes)
         self._pass(planes, planes, budget, progress)
         if picture.dtype == torch.uint8:
-            result = torch.empty((*size, 3), dtype=torch.uint8, device=place)
+            result = torch.empty((*size, 3), dtype=torch.uint8, device=device)
         else:
-            result = torch.empty((len(given), 3, *size), device=place)
+            result = torch.empty((len(source), 3, *size), device=device)
         painted = planes_of(result)
         if brush:
             paint = planes if stroke_size < 1 else painted
-            make_paint(_bands_of(planes), _bands_of(paint))
+            brush_filter(_array_on_cpu(planes), _array_on_cpu(paint))
             planes = paint
         if planes is not painted:
             resample(planes, painted)
         return result.to(picture)
 
     def _pass(self, planes: Tensor, result: Tensor, budget: float, progress: bool) -> None:
-        """From planes to planes, `(N, 3, H, W)`, uint8 or float, which may be the same."""
+        """Paint `planes` into `result`, which may be `planes`: `(N, 3, H, W)`, uint8 or float."""
         count, _, height, width = planes.shape
 
         def read(rows: Tensor, columns: Tensor) -> Tensor:
@@ -192,13 +194,13 @@ class Painter:
 
     @torch.inference_mode()
     def _paint(self, batch: Tensor) -> Tensor:
-        return self._whole(batch)
+        return self._plain_pass(batch)
 
     def _should_stream(self, batch: int, height: int, width: int, budget: float) -> bool:
         pixels = batch * height * width
         if not self._layers:
             return False
-        if pixels > MIDDLING and not self._fast_whole:
+        if pixels > STREAM_ABOVE and not self._plain_pass_is_fast:
             return True
         return budget < memory_of_pass(self._layers, pixels=pixels, itemsize=self.dtype.itemsize)
 
@@ -221,16 +223,16 @@ class Painter:
             stream.run(read, write, bar.update)
 
 
-def _as(generator: Generator, device: torch.device, dtype: torch.dtype) -> Generator:
-    """The generator itself, if it is on this device and of this type, or a copy that is."""
-    like = torch.empty(0, device=device, dtype=dtype)  # cuda is cuda:0, or another
+def _converted(generator: Generator, device: torch.device, dtype: torch.dtype) -> Generator:
+    """The generator on this device in this dtype: itself if it already is, else a copy."""
+    wanted = torch.empty(0, device=device, dtype=dtype)  # "cuda" becomes "cuda:0" or another
     for values in (*generator.parameters(), *generator.buffers()):
-        converted = values.is_floating_point() and values.dtype != like.dtype
-        if converted or values.device != like.device:
-            return copy.deepcopy(generator).to(like.device, dtype)
+        other_dtype = values.is_floating_point() and values.dtype != wanted.dtype
+        if other_dtype or values.device != wanted.device:
+            return copy.deepcopy(generator).to(wanted.device, dtype)
     return generator
 
 
-def _bands_of(planes: Tensor) -> Any:
-    """As `hrstyle.painting.bands` takes them: an array, which threads work on, but on a GPU."""
+def _array_on_cpu(planes: Tensor) -> Any:
+    """Planes for `hrstyle.painting.bands`: as an array (computed in threads), unless on a GPU."""
     return planes.numpy() if planes.device.type == "cpu" else planes

@@ -1,4 +1,4 @@
-"""From picture to picture: what is around a `Painter`, for every kind of picture people have."""
+"""`repaint`: read a picture of any kind, paint it by a `Painter`, and blend it with the photo."""
 
 import torch
 from PIL import Image
@@ -13,7 +13,7 @@ from hrstyle.options import StylizeOptions, bytes_of
 from hrstyle.painting.blending import blend, soft_mask
 
 Picture = Source | Tensor
-"""What people have a picture as; see `hrstyle.inference.Stylizer.stylize`."""
+"""The kinds of picture that can be repainted; see `hrstyle.inference.Stylizer.stylize`."""
 
 
 def repaint(
@@ -32,7 +32,7 @@ def repaint(
     picture = image_of(image)
     pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
     info = kept_info(picture)
-    del picture  # a large one is held once, not twice
+    del picture  # or a large picture would be in memory twice
     result = Image.fromarray(_paint(painter, pixels, options, progress).numpy())
     if alpha is not None:
         result.putalpha(alpha.resize(result.size) if options.size else alpha)
@@ -41,7 +41,7 @@ def repaint(
 
 
 def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: bool) -> Tensor:
-    """A picture of one of the two kinds that `Painter.paint` takes; bytes may be overwritten."""
+    """Paint a picture of a kind that `Painter.paint` takes, and blend it; overwrites uint8."""
     size = options.result_size(size_of(photo))
     memory = options.max_memory
     painted = painter.paint_strokes(

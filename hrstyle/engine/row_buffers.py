@@ -1,4 +1,4 @@
-"""The rows of a layer that streaming holds at a time: they come from the top down."""
+"""The rows of a layer that streaming holds in memory. Rows are added from top to bottom."""
 
 from collections.abc import Sequence
 
@@ -6,26 +6,28 @@ import torch
 from torch import Tensor
 
 BLOCK_BYTES = 2**25 + 1
-"""Just above the size from which the GNU C library maps a block of its own."""
+"""Just above 32 MB: the GNU C library returns such a block to the system as soon as it is freed."""
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """How values of a band lie in memory.
+    """The memory format of bands: channels_last on a CPU.
 
-    On a CPU all channels of a place lie side by side. So consecutive rows are one block of memory,
-    and convolutions convert nothing.
+    Then consecutive rows are one block of memory, and convolutions need not convert their input.
     """
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class RowBuffer:
-    """Consecutive rows of a tensor `(N, C, H, W)`, kept in pieces: grows below, shrinks above.
+    """Consecutive rows of a tensor `(N, C, H, W)`, stored in pieces.
+
+    New rows are appended at the bottom, and pieces are dropped from the top.
 
     Args:
-        height: with it, pieces are blocks of `BLOCK_BYTES`, into which rows are copied; it is the
-            number of rows that will come. For what is kept from sweep to sweep: such large blocks
-            go back to the system when they are dropped, and leave no holes.
-        dtype: of the blocks.
+        height: total number of rows to come. With it, rows are copied into blocks of `BLOCK_BYTES`;
+            without it, the appended tensors themselves are held. Blocks are for layers that are
+            stored from sweep to sweep: when they are dropped, their memory goes back to the system
+            without fragmentation.
+        dtype: dtype of the blocks.
     """
 
     def __init__(self, height: int = 0, dtype: torch.dtype | None = None) -> None:
@@ -35,12 +37,12 @@ class RowBuffer:
         self.end = 0
 
     def append(self, start: int, rows: Tensor) -> None:
-        """Add rows, of which the first has number `start`."""
+        """Append rows; `start` is the number of the first."""
         if not self.height:
             self.pieces.append((start, rows))
         else:
             if rows.dtype != self.dtype and self.dtype == torch.float16:
-                rows = rows.clamp(-65504, 65504)  # what float16 can hold
+                rows = rows.clamp(-65504, 65504)  # float16's range
             row, end = start, start + rows.shape[2]
             while row < end:
                 block, first = self._block(row, rows)
@@ -49,26 +51,26 @@ class RowBuffer:
                 row = stop
         self.end = start + rows.shape[2]
 
-    def _block(self, row: int, like: Tensor) -> tuple[Tensor, int]:
-        """The block that holds a row, made if need be, and the number of its first row."""
+    def _block(self, row: int, rows: Tensor) -> tuple[Tensor, int]:
+        """The block for row number `row`, made if needed, and the number of its first row."""
         if not self.pieces or row == self.pieces[-1][0] + self.pieces[-1][1].shape[2]:
-            batch, channels, _, width = like.shape
-            dtype = self.dtype or like.dtype
+            batch, channels, _, width = rows.shape
+            dtype = self.dtype or rows.dtype
             height = -(-BLOCK_BYTES // (batch * channels * width * dtype.itemsize))
             shape = (batch, channels, min(height, self.height - row), width)
             block = torch.empty(
-                shape, dtype=dtype, device=like.device, memory_format=memory_format(like.device)
+                shape, dtype=dtype, device=rows.device, memory_format=memory_format(rows.device)
             )
             self.pieces.append((row, block))
         first, block = self.pieces[-1]
         return block, first
 
     def drop_before(self, row: int) -> None:
-        """Forget the pieces that end before `row`."""
+        """Drop the pieces that end before `row`."""
         self.pieces = [(s, piece) for s, piece in self.pieces if s + piece.shape[2] > row]
 
-    def take(self, low: int, high: int) -> list[Tensor]:
-        """Views that together hold the rows from low up to high."""
+    def views(self, low: int, high: int) -> list[Tensor]:
+        """Views of the stored pieces that together hold rows low to high - 1."""
         return [
             piece[:, :, max(low - start, 0) : high - start]
             for start, piece in self.pieces
@@ -77,7 +79,7 @@ class RowBuffer:
 
 
 def join(pieces: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, bool]:
-    """Pieces as one tensor, and whether that is a copy, which may be changed in place."""
+    """The pieces as one tensor, and whether it is a copy, which may be changed in place."""
     if len(pieces) == 1:
         return pieces[0].to(dtype), pieces[0].dtype != dtype
     return torch.cat([piece.to(dtype) for piece in pieces], dim=2), True
@@ -92,9 +94,9 @@ def join_padded(
     sides: int,
     mirrored: bool,
 ) -> Tensor:
-    """Pieces in one tensor, with a border of zeros or of the mirrored picture around them.
+    """The pieces as one tensor with zero or reflection padding.
 
-    One copy; F.pad after torch.cat would make two.
+    This copies once; torch.cat and then F.pad would copy twice.
     """
     batch, channels, _, width = pieces[0].shape
     height = sum(piece.shape[2] for piece in pieces)
@@ -105,7 +107,7 @@ def join_padded(
     for piece in pieces:
         out[:, :, row : row + piece.shape[2], sides : sides + width] = piece
         row += piece.shape[2]
-    if mirrored:  # rows first: the corners are mirrored twice
+    if mirrored:  # rows first, so that corners are mirrored both ways
         last_row, last_column = above + height - 1, sides + width - 1
         for k in range(1, above + 1):
             out[:, :, above - k] = out[:, :, above + k]

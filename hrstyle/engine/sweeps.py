@@ -1,9 +1,10 @@
-"""Which walks down a picture compute a generator's InstanceNorms exactly in bounded memory.
+"""Plans the sweeps that compute a generator's InstanceNorms exactly in bounded memory.
 
-A norm's statistics can be measured once all norms before it are known. So the norms are taken in
-waves, a *sweep* over the picture for each, and a last sweep paints. Between sweeps, layers that
-later ones can start from are kept, as far as a budget goes; what is not kept is computed again, if
-need be from the picture.
+A *sweep* is one walk over the picture from top to bottom. A norm's statistics can be measured once
+the statistics of all norms before it are known. So each sweep measures all norms that are ready,
+and the last sweep paints. Between sweeps, layers from which later sweeps can start are stored, as
+far as a memory budget allows. Layers that are not stored are computed again, if necessary from the
+picture.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,36 +15,36 @@ from hrstyle.engine.layers import Layer
 
 @dataclass
 class Sweep:
-    """One walk down the picture.
+    """One walk over the picture from top to bottom.
 
     Args:
-        norms: whose statistics it measures.
-        targets: the layers whose every row it computes: the inputs of the norms and what is kept.
-        known: what was kept for it.
-        keep: what it keeps for the next one.
-        layers: all that it computes or reads, in order.
+        norms: the norms whose statistics it measures.
+        targets: the layers whose rows it must all compute: the inputs of `norms`, and `stored`.
+        loaded: the layers that earlier sweeps have stored for it.
+        stored: the layers that it leaves stored for later sweeps.
+        layers: all layers that it computes or reads, in order.
     """
 
     norms: list[Layer]
     targets: list[Layer]
-    known: list[Layer]
-    keep: list[Layer]
+    loaded: list[Layer]
+    stored: list[Layer]
     layers: list[Layer]
 
     @property
     def multiply_adds(self) -> float:
-        """For a pixel of the picture."""
-        return sum(layer.multiply_adds() for layer in self.layers if layer not in self.known)
+        """Multiply-adds per pixel of the picture."""
+        return sum(layer.multiply_adds() for layer in self.layers if layer not in self.loaded)
 
 
 def total_multiply_adds(sweeps: Iterable[Sweep]) -> float:
-    """Of all sweeps, for a pixel of the picture."""
+    """Multiply-adds of all sweeps per pixel of the picture."""
     return sum(sweep.multiply_adds for sweep in sweeps)
 
 
-def _ancestors(targets: Iterable[Layer], known: Iterable[Layer]) -> set[Layer]:
-    """The targets and all that they are computed from, back to the known layers, these included."""
-    stop, seen, stack = set(known), set(), list(targets)
+def _ancestors(targets: Iterable[Layer], stored: Iterable[Layer]) -> set[Layer]:
+    """The targets and the layers that they are computed from; stored layers end the search."""
+    stop, seen, stack = set(stored), set(), list(targets)
     while stack:
         layer = stack.pop()
         if layer not in seen:
@@ -54,20 +55,20 @@ def _ancestors(targets: Iterable[Layer], known: Iterable[Layer]) -> set[Layer]:
 
 
 def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) -> list[Sweep]:
-    """The sweeps that measure every norm, and the last one that paints.
+    """The sweeps that measure every norm, and the last one, which paints.
 
     Args:
-        layers: as `read_layers` gives them.
-        pixels: of the padded picture, times the number of pictures.
-        budget: bytes that kept tensors may fill.
-        itemsize: bytes of a kept value.
+        layers: from `read_layers`.
+        pixels: pixels of the padded picture, times the batch size.
+        budget: bytes that stored layers may take.
+        itemsize: bytes per stored value.
     """
 
     def size(layer: Layer) -> float:
         return layer.channels * pixels / layer.stride**2 * itemsize
 
     sweeps: list[Sweep] = []
-    kept: list[Layer] = []
+    stored: list[Layer] = []
     todo = [layer for layer in layers if layer.kind == "norm"]
     while todo:
         unknown: set[Layer] = set()
@@ -75,32 +76,32 @@ def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) 
             if layer in todo or not unknown.isdisjoint(layer.inputs):
                 unknown.add(layer)
         ready = [norm for norm in todo if unknown.isdisjoint(norm.inputs)]
-        # What later sweeps can start from: known layers that unknown ones read.
+        # Later sweeps can start from these: layers that are computable now and that others read.
         border = {i for layer in unknown for i in layer.inputs if i not in unknown and i.inputs}
         todo = [n for n in todo if n not in ready]
         later = [layers[-1], *(n.inputs[0] for n in todo)]
-        known, kept = kept, _choose(border, kept, later, size, budget)
-        targets = list(dict.fromkeys([*(n.inputs[0] for n in ready), *kept]))
-        wanted = _ancestors(targets, known)
-        sweeps.append(Sweep(ready, targets, known, kept, [x for x in layers if x in wanted]))
-    wanted = _ancestors([layers[-1]], kept)
-    return [*sweeps, Sweep([], [layers[-1]], kept, [], [x for x in layers if x in wanted])]
+        loaded, stored = stored, _choose(border, stored, later, size, budget)
+        targets = list(dict.fromkeys([*(n.inputs[0] for n in ready), *stored]))
+        wanted = _ancestors(targets, loaded)
+        sweeps.append(Sweep(ready, targets, loaded, stored, [x for x in layers if x in wanted]))
+    wanted = _ancestors([layers[-1]], stored)
+    return [*sweeps, Sweep([], [layers[-1]], stored, [], [x for x in layers if x in wanted])]
 
 
 def _choose(
     border: set[Layer],
-    kept: Sequence[Layer],
+    stored: Sequence[Layer],
     later: Sequence[Layer],
     size: Callable[[Layer], float],
     budget: float,
 ) -> list[Layer]:
-    """Which of `border` and of what was kept so far to keep, coarse layers first.
+    """Choose which layers of `border` and `stored` to store now, coarse layers first.
 
-    A coarse layer holds the most work in the fewest bytes; of one resolution the larger layer goes
-    first, because it is the block's input, from which the smaller one inside is soon made again.
-    What `later` does not need is dropped.
+    Coarse layers save the most work for the fewest bytes. Among layers of one resolution the larger
+    goes first: it is a block's input, from which the smaller layers inside the block are quickly
+    computed again. Layers that `later` does not need are dropped.
     """
-    candidates = [*sorted(border, key=lambda x: (-size(x), x.kind)), *kept]
+    candidates = [*sorted(border, key=lambda x: (-size(x), x.kind)), *stored]
     candidates = sorted(dict.fromkeys(candidates), key=lambda x: -x.stride)  # stable
     while True:
         chosen: list[Layer] = []
@@ -116,13 +117,13 @@ def _choose(
 
 
 def memory_of_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> float:
-    """Estimate of the bytes that a pass takes which is not streamed."""
+    """Estimate of the bytes that a pass takes without streaming."""
     # Measured at 1024x1024 px, where the layers take 134 MB: PyTorch 223, OpenVINO 264.
     return 2 * memory_of_plain_pass(layers, pixels=pixels, itemsize=itemsize)
 
 
 def memory_of_plain_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> float:
-    """Estimate of the bytes that `generator(picture)` allocates, layer after layer."""
+    """Estimate of the most bytes that the layers of `generator(picture)` take at one time."""
 
     def size(layer: Layer) -> float:
         return layer.channels * pixels / layer.stride**2 * itemsize

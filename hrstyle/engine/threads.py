@@ -1,4 +1,4 @@
-"""PyTorch's threads on a machine that is doing something else, too."""
+"""PyTorch's threads on a machine that runs other programs, too."""
 
 import threading
 from functools import cache
@@ -8,21 +8,21 @@ import torch
 
 @cache
 def stop_spinning() -> None:
-    """Let threads of PyTorch that wait for others sleep soon, instead of spinning.
+    """Let waiting PyTorch threads sleep soon instead of spinning.
 
     GNU OpenMP, which PyTorch's wheels for Linux bring, lets a waiting thread spin for milliseconds.
-    That is fastest on an idle machine. Beside a busy process the spinning thread takes the very
-    processor that the awaited one needs, and a pass takes many times as long. The environment's
-    OMP_WAIT_POLICY=PASSIVE, which `import hrstyle` sets, forbids it, but is read when torch is
-    loaded, and that may have been before.
+    That is fastest on an idle machine. Beside a busy process, spinning threads occupy the processor
+    that the other threads need, and a pass takes many times as long. `import hrstyle` sets
+    OMP_WAIT_POLICY=PASSIVE, which turns spinning off, but OpenMP reads it only when torch is
+    loaded, and a program may have loaded torch before.
 
-    Where there are more OpenMP threads than processors, GNU OpenMP spins for a hundredth of
-    that time. So one idle team of threads, which sleeps for ever, is enough, and costs nothing.
+    GNU OpenMP spins for only a hundredth of that time if there are more OpenMP threads than
+    processors. So this starts one more team of threads, which sleeps for ever and costs nothing.
     """
     ready = threading.Event()
 
     def idle_team() -> None:
-        torch.ones(1 << 18).add_(1)  # large enough for all threads: makes the team
+        torch.ones(1 << 18).add_(1)  # large enough to start all threads of the team
         ready.set()
         threading.Event().wait()
 

@@ -1,8 +1,8 @@
 """The networks that repaint a photo in one forward pass.
 
-`base` has what every one of them shares and the parts that they are built from, `pyramid_network`
-the one that is trained unless told otherwise, and `paper_network` that of arXiv 1904.11617. What
-says how a network is kept in a file is `hrstyle.checkpoint`.
+`base` defines `Generator`, the class of all networks, and the blocks that they are built from.
+`pyramid_network` is the default network, and `paper_network` that of arXiv 1904.11617.
+`hrstyle.checkpoint` writes networks to files and reads them.
 """
 
 from hrstyle.generator.base import (

@@ -1,16 +1,17 @@
-"""The generator: the network that repaints a photo in one forward pass.
+"""`Generator`: a network that repaints a photo in one forward pass; and its building blocks.
 
-It is built from the parts of "High-Resolution Network for Photorealistic Style Transfer"
-(Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions side by
-side, strided 3x3 convolutions to go down and bilinear upsampling to go up. No pooling, no dropout.
+The networks are built from the parts of "High-Resolution Network for Photorealistic Style Transfer"
+(Li et al., arXiv 1904.11617): bottleneck blocks with InstanceNorm, several resolutions in parallel,
+strided 3x3 convolutions for downsampling and bilinear upsampling. There is no pooling or dropout.
 
-`pyramid()`, the default, does most of its work at 1/4 and 1/8 resolution, so that a pixel sees 165
-pixels across: enough for brush strokes. `hrstyle.generator.paper_network` has the paper's own
-network, which sees 23: colour and fine hatching.
+`pyramid()`, the default, does most of its work at 1/4 and 1/8 resolution. Its receptive field is
+165 pixels wide, enough for brush strokes. The paper's own network
+(`hrstyle.generator.paper_network`) has a receptive field of 23 pixels, enough for colour and fine
+hatching.
 
-The contract, the same for every generator: an RGB picture `(N, 3, H, W)` with values in [0, 1] and
-any H, W >= 1 goes in; a picture of the same shape comes out, nominally in [0, 1] but not clamped
-(clamping would stop the gradient; whoever shows the picture clamps it).
+Every generator takes an RGB picture `(N, 3, H, W)` in [0, 1] with any H, W >= 1, and returns a
+picture of the same shape. Its values are nominally in [0, 1] but not clamped, because clamping
+would stop the gradient. Code that shows or saves the picture clamps it.
 """
 
 from abc import ABC, abstractmethod
@@ -56,10 +57,10 @@ def conv_norm(
 class Bottleneck(nn.Module):
     """Residual block 1x1, 3x3, 1x1, each with InstanceNorm and ReLU; then sum and ReLU.
 
-    Unlike a ResNet's, the last 1x1 has its ReLU before the sum as well, as in the paper. The
-    shortcut is the identity, or a 1x1 convolution with InstanceNorm where the channels change.
-    `width` is the number of channels inside. `norms` says which of the three convolutions have an
-    InstanceNorm: all of them in the paper.
+    As in the paper and unlike in a ResNet, the last 1x1 also has a ReLU before the sum. The
+    shortcut is the identity, or a 1x1 convolution with InstanceNorm if the number of channels
+    changes. `width` is the number of channels of the 3x3 convolution. `norms` says which of the
+    three convolutions have an InstanceNorm; in the paper all have.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Bottleneck(nn.Module):
 def noise_rows(
     pattern: Tensor, low: int, high: int, width: int, shift: Sequence[int] = (0, 0)
 ) -> Tensor:
-    """Rows from low up to high of a square pattern repeated without end: `(high - low, width)`."""
+    """Rows low to high - 1 of a square pattern that repeats in both axes: `(high - low, width)`."""
     period, device = len(pattern), pattern.device
     rows = (torch.arange(low, high, device=device) + shift[0]) % period
     columns = (torch.arange(width, device=device) + shift[1]) % period
@@ -103,21 +104,21 @@ def noise_rows(
 
 
 def add_noise(x: Tensor, weight: Tensor, pattern: Tensor, shift: Sequence[int]) -> Tensor:
-    """x + weight * pattern, repeated to the size of x; `weight` is `(C, 1, 1)`."""
+    """x + weight * pattern, with the pattern repeated to the size of x; `weight` is `(C, 1, 1)`."""
     if has_torch_function_unary(x):  # the recording stand-in of hrstyle.engine.layers
         return handle_torch_function(add_noise, (x,), x, weight, pattern, shift)
     return x + weight * noise_rows(pattern, 0, x.shape[2], x.shape[3], shift)
 
 
 class Noise(nn.Module):
-    """Adds a fixed pattern of Gaussian noise, one value a place, scaled for each channel.
+    """Adds a fixed pattern of Gaussian noise, one value per position, with a weight per channel.
 
-    In a plain sky all places see the same, so that a network can only paint what hangs on the
-    nearest edge: rings around shapes, bands along the border, or nothing. The noise gives each
-    place something of its own to paint from (Ulyanov et al., "Texture Networks", ICML 2016, feed
-    noise for the same reason). The pattern repeats every `period` rows and columns and is the same
-    on every machine, so a photo is always repainted alike; while training it lies elsewhere at
-    every step.
+    In a plain sky all positions have the same input. Without noise, a network could only paint what
+    depends on the nearest edge: rings around shapes, bands along the border, or nothing. With
+    noise, each position differs (Ulyanov et al., "Texture Networks", ICML 2016, feed noise for the
+    same reason). The pattern repeats every `period` rows and columns. It is the same on every
+    machine, so a photo is always repainted alike. In training it is shifted at random in every
+    step.
     """
 
     pattern: Tensor
@@ -125,9 +126,9 @@ class Noise(nn.Module):
     def __init__(self, channels: int, *, period: int):
         super().__init__()
         self.weight = nn.Parameter(torch.full((channels, 1, 1), 0.3))
-        # numpy promises never to change the numbers of RandomState.
+        # NumPy guarantees that RandomState gives the same numbers in every version.
         values = np.random.RandomState(period).standard_normal((period, period))
-        # On the CPU also where the weights are only shapes, see hrstyle.checkpoint.load_generator.
+        # On the CPU even under torch.device("meta"), see hrstyle.checkpoint.load_generator.
         pattern = torch.tensor(values, dtype=torch.float32, device="cpu")
         self.register_buffer("pattern", pattern, persistent=False)
 
@@ -137,11 +138,11 @@ class Noise(nn.Module):
 
 
 class Generator(nn.Module, ABC):
-    """What all generators share: any picture size, and picture values in and out.
+    """Base class of all generators: pads the picture, normalises it, and calls `network`.
 
-    A subclass defines `network(x)`, which may count on normalised values and on sides that are
-    multiples of `stride`, and `config`, the plain values from which `checkpoint.from_config`
-    rebuilds it.
+    A subclass defines `network(x)`, whose input is normalised and has sides that are multiples of
+    `stride`. It also sets `config`, a dictionary of plain values from which
+    `checkpoint.from_config` rebuilds the network.
 
     Args:
         stride: one pixel of the coarsest resolution covers `stride` pixels of the picture.
@@ -156,44 +157,44 @@ class Generator(nn.Module, ABC):
     def __init__(self, *, stride: int, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
         self.stride = stride
-        # Constants of the architecture, not learnt: they stay out of the state dict.
+        # Constants, not learnt: not persistent, so they are not in the state dict.
         for name, values in (("mean", mean), ("std", std)):
-            constant = torch.tensor(values, device="cpu").view(3, 1, 1)  # see Noise
+            constant = torch.tensor(values, device="cpu").view(3, 1, 1)  # on the CPU: see Noise
             self.register_buffer(name, constant, persistent=False)
 
     @abstractmethod
     def network(self, x: Tensor) -> Tensor:
-        """Normalised values in, normalised values out; see the class."""
+        """The network itself, from normalised values to normalised values; see the class."""
 
     def forward(self, picture: Tensor) -> Tensor:
-        """Repaint `picture`; see the contract at the top of this module."""
+        """Repaint a picture `(N, 3, H, W)` in [0, 1]; see the top of this module."""
         height, width = picture.shape[-2:]
         padded = pad_to_multiple(picture, self.stride)
         return self.decode(self.network(self.encode(padded)))[..., :height, :width]
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights, in which the network computes."""
+        """The dtype of the weights, in which the network computes."""
         return next(self.parameters()).dtype
 
     def encode(self, picture: Tensor) -> Tensor:
-        """Picture values -> what `network` takes."""
+        """Picture values in [0, 1] -> normalised input of `network`."""
         return ((picture - self.mean) / self.std).to(self.dtype)
 
     def decode(self, values: Tensor) -> Tensor:
-        """What `network` gives -> picture values, in float32 at least.
+        """Output of `network` -> picture values, in float32 or higher precision.
 
-        bfloat16 has 8 bits of precision; picture values in it would show steps in plain areas.
+        bfloat16 has 8 bits of precision; picture values in it would show steps in smooth areas.
         """
         return values.to(torch.promote_types(values.dtype, torch.float32)) * self.std + self.mean
 
 
 def pad_to_multiple(picture: Tensor, stride: int) -> Tensor:
-    """Extend a picture to the right and below until both sides are multiples of `stride`.
+    """Pad a picture on the right and at the bottom, so that both sides are multiples of `stride`.
 
-    They are at least 2 * `stride`, because InstanceNorm and reflection padding need two pixels
-    a side at the coarsest resolution. The new pixels mirror the picture where it is large enough
-    and repeat its last row or column where it is not.
+    Each side becomes at least 2 * `stride`, because InstanceNorm and reflection padding need two
+    pixels per side at the coarsest resolution. The padding is a reflection if the picture is large
+    enough, else it repeats the last row or column.
     """
 
     def missing(size: int) -> int:

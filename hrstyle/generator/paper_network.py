@@ -7,11 +7,11 @@ from hrstyle.generator.base import Bottleneck, Generator, upsample
 
 
 class PaperHRNet(Generator):
-    """The network of arXiv 1904.11617, figure 2, as its well-known PyTorch port has it.
+    """The network of arXiv 1904.11617, figure 2, as in its well-known PyTorch port.
 
-    Zero padding, InstanceNorm without learnt scale, bare strided convolutions. Only what the paper
-    leaves open is ours: values are normalised by ImageNet's statistics on the way in and brought
-    back on the way out, and a picture of any size is padded to a multiple of 4.
+    It has zero padding, InstanceNorm without learnt scale, and strided convolutions without norm or
+    activation. Two things are not from the paper, which leaves them open: values are normalised by
+    ImageNet's statistics, and pictures are padded to a multiple of 4.
     """
 
     def __init__(self) -> None:
@@ -53,5 +53,5 @@ class PaperHRNet(Generator):
 
 
 def paper() -> PaperHRNet:
-    """The paper's network: 65 k parameters, 35 k multiply-adds a pixel, receptive field 23 px."""
+    """The paper's network: 65 k parameters, 35 k multiply-adds per pixel, receptive field 23 px."""
     return PaperHRNet()

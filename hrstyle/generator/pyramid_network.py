@@ -1,4 +1,4 @@
-"""The network that hrstyle trains unless told otherwise: down the resolutions and up again."""
+"""`Pyramid`, the default network: an encoder to coarse resolutions and a decoder with skips."""
 
 import reprlib
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from hrstyle.errors import InputError
 from hrstyle.generator.base import Bottleneck, Generator, Noise, conv_norm, upsample
 
 LEVELS, CHANNELS, BLOCKS = 8, 4096, 32
-"""What a `Pyramid` has at most: resolutions, channels of one, and bottlenecks at one."""
+"""Limits of a `Pyramid`: number of resolutions, of channels and of bottlenecks at each of them."""
 
 
 class Pyramid(Generator):
-    """Down the resolutions, then from coarse to fine again.
+    """Encoder and decoder with skip connections, like a U-Net whose skips are added.
 
-    At full resolution there is only a thin stem, which keeps edges sharp; each coarser resolution
-    is reached by a strided 3x3 convolution and worked on by bottlenecks. On the way back a 1x1
-    convolution brings the coarse features to the channels of the finer resolution, they are
-    upsampled, added to what was kept there, and smoothed by one bottleneck, except at full
-    resolution. The 1x1 convolution comes before the upsampling: the two commute (bilinear weights
-    sum to one), and this order does the work on 4 times fewer pixels.
+    Encoder: at full resolution a thin stem, which keeps edges sharp; at each coarser resolution a
+    strided 3x3 convolution and then bottlenecks. Decoder: a 1x1 convolution reduces the coarse
+    features to the channels of the finer resolution; they are upsampled, added to the encoder's
+    features, and refined by one bottleneck, except at full resolution. The 1x1 convolution comes
+    before the upsampling: the two commute (bilinear weights sum to one), and this order computes 4
+    times fewer pixels.
 
-    InstanceNorm follows each change of resolution and, within bottlenecks, the 3x3 convolution
-    alone: more of them cost time and memory and paint no better (scripts/README.md has
-    the comparison). From 1/4 resolution on there is `Noise` to paint from.
+    InstanceNorm follows each change of resolution and the 3x3 convolution of each bottleneck. More
+    norms cost time and memory and do not paint better (compared in scripts/README.md). `Noise` is
+    added at 1/4 resolution and coarser.
 
     Args:
         channels: channels at full, 1/2, 1/4, ... resolution; `len(channels)` resolutions in all.
@@ -53,8 +53,8 @@ class Pyramid(Generator):
             return Bottleneck(width, width, width // 2, norms=(False, True, False), **kind)
 
         def noise(level: int, width: int) -> list[nn.Module]:
-            # 253 and 251 at the default depth, which have no common factor: together the patterns
-            # repeat in no picture.
+            # The periods are 253 and 251 at the default depth. They have no common factor, so the
+            # two patterns together repeat only after more rows than any picture has.
             return [Noise(width, period=256 - 2 * level + 1)] if level > 1 else []
 
         steps = list(zip(channels[:-1], channels[1:], blocks, strict=True))
@@ -74,12 +74,12 @@ class Pyramid(Generator):
 
     def network(self, x: Tensor) -> Tensor:
         x = self.stem(x)
-        kept = []
+        skips = []
         for down in self.down:
-            kept.append(x)
+            skips.append(x)
             x = down(x)
         for level in reversed(range(len(self.down))):
-            x = F.relu(kept.pop() + upsample(self.fuse[level](x), 2))
+            x = F.relu(skips.pop() + upsample(self.fuse[level](x), 2))
             if level:
                 x = self.refine[level - 1](x)
         return self.to_rgb(x)
@@ -88,5 +88,5 @@ class Pyramid(Generator):
 def pyramid(
     channels: Sequence[int] = (8, 32, 64, 128), blocks: Sequence[int] = (1, 4, 5)
 ) -> Pyramid:
-    """The default: 449 k parameters, 13.6 k multiply-adds a pixel, receptive field 165 px."""
+    """The default: 449 k parameters, 13.6 k multiply-adds per pixel, receptive field 165 px."""
     return Pyramid(channels=channels, blocks=blocks)

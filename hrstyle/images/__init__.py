@@ -1,10 +1,10 @@
-"""Pictures in and out.
+"""Reading and writing pictures.
 
-`formats` says which files are pictures and opens them, `reading` brings whatever people have to
-8-bit sRGB (`transparency` what cannot be seen), and `writing` writes pictures; `metadata` has what
-files hold besides pixels, `tensors` pictures as tensors, `animation` pictures that move.
-`outputs` says which photo's result goes to which file, and `sheets` puts many on one. Only
-`tensors` needs PyTorch, so each is loaded when it is first used.
+`formats` finds and opens picture files. `reading` converts pictures of every kind to 8-bit sRGB,
+and `transparency` fills their invisible pixels. `writing` writes files, `metadata` their EXIF and
+colour profile, `animation` animated pictures, and `sheets` contact sheets. `outputs` chooses the
+result's file for each photo. `tensors` converts pictures to tensors and back. Modules are imported
+on first use, because only `tensors` needs PyTorch.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hrstyle.images.animation import Animation, animation_format, is_animated, write_animation
-    from hrstyle.images.formats import File, is_picture, left_out, pictures_in, trust_files
+    from hrstyle.images.formats import File, describe_skipped, is_picture, pictures_in, trust_files
     from hrstyle.images.metadata import exif_of, kept_info, save_options, srgb_profile
     from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.reading import (
@@ -63,6 +63,7 @@ __all__ = [
     "check_quality",
     "check_range",
     "check_tensor",
+    "describe_skipped",
     "ending_of",
     "exif_of",
     "expand",
@@ -73,7 +74,6 @@ __all__ = [
     "is_animated",
     "is_picture",
     "kept_info",
-    "left_out",
     "open_image",
     "output_format",
     "pictures_in",
@@ -97,7 +97,7 @@ __all__ = [
     "write_animation",
     "write_image",
 ]
-_HOMES = {
+_MODULE_OF = {
     "QUALITY": "writing",
     "Animation": "animation",
     "File": "formats",
@@ -120,7 +120,7 @@ _HOMES = {
     "is_animated": "animation",
     "is_picture": "formats",
     "kept_info": "metadata",
-    "left_out": "formats",
+    "describe_skipped": "formats",
     "open_image": "reading",
     "output_format": "writing",
     "pictures_in": "formats",
@@ -147,7 +147,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

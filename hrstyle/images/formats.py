@@ -1,7 +1,7 @@
-"""Which files are pictures, by their names and by what they hold, and how they are opened.
+"""Recognising picture files, by name and by content, and opening them.
 
-Pillow reads most types. HEIC and JPEG XL need a plugin, which is loaded when the first file of its
-kind is opened, not before. A raw photo is refused: Pillow would read the thumbnail in it.
+Pillow reads most types. HEIC and JPEG XL need a plugin, which is loaded only when the first such
+file is opened. Raw photos are refused, because Pillow would read only the thumbnail in them.
 """
 
 import io
@@ -22,7 +22,7 @@ from hrstyle.errors import InputError
 
 PILImage = Image.Image
 File = str | os.PathLike[str] | IO[bytes] | bytes
-"""A picture's file: its path, or open, or all its bytes."""
+"""A picture file: its path, an open file, or its bytes."""
 
 
 class _Plugin(NamedTuple):
@@ -37,7 +37,7 @@ _PLUGINS = {
     ),
     "JPEG XL": _Plugin("pillow_jxl", (".jxl",), "pip install 'hrstyle[jxl]'"),
 }
-_AVIF_FIX = "pip install -U pillow"  # wheels before 11.3 were without
+_AVIF_FIX = "pip install -U pillow"  # Pillow's wheels read AVIF since 11.3
 _EXPORT = "export it as JPEG or TIFF from a raw converter"
 # fmt: off
 _RAW_ENDINGS = (
@@ -51,37 +51,42 @@ _HEIC_BRANDS = (
 # fmt: on
 _RAW_HEADERS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb")
 _JXL_HEADERS = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
-# What Pillow knows by its ending, but is no picture, or only with another program's help.
+# Formats that Pillow lists, but that are not pictures or that only other programs can decode.
 _NO_PICTURES = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")
 _KIND_OF_PAGE = 254  # a TIFF's tag NewSubfileType
-_REDUCED = 1  # its bit that says that the page is a small version of another
+_REDUCED = 1  # its bit that marks a page as a small version of another page
 
-# Pillow logs what it is about to raise, which Python would print where nobody set up logging.
+# Pillow logs errors before it raises them. Without a handler, Python would print these.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
-_UNASKED = ("ignore", None, Image.DecompressionBombWarning, None, 0)
+_IGNORE_PILLOW_WARNINGS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+_IGNORE_BOMB_WARNING = ("ignore", None, Image.DecompressionBombWarning, None, 0)
 
 
-def quieten() -> None:
-    """Leave what is to be said of a bad file to the sentence that is raised.
+def silence_pillow() -> None:
+    """Silence Pillow's warnings about bad files: the error that is raised says all that is needed.
 
-    The filters stay, because to take them back is not safe with threads. They are put into Python's
-    list by hand, because its own functions also make it forget which warnings it has shown. Of
-    Pillow's guard against decompression bombs only the default is changed, for who asked to hear of
-    them.
+    The filters stay in place, because removing them is not thread-safe. They are inserted into
+    `warnings.filters` directly, because `warnings.filterwarnings` also resets which warnings were
+    already shown. The filter for decompression bombs comes last, so a filter that the user has set
+    for them takes precedence.
     """
     filters: Any = warnings.filters
-    if not filters or filters[0] != _QUIET or _UNASKED not in filters:
-        others = [known for known in filters if known not in (_QUIET, _UNASKED)]
-        filters[:] = [_QUIET, *others, _UNASKED]
+    if not filters or filters[0] != _IGNORE_PILLOW_WARNINGS or _IGNORE_BOMB_WARNING not in filters:
+        others = [
+            entry
+            for entry in filters
+            if entry not in (_IGNORE_PILLOW_WARNINGS, _IGNORE_BOMB_WARNING)
+        ]
+        filters[:] = [_IGNORE_PILLOW_WARNINGS, *others, _IGNORE_BOMB_WARNING]
 
 
 def trust_files() -> None:
-    """Open pictures of any size from here on, in this process.
+    """Turn off Pillow's limit on the number of pixels, for this process.
 
-    Pillow's guard against small files that unpack to huge pictures is for services that take files
-    from strangers. Who names a file to a command means it; the others count the pixels themselves.
+    The limit protects services that take files from strangers: a small file can unpack to a huge
+    picture. A command opens files that its user has named, so it needs no limit. hrstyle's own
+    services check the number of pixels themselves.
     """
     Image.MAX_IMAGE_PIXELS = None
 
@@ -89,35 +94,35 @@ def trust_files() -> None:
 def open_file(
     source: File, *, name: str | None = None, formats: Sequence[str] | None = None
 ) -> PILImage:
-    """`PIL.Image.open`, with the plugins that there are; nothing is decoded yet.
+    """`PIL.Image.open`, with the installed plugins; the pixels are not decoded yet.
 
     Args:
-        source: a path, in which `~` is the user's folder; an open file; or bytes.
-        name: what to call it in a sentence; None: `name_of` it.
-        formats: names of Pillow's formats, if not all are welcome.
+        source: a path (`~` is the user's folder), an open file, or bytes.
+        name: name of the picture in error messages; None: `name_of(source)`.
+        formats: names of the Pillow formats to accept; None accepts all.
 
     Raises:
-        InputError: a type of picture that needs a plugin; a raw photo.
+        InputError: a type of picture whose plugin is not installed; a raw photo.
         OSError: see `PIL.Image.open`; in particular `PIL.UnidentifiedImageError`.
     """
-    quieten()
+    silence_pillow()
     name = name or name_of(source)
     if isinstance(source, bytes):
         source = io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
-        # Unlike Path's, it leaves a name alone that begins with ~ and is nobody's.
+        # Unlike Path.expanduser, this keeps a name such as ~x if there is no user x.
         source = os.path.expanduser(source)  # noqa: PTH111
     elif not (hasattr(source, "seekable") and source.seekable()):
         source = io.BytesIO(source.read())
     try:
-        image = Image.open(source, formats=_known(formats))
+        image = Image.open(source, formats=_registered(formats))
     except UnidentifiedImageError:
         if not _load_plugin(_header(source), name):
             raise
-        image = Image.open(source, formats=_known(formats))
+        image = Image.open(source, formats=_registered(formats))
     try:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
-            _leave_thumbnail(image, name)
+            _skip_thumbnail(image, name)
     except BaseException:
         image.close()
         raise
@@ -125,11 +130,11 @@ def open_file(
 
 
 def name_of(source: object) -> str:
-    """What to call a picture in a sentence."""
+    """The name of a picture in error messages."""
     return str(source) if isinstance(source, str | os.PathLike) else "the input"
 
 
-def _known(formats: Sequence[str] | None) -> list[str] | None:
+def _registered(formats: Sequence[str] | None) -> list[str] | None:
     if formats is None:
         return None
     Image.init()
@@ -145,23 +150,23 @@ def _header(source: str | IO[bytes]) -> bytes:
 
 
 def _load_plugin(header: bytes, name: str) -> bool:
-    """Whether a plugin was loaded for a file that begins so.
+    """Load the plugin for a file that begins with `header`; whether there was one to load.
 
     Raises:
-        InputError: a file that needs what is not installed, or is a raw photo.
+        InputError: the plugin is not installed, or the file is a raw photo.
     """
     brand = header[8:12] if header[4:8] == b"ftyp" else b""
     if brand == b"crx " or header.startswith(_RAW_HEADERS):
-        raise InputError(f"{name} is a raw photo, which is not read; {_EXPORT}")
+        raise InputError(f"{name} is a raw photo, which cannot be read; {_EXPORT}")
     if brand and (b"avif" in header or brand == b"avis"):
         kind, fix = "AVIF", _AVIF_FIX
-        if is_picture("x.avif"):  # so the file is damaged
+        if is_picture("x.avif"):  # Pillow reads AVIF, so the file is damaged
             return False
     elif brand in _HEIC_BRANDS or header.startswith(_JXL_HEADERS):
         kind = "HEIC" if brand else "JPEG XL"
         module, _, fix = _PLUGINS[kind]
         if find_spec(module):
-            plugin = import_module(module)  # which is all that JPEG XL's needs
+            plugin = import_module(module)  # the import alone registers JPEG XL
             if kind == "HEIC":
                 plugin.register_heif_opener()
             return True
@@ -170,8 +175,8 @@ def _load_plugin(header: bytes, name: str) -> bool:
     raise InputError(f"{name} is a picture of type {kind}, which this Pillow does not read; {fix}")
 
 
-def _leave_thumbnail(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
-    """Go to the picture itself where a TIFF begins with a small version of it.
+def _skip_thumbnail(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
+    """Seek to the first full-size page of a TIFF whose first page is a thumbnail.
 
     Raises:
         InputError: a raw photo.
@@ -190,9 +195,9 @@ def _leave_thumbnail(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
-    """Whether a file's name is that of a picture that can be read here; of hidden ones, none is.
+    """Whether a file is, by its name, a picture that can be read with what is installed.
 
-    Among the hidden ones are those named `._photo.jpg` that macOS leaves beside photos.
+    Hidden files are not, such as the `._photo.jpg` that macOS puts beside a photo.
     """
     path = Path(path)
     ending = path.suffix.lower()
@@ -206,25 +211,25 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
 
 
 def pictures_in(
-    folder: Path, *, recursive: bool = True, but: Path | None = None
+    folder: Path, *, recursive: bool = True, exclude: Path | None = None
 ) -> tuple[list[Path], Counter[str]]:
-    """The pictures in a folder, in order, and how many other files there are of each ending.
+    """The pictures in a folder, sorted, and the number of other files by ending.
 
-    Hidden files and folders are left alone, and not counted.
+    Hidden files and folders are skipped, and not counted.
 
     Args:
-        folder: where to look.
-        recursive: look into the folders in it, too.
-        but: a folder to leave alone.
+        folder: the folder to search.
+        recursive: also search the folders in it.
+        exclude: a folder to leave alone.
     """
     pictures, others = [], Counter[str]()
-    but = but and but.resolve()
+    exclude = exclude and exclude.resolve()
     for parent, folders, files in os.walk(folder):
-        # Changed in place, these are where the walk goes next.
+        # os.walk descends into what is left in this list.
         folders[:] = sorted(
             name
             for name in folders
-            if recursive and not name.startswith(".") and Path(parent, name).resolve() != but
+            if recursive and not name.startswith(".") and Path(parent, name).resolve() != exclude
         )
         for name in sorted(files):
             if is_picture(name):
@@ -234,8 +239,8 @@ def pictures_in(
     return pictures, others
 
 
-def left_out(others: Counter[str]) -> str:
-    """What `pictures_in` found besides pictures, in words, with what to do about it."""
+def describe_skipped(others: Counter[str]) -> str:
+    """A phrase about the other files that `pictures_in` counted, with the fix for each type."""
     fixes = {ending: plugin.fix for plugin in _PLUGINS.values() for ending in plugin.endings}
     fixes |= dict.fromkeys((".avif", ".avifs"), _AVIF_FIX)
     fixes |= dict.fromkeys(_RAW_ENDINGS, _EXPORT)

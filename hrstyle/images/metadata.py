@@ -1,7 +1,8 @@
-"""What a picture's file holds besides pixels: EXIF, resolution, colour profile.
+"""Metadata of pictures: EXIF, resolution and colour profile.
 
-A Pillow image carries it in `info`, and so does a repaint: what is the photo's own, without what no
-longer holds. XMP is left out, because it points into the photo's file (gain maps, motion pictures).
+A Pillow image has its metadata in `info`. A repaint takes over the photo's metadata, except entries
+that are no longer true of it. XMP is dropped, because it refers to other parts of the photo's file
+(gain maps, motion pictures).
 """
 
 import math
@@ -11,50 +12,50 @@ from typing import Any
 from PIL import ExifTags, Image, ImageCms
 
 PILImage = Image.Image
-_KEPT = ("exif", "dpi")
-# How a TIFF stores its pixels is among its EXIF tags, and so are its colour profile and XMP.
-_STORAGE = (
+_KEPT_KEYS = ("exif", "dpi")
+# A TIFF's EXIF also holds tags about the storage of its pixels, its colour profile and XMP.
+_STORAGE_TAGS = (
     *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284),
     *(288, 289, 290, 291, 292, 293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330),
     *(332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518, 519),
     *(520, 521, 529, 530, 531, 532, 700, 34377, 34675, 37724),
 )
-_LONGEST_IN_JPEG = 65533  # of one segment, less its own length
+_LONGEST_IN_JPEG = 65533  # bytes of one segment, without its length field
 
 
 @cache
 def srgb_profile() -> bytes:
-    """The ICC profile of sRGB, the same on every day."""
+    """The ICC profile of sRGB, with a fixed date, so that files are reproducible."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    profile[24:36] = (2000).to_bytes(2) + (1).to_bytes(2) * 2 + bytes(6)  # when it was made
+    profile[24:36] = (2000).to_bytes(2) + (1).to_bytes(2) * 2 + bytes(6)  # the date of creation
     return bytes(profile)
 
 
 def exif_of(image: PILImage) -> bytes:
-    """The EXIF of a picture that has been turned upright: without orientation and thumbnail.
+    """The EXIF of a picture for its upright copy: without orientation and thumbnail.
 
-    Empty where there is none, or a damaged one, which is no reason not to paint.
+    Empty if there is none, or if it is damaged.
     """
     try:
         exif = Image.Exif()
-        exif.load(image.getexif().tobytes())  # a copy, so that the caller's stays as it is
-        for tag in (*_STORAGE, ExifTags.Base.Orientation):
+        exif.load(image.getexif().tobytes())  # a copy: the caller's must not change
+        for tag in (*_STORAGE_TAGS, ExifTags.Base.Orientation):
             exif.pop(tag, None)
         return exif.tobytes() if len(exif) else b""
-    except Exception:  # Pillow raises all sorts of types here
+    except Exception:  # Pillow raises many types for damaged EXIF
         return b""
 
 
 def kept_info(photo: PILImage) -> dict[str, Any]:
-    """The entries of a photo's `info` that are its repaint's too, and the profile of sRGB."""
-    kept = {key: photo.info[key] for key in _KEPT if photo.info.get(key)}
+    """The entries of a photo's `info` that its repaint keeps, with the sRGB profile."""
+    kept = {key: photo.info[key] for key in _KEPT_KEYS if photo.info.get(key)}
     return kept | {"icc_profile": srgb_profile()}
 
 
 def save_options(image: PILImage, file_format: str, *, strip: bool) -> dict[str, Any]:
-    """What Pillow's `save` is to be told of an sRGB picture's metadata; with `strip`, of none."""
+    """Keyword arguments of Pillow's `save` for an sRGB picture's metadata; `strip` omits it all."""
     if strip:
-        # None: Pillow itself would take the profile from the picture's `info`.
+        # Without this None, Pillow would write the profile in the picture's `info`.
         return {"icc_profile": None}
     options: dict[str, Any] = {"icc_profile": srgb_profile()}
     exif = _exif_for(image)
@@ -67,7 +68,7 @@ def save_options(image: PILImage, file_format: str, *, strip: bool) -> dict[str,
 
 
 def _exif_for(image: PILImage) -> bytes:
-    """The EXIF in a picture's `info`, with its present size and colour space."""
+    """The EXIF in a picture's `info`, updated to its current size and colour space."""
     if not image.info.get("exif"):
         return b""
     try:

@@ -1,9 +1,9 @@
-"""Which photo's result goes to which file, so that nothing is overwritten or lost.
+"""Chooses the output file of each photo's result, so that nothing is overwritten or lost.
 
-A folder stands for the pictures in it, whose results lie in the output folder as the photos do. A
-result keeps its photo's name. Its ending changes where that type cannot be written or another one
-is asked for, as in `dot.gif` -> `dot.png` (an animated GIF may stay one); where that would give two
-results one name, the whole old name is kept: `dot.gif` and `dot.png` become `dot.gif.png` and
+A folder as input stands for the pictures in it, and the output folder gets the same subfolders. A
+result has its photo's name. Only its ending changes if that type cannot be written or another is
+asked for: `dot.gif` becomes `dot.png` (an animated GIF may stay a GIF). If two results would then
+have one name, the new ending is appended instead: `dot.gif` and `dot.png` become `dot.gif.png` and
 `dot.png`.
 """
 
@@ -17,26 +17,26 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images.animation import animation_format, is_animated
-from hrstyle.images.formats import left_out, pictures_in
+from hrstyle.images.formats import describe_skipped, pictures_in
 from hrstyle.images.writing import output_format
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
-    """Names of files and folders, with those that a pattern such as `holiday/*.jpg` fits.
+    """The inputs, with patterns such as `holiday/*.jpg` replaced by the files that match.
 
     Not every shell does that. `~` becomes the user's folder.
 
     Raises:
-        InputError: a pattern that fits nothing.
+        InputError: a pattern that matches nothing.
     """
     names: list[str] = []
-    for given in inputs:
-        name = os.path.expanduser(given)  # noqa: PTH111  (see `open_file`)
+    for pattern in inputs:
+        name = os.path.expanduser(pattern)  # noqa: PTH111  (see `open_file`)
         found = [name]
         if has_magic(name) and not os.path.lexists(name):
-            found = sorted(glob(name))  # noqa: PTH207  (Path's takes no absolute pattern)
+            found = sorted(glob(name))  # noqa: PTH207  (Path.glob takes no absolute pattern)
             if not found:
-                raise InputError(f"there is nothing like {given}; check the folder and the pattern")
+                raise InputError(f"nothing matches {pattern}; check the folder and the pattern")
         names += found
     return names
 
@@ -48,28 +48,29 @@ def plan_outputs(
     recursive: bool = False,
     file_format: str | None = None,
     existing: str = "refuse",
-    keep: Sequence[str] = (),
+    protected: Sequence[str] = (),
     animated: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> list[tuple[Path, Path]]:
-    """Which photo goes to which file; missing folders are made.
+    """Pairs of a photo and the file for its result. Missing output folders are made.
 
     Args:
-        inputs: photos, and folders of photos. Of a folder, hidden files and what is no picture by
-            its ending are left alone.
+        inputs: photos, and folders of photos. In a folder, hidden files and files that are not
+            pictures by their ending are skipped.
         output: a file for a single photo, or a folder.
-        recursive: take the folders in a folder, too.
-        file_format: of the results, such as `"png"`; without it, the output's or each photo's own.
-        existing: what to do about results that are there: `"refuse"`; `"overwrite"` them; or
-            `"skip"` their photos.
-        keep: names of other files that no result may overwrite; they need not exist.
-        animated: animations become animations; if not, all results are single pictures.
-        tell: called with a sentence about each folder in which something was left alone.
+        recursive: also search the folders in a folder.
+        file_format: format of the results, such as `"png"`; None takes that of the output's name,
+            or in a folder that of each photo.
+        existing: what to do if a result's file already exists: `"refuse"` with an error,
+            `"overwrite"` it, or `"skip"` its photo.
+        protected: names of other files that no result may overwrite; they need not exist.
+        animated: animations become animations; otherwise all results are still pictures.
+        tell: called with a sentence about each folder in which files were skipped.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
-            overwrite a photo, what is to be kept, or, unless told otherwise, an older result; an
-            ending that cannot be written; a folder without pictures.
+            overwrite a photo, a protected file or (with `"refuse"`) an existing file; an ending
+            that cannot be written; a folder without pictures.
     """
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
@@ -83,7 +84,7 @@ def plan_outputs(
         own = formats[0](out)
         if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
-        output_format(out.with_suffix(".png"))  # whether its folder is there
+        output_format(out.with_suffix(".png"))  # raises if its folder is missing
         targets = [out]
     else:
         if out.suffix.lower() in Image.registered_extensions() and not is_folder:
@@ -91,12 +92,18 @@ def plan_outputs(
         places = [place for _, place in photos]
         targets = [out / name for name in _names(places, formats, ending)]
     pairs = [(photo, target) for (photo, _), target in zip(photos, targets, strict=True)]
-    _check(pairs, keep)
-    there = [target for target in targets if target.exists()]
-    if there and existing == "refuse":
-        more = f" and {len(there) - 1} more results are" if len(there) > 1 else " is"
+    _check(pairs, protected)
+    existing_targets = [target for target in targets if target.exists()]
+    if existing_targets and existing == "refuse":
+        more = (
+            f" and {len(existing_targets) - 1} more results are"
+            if len(existing_targets) > 1
+            else " is"
+        )
         fix = "--overwrite or --skip-existing" if len(pairs) > 1 else "--overwrite"
-        raise InputError(f"{there[0]}{more} there already; add {fix}, or choose another name")
+        raise InputError(
+            f"{existing_targets[0]}{more} there already; add {fix}, or choose another name"
+        )
     if existing == "skip":
         pairs = [(photo, target) for photo, target in pairs if not target.exists()]
     for folder in sorted({target.parent for _, target in pairs}):
@@ -108,13 +115,13 @@ def plan_outputs(
 
 
 def ending_of(file_format: str) -> str:
-    """`"png"` -> `".png"`, for the formats that can be written.
+    """The file ending of a format: `"png"` -> `".png"`.
 
     Raises:
-        InputError: none of these.
+        InputError: a format that cannot be written.
     """
     ending = f".{file_format.lower()}"
-    if Image.registered_extensions().get(ending) != "GIF":  # which animations may be
+    if Image.registered_extensions().get(ending) != "GIF":  # animations can be GIF
         try:
             output_format(f"x{ending}")
         except InputError as error:
@@ -127,25 +134,25 @@ def ending_of(file_format: str) -> str:
 def _photos(
     inputs: Sequence[str], out: Path, recursive: bool, tell: Callable[[str], None] | None
 ) -> Iterator[tuple[Path, Path]]:
-    """Each photo with its place below the output folder, unless that one is written to a file."""
+    """Yield each photo with the path of its result relative to the output folder."""
     for path in map(Path, inputs):
         if not path.is_dir():
             yield path, Path(path.name)
             continue
-        found, others = pictures_in(path, recursive=recursive, but=out)
+        found, others = pictures_in(path, recursive=recursive, exclude=out)
         if not found:
             more = "" if recursive else "; add -r to look into its folders"
-            rest = f"; {left_out(others)}" if others else ""
+            rest = f"; {describe_skipped(others)}" if others else ""
             raise InputError(f"{path} holds no pictures{more}{rest}")
         if others and tell:
-            tell(f"{path}: {left_out(others)}")
+            tell(f"{path}: {describe_skipped(others)}")
         yield from ((photo, photo.relative_to(path)) for photo in found)
 
 
 def _names(
     photos: Sequence[Path], formats: Sequence[Callable[[str], str]], ending: str | None
 ) -> list[Path]:
-    """The results' names, each with the folder that it is in."""
+    """The results' paths relative to the output folder."""
     names = [_name(*each, ending) for each in zip(photos, formats, strict=True)]
     counts = _counts(names)
     return [
@@ -157,7 +164,7 @@ def _names(
 
 
 def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> Path:
-    """The photo's name, with another ending where its own type is not the one to write."""
+    """The photo's path, with another ending if the result has another format."""
     wanted = None if ending is None else format_of(f"{photo.stem}{ending}")
     try:
         own = format_of(photo.name)
@@ -166,8 +173,8 @@ def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> P
     return photo if wanted in (None, own) else photo.with_suffix(str(ending))
 
 
-def _check(pairs: Sequence[tuple[Path, Path]], keep: Sequence[str]) -> None:
-    used = [*(photo for photo, _ in pairs), *(Path(name) for name in keep if name)]
+def _check(pairs: Sequence[tuple[Path, Path]], protected: Sequence[str]) -> None:
+    used = [*(photo for photo, _ in pairs), *(Path(name) for name in protected if name)]
     inodes = {_inode(path) for path in used if path.is_file()}
     counts = _counts([target for _, target in pairs])
     for _, target in pairs:
@@ -177,7 +184,7 @@ def _check(pairs: Sequence[tuple[Path, Path]], keep: Sequence[str]) -> None:
                 " they are in with -r"
             )
         if target.exists() and _inode(target) in inodes:
-            raise InputError(f"{target} is what is to be painted from; choose another name")
+            raise InputError(f"{target} is one of the input files; choose another name")
 
 
 def _counts(paths: Sequence[Path]) -> Counter[str]:
@@ -185,10 +192,10 @@ def _counts(paths: Sequence[Path]) -> Counter[str]:
 
 
 def _key(path: Path) -> str:
-    return str(path).casefold()  # some disks ignore case
+    return str(path).casefold()  # some file systems ignore case
 
 
 def _inode(path: Path) -> tuple[int, int]:
-    """What two names of one file have in common."""
+    """Device and inode number, which are the same for all names of one file."""
     status = path.stat()
     return status.st_dev, status.st_ino

@@ -1,6 +1,6 @@
-"""Pictures in: files, Pillow images of all modes and arrays -> 8-bit sRGB.
+"""Reading pictures: files, Pillow images of any mode and arrays -> 8-bit sRGB.
 
-What becomes of them inside hrstyle is in `hrstyle.images.tensors`.
+`hrstyle.images.tensors` converts them to tensors.
 """
 
 import io
@@ -15,29 +15,29 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from hrstyle.errors import InputError
-from hrstyle.images.formats import File, name_of, open_file, quieten
+from hrstyle.images.formats import File, name_of, open_file, silence_pillow
 from hrstyle.images.metadata import exif_of
 from hrstyle.images.transparency import fill_invisible
 
 PILImage = Image.Image
 Source = File | PILImage | NDArray[Any]
-"""What people have a picture as, besides tensors."""
-_BAND = 256
-_OVERSHOOT = 1 / 512  # less than half a step of 255
+"""The kinds of picture that can be read, besides tensors."""
+_BAND_ROWS = 256
+_TOLERANCE = 1 / 512  # less than half of 1/255
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
 def open_image(source: File, *, at_least: int | None = None) -> PILImage:
-    """Read a picture's file: fully decoded, upright by its EXIF orientation.
+    """Read a picture file: decode it fully, and turn it upright by its EXIF orientation.
 
     Args:
-        source: its path, or the file, open, or all its bytes.
-        at_least: how many pixels of the shorter side will do. A JPEG of twice as many or more is
-            decoded to a half, a quarter or an eighth of its sides, but to no less than these: that
-            takes a fraction of the time and memory.
+        source: path of the file, an open file, or its bytes.
+        at_least: pixels of the shorter side that are enough. A JPEG with at least twice as many is
+            decoded at a half, a quarter or an eighth of its size, with at least so many pixels.
+            That takes a fraction of the time and memory.
 
     Raises:
-        InputError: the file is missing, is no picture that can be read, or is damaged.
+        InputError: the file is missing, damaged, or not a picture that can be read.
     """
     name = name_of(source)
     try:
@@ -55,59 +55,59 @@ def open_image(source: File, *, at_least: int | None = None) -> PILImage:
         raise InputError(f"{name} is not a picture of a type that can be read") from error
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{name} is larger than Pillow opens unasked ({error}); if you trust the file, set"
+            f"{name} is larger than Pillow opens by default ({error}); if you trust the file, set"
             " PIL.Image.MAX_IMAGE_PIXELS = None"
         ) from error
-    except Exception as error:  # decoders raise all sorts of types for damaged files
+    except Exception as error:  # decoders raise many types for damaged files
         raise InputError(f"{name} is not a picture that can be read: {error}") from error
 
 
 def _missing(name: str) -> str:
     if has_magic(name):
-        return f"no such picture: {name}; a pattern is none, so name the files that it fits"
+        return f"no such picture: {name}; patterns are not expanded here; give the files themselves"
     return f"no such picture: {name}; check the path"
 
 
 def pixels_of(source: File, *, all_frames: bool = True) -> int:
-    """Pixels of a picture's file, in all its frames or in one, by what its header says.
+    """Number of pixels of a picture file, of all its frames or of one, by its header.
 
-    0 if it is no picture.
+    0 if it is not a picture.
     """
     try:
         with open_file(source) as image:
             frames = getattr(image, "n_frames", 1) if all_frames else 1
             return image.width * image.height * frames
-    except Exception:  # what is wrong with it, `open_image` will say
+    except Exception:  # `open_image` reports what is wrong with the file
         return 0
 
 
 def image_of(source: Source, *, at_least: int | None = None) -> PILImage:
-    """What people have, as an upright Pillow image of any mode: a file, an image, an array.
+    """A file, Pillow image or array as an upright Pillow image of any mode.
 
     Args:
         source: the picture.
-        at_least: of a file, see `open_image`.
+        at_least: for files, see `open_image`.
 
     Raises:
-        InputError: no picture; see `open_image`, `upright` and `from_array`.
+        InputError: not a picture; see `open_image`, `upright` and `from_array`.
     """
     if isinstance(source, np.ndarray):
         return from_array(source)
     if not isinstance(source, Image.Image):
         check_one(source)
         return open_image(source, at_least=at_least)
-    quieten()
+    silence_pillow()
     try:
         return upright(source)
     except InputError:
         raise
-    except Exception as error:  # not decoded until now, and cut off; or closed
+    except Exception as error:  # decoded only now: may be cut off or closed
         name = getattr(source, "filename", "") or "the picture"
         raise InputError(f"{name} cannot be read: {error}") from error
 
 
 def check_one(source: object) -> None:
-    """Raise InputError unless this may be a picture's file."""
+    """Raise InputError unless `source` is a path, bytes or an open file."""
     if isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read"):
         return
     if isinstance(source, Iterable):
@@ -121,7 +121,7 @@ def check_one(source: object) -> None:
 
 
 def check_many(pictures: object) -> None:
-    """Raise InputError if this is a single picture where several are asked for."""
+    """Raise InputError if `pictures` is a single picture instead of several."""
     dimensions = getattr(pictures, "ndim", None)  # of arrays and tensors: four are a batch
     if (
         isinstance(pictures, str | bytes | os.PathLike | Image.Image)
@@ -139,17 +139,18 @@ def upright(image: PILImage) -> PILImage:
     """A copy of the picture, turned as its EXIF orientation says.
 
     Raises:
-        InputError: a picture of no pixels.
+        InputError: a picture without pixels.
         Exception: a damaged picture, as Pillow raises it.
     """
     if 0 in image.size:
         raise InputError(f"a picture of {image.width}x{image.height} pixels has nothing to repaint")
-    # Before its EXIF, for which a PNG is decoded, too: only what is wrong with that is no matter.
+    # Decode before reading EXIF, which would decode a PNG, too: errors of pixels must be raised,
+    # errors of EXIF must not.
     image.load()
-    with suppress(Exception):  # damaged, which Pillow says the first time it is asked
+    with suppress(Exception):  # Pillow reports damaged EXIF only at the first call
         image.getexif()
     result = ImageOps.exif_transpose(image)
-    result.info["exif"] = exif_of(image)  # of a TIFF, Pillow would leave it behind
+    result.info["exif"] = exif_of(image)  # Pillow does not copy that of a TIFF
     return result
 
 
@@ -181,19 +182,19 @@ def from_array(array: NDArray[Any]) -> PILImage:
 
 
 def _in_bands(array: NDArray[Any], scaled: Callable[[Any], Any]) -> NDArray[np.uint8]:
-    """An array in 8 bits, a band of rows at a time: in between, it takes eight times the memory."""
+    """`scaled(array)` as uint8, by bands of rows: the intermediate takes eight times the memory."""
     result = np.empty(array.shape, np.uint8)
-    for top in range(0, len(array), _BAND):
-        result[top : top + _BAND] = scaled(array[top : top + _BAND])
+    for top in range(0, len(array), _BAND_ROWS):
+        result[top : top + _BAND_ROWS] = scaled(array[top : top + _BAND_ROWS])
     return result
 
 
 def check_range(low: float, high: float) -> None:
-    """Raise InputError unless float values that span this are a picture's.
+    """Raise InputError unless float values from `low` to `high` lie in [0, 1].
 
-    They may overshoot by what rounding does, less than half a step of 1/255.
+    They may exceed it by rounding errors: by less than half of 1/255.
     """
-    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):  # written so that NaN fails too
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):  # written so that NaN fails too
         raise InputError(
             f"float pictures must lie in [0, 1], this one spans {low:g} to {high:g}; divide 8-bit"
             " values by 255, or clamp"
@@ -201,13 +202,13 @@ def check_range(low: float, high: float) -> None:
 
 
 def to_rgb(image: PILImage) -> PILImage:
-    """Bring any mode that files have to 8-bit sRGB; transparency is dropped (see `alpha_of`).
+    """Convert a picture of any mode to 8-bit sRGB. Transparency is dropped, see `alpha_of`.
 
-    A picture that is that already comes back as it is, not as a copy. What colours a file holds
-    where nothing can be seen makes no difference, see `fill_invisible`.
+    A picture that is 8-bit sRGB already is returned itself, not as a copy. Invisible pixels get the
+    colours of their surroundings, see `fill_invisible`.
 
-    An embedded colour profile (wide-gamut phones, CMYK scans) is honoured. 16-bit greyscale is
-    scaled to 8 bits, which Pillow's own conversion would clip.
+    An embedded colour profile (wide-gamut phones, CMYK scans) is applied. 16-bit greyscale is
+    scaled to 8 bits; Pillow's own conversion would clip it.
     """
     colours, alpha = _colours_of(image), alpha_of(image)
     return colours if alpha is None else fill_invisible(colours, alpha)
@@ -219,7 +220,7 @@ def _colours_of(image: PILImage) -> PILImage:
     elif image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode == "LA":
-        image = image.convert("L")  # which a grey profile is for
+        image = image.convert("L")  # grey profiles apply to this mode
     elif image.mode in ("1", "PA", "RGBa", "RGBX"):
         image = image.convert("RGBA")
     profile = image.info.get("icc_profile")
@@ -232,16 +233,16 @@ def _colours_of(image: PILImage) -> PILImage:
                 outputMode="RGB",
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a damaged profile, or one for another mode: the plain conversion below will do
+            pass  # a damaged profile, or one for another mode: convert without it
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(image: PILImage) -> PILImage:
     values = np.asarray(image)
     peak = values.max(initial=0, where=np.isfinite(values))
-    if image.mode == "F":  # no agreed range: 0-1 or 0-255
+    if image.mode == "F":  # no standard range: 0-1 or 0-255
         white = 1.0 if peak <= 1 else 255.0
-    elif image.mode == "I":  # 32 bits wide, but holds 16-bit data, or 8-bit
+    elif image.mode == "I":  # 32-bit mode that holds 16-bit or 8-bit data
         white = 255.0 if peak <= 255 else 65535.0
     else:
         white = 65535.0
@@ -256,18 +257,18 @@ def _to_8_bit(image: PILImage) -> PILImage:
 
 
 def alpha_of(image: PILImage) -> PILImage | None:
-    """The transparency of a picture as mode L, or None where it has none."""
+    """The alpha channel of a picture as mode L, or None without transparency."""
     return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
 
 
 def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """`(H, W, 3)` uint8 at another height and width, bicubic, with the filter widened to reduce."""
+    """Resize `(H, W, 3)` uint8 to height and width `size`, bicubic, antialiased when reducing."""
     resized = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC)
     return np.array(resized)
 
 
 def resize_planes(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """`(H, W, 3)` uint8 -> `(3, h, w)` in [0, 1], as `resize_array`, but nothing is rounded."""
+    """`(H, W, 3)` uint8 -> `(3, h, w)` in [0, 1], like `resize_array`, but without rounding."""
     planes = np.empty((3, *size), np.float32)
     for plane, channel in zip(planes, Image.fromarray(pixels).split(), strict=True):
         plane[:] = np.asarray(channel.convert("F").resize(size[::-1], Image.Resampling.BICUBIC))

@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one, each row of them under its title."""
+"""Contact sheets: rows of pictures, each row under its title."""
 
 from collections.abc import Sequence
 
@@ -6,31 +6,31 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 PILImage = Image.Image
 MARGIN = 2
-"""Around a picture, in pixels."""
-_HEAD, _LETTERS = 26, 18
+"""Margin around each picture, in pixels."""
+_TITLE_HEIGHT, _FONT_SIZE = 26, 18
 
 
 def titled_row(pictures: Sequence[PILImage], title: str, *, size: tuple[int, int]) -> PILImage:
-    """Pictures side by side under a title; each is fitted into the same size.
+    """Pictures side by side under a title, each resized and cropped to the same size.
 
     Args:
-        pictures: of any size and mode; what is too wide or too high is cropped, rather at the feet
-            than at the head.
-        title: one line.
-        size: width and height of a picture.
+        pictures: of any size and mode. Those that are too high are cropped more at the bottom than
+            at the top, to keep heads.
+        title: one line of text.
+        size: width and height of each picture.
     """
     width, height = size[0] + 2 * MARGIN, size[1] + 2 * MARGIN
-    row = Image.new("RGB", (width * len(pictures), height + _HEAD), "white")
-    font = ImageFont.load_default(size=_LETTERS)
+    row = Image.new("RGB", (width * len(pictures), height + _TITLE_HEIGHT), "white")
+    font = ImageFont.load_default(size=_FONT_SIZE)
     ImageDraw.Draw(row).text((2 * MARGIN, MARGIN), title, fill="black", font=font)
     for column, picture in enumerate(pictures):
         fitted = ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.15))
-        row.paste(fitted, (width * column + MARGIN, _HEAD))
+        row.paste(fitted, (width * column + MARGIN, _TITLE_HEIGHT))
     return row
 
 
 def grid(tiles: Sequence[PILImage], *, columns: int) -> PILImage:
-    """Pictures of one size, line by line, on white."""
+    """Pictures of one size in rows of `columns`, on a white sheet."""
     width, height = tiles[0].size
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), "white")

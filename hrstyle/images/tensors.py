@@ -1,4 +1,4 @@
-"""Pictures as tensors: Pillow images <-> `(N, 3, H, W)`, RGB (sRGB), float in [0, 1]."""
+"""Converting Pillow images to tensors and back: `(N, 3, H, W)`, sRGB, float in [0, 1]."""
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,9 @@ from hrstyle.images.reading import PILImage, check_range, resize_array, to_array
 
 
 def check_tensor(image: Tensor) -> Tensor:
-    """The tensor, if it is a picture: `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1].
+    """The tensor, checked to be a picture: `(3, H, W)` or `(N, 3, H, W)`, float in [0, 1].
 
-    What overshoots by a rounding error is clamped, in a copy.
+    If values exceed [0, 1] by rounding errors, a clamped copy is returned.
 
     Raises:
         InputError: another shape, type or range.
@@ -36,12 +36,12 @@ def size_of(picture: Tensor) -> tuple[int, int]:
 
 
 def planes_of(picture: Tensor) -> Tensor:
-    """`(H, W, 3)` uint8 as `(1, 3, H, W)`, a view of it; `(N, 3, H, W)` float as it is."""
+    """`(H, W, 3)` uint8 as a view `(1, 3, H, W)`; `(N, 3, H, W)` float unchanged."""
     return picture.permute(2, 0, 1)[None] if picture.dtype == torch.uint8 else picture
 
 
 def to_planes(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Clamped values of [0, 1] as planes of a type; of uint8, over its whole range."""
+    """Values clamped to [0, 1], in `dtype`; for uint8 scaled to 0-255 and rounded."""
     values = values.clamp(0, 1)
     return (values.mul(255).round_() if dtype == torch.uint8 else values).to(dtype)
 
@@ -53,10 +53,10 @@ def floats_of(planes: Tensor) -> Tensor:
 
 
 def resample(planes: Tensor, result: Tensor) -> None:
-    """One picture's planes as another's, of any type, height, width and device.
+    """Resize `planes` into `result`, which may have another dtype, size and device.
 
-    Nothing is rounded but by the result's type, and one plane at a time is in float. Bicubic, with
-    the filter widened to reduce. Both are `(N, 3, H, W)`, uint8 or float in [0, 1].
+    Both are `(N, 3, H, W)`, uint8 or float in [0, 1]. Bicubic, with antialiasing when reducing.
+    Each plane is computed in float32 by itself, and rounded only to the result's dtype.
     """
     size = result.shape[-2:]
     for before, after in zip(planes, result, strict=True):
@@ -91,9 +91,9 @@ def to_pil(picture: Tensor) -> PILImage:
 
 
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture at another height and width, bicubic, with the filter widened to reduce.
+    """Resize a picture to height and width `size`, bicubic, with antialiasing when reducing.
 
-    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is a new one of the same kind.
+    `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1]; the result is a new picture of this kind.
     """
     if picture.dtype == torch.uint8:
         return torch.from_numpy(resize_array(picture.numpy(), size))

@@ -1,4 +1,4 @@
-"""What colours invisible pixels have: files hold anything there, which must not be seen."""
+"""Colours for invisible pixels: files hold any colour there, which must not change the result."""
 
 from PIL import Image
 
@@ -6,19 +6,20 @@ PILImage = Image.Image
 
 
 def fill_invisible(colours: PILImage, alpha: PILImage) -> PILImage:
-    """Give the pixels that cannot be seen the colours of those around them that can.
+    """Fill invisible pixels with the colours of the visible pixels around them.
 
-    A network sees them too, and its statistics over the whole picture carry them everywhere. What
-    is filled in depends on visible pixels alone, which stay as they are. It goes by a pyramid:
-    means weighted by alpha on the way up, then each level fills the gaps of the next larger one
-    ("pull-push" of Gortler et al., "The Lumigraph", SIGGRAPH 1996, with boxes and bilinear).
+    The network sees invisible pixels too, and InstanceNorm would spread their influence over the
+    whole picture. The fill depends only on visible pixels, which are not changed. It uses a
+    pyramid: each level halves the size by means weighted by alpha; then each level, upsampled
+    bilinearly, fills the gaps of the next larger one ("pull-push", Gortler et al., "The Lumigraph",
+    SIGGRAPH 1996).
 
     Args:
         colours: RGB.
         alpha: of the same size, mode L; 0 is invisible.
 
     Returns:
-        An RGB picture of the same size; `colours` itself where all of it can be seen.
+        An RGB picture of the same size; `colours` itself if no pixel is invisible.
     """
     if alpha.getextrema()[0] != 0:
         return colours
@@ -27,18 +28,18 @@ def fill_invisible(colours: PILImage, alpha: PILImage) -> PILImage:
     smaller = [level]
     while max(level.size) > 1:
         level = level.reduce(2)  # weighted by alpha
-        # What is seen in a quarter of the area is enough to know its colour.
+        # A colour counts as known where a quarter of the area is visible.
         level.putalpha(level.getchannel("A").point(lambda value: min(255, 4 * value)))
         smaller.append(level)
     filled = smaller.pop().convert("RGBa").convert("RGBA").convert("RGB")  # invisible: black
     while smaller:
         level = smaller.pop()
         width, height = level.size
-        known = level.getchannel("A")
+        seen = level.getchannel("A")
         if not smaller:  # the picture itself
-            known = known.point(lambda value: 255 if value else 0)
+            seen = seen.point(lambda value: 255 if value else 0)
         box = (0, 0, width / 2, height / 2)
         gaps = filled.resize(level.size, Image.Resampling.BILINEAR, box=box)
-        filled = Image.composite(level.convert("RGB"), gaps, known)
+        filled = Image.composite(level.convert("RGB"), gaps, seen)
     filled.info = {key: value for key, value in colours.info.items() if key != "transparency"}
     return filled

@@ -1,4 +1,4 @@
-"""Pictures out: files of the types that keep a picture's size and colours."""
+"""Writing picture files, in the formats that keep a picture's size and colours."""
 
 import io
 import os
@@ -13,29 +13,28 @@ from hrstyle.images.metadata import save_options
 from hrstyle.images.reading import PILImage, alpha_of
 
 QUALITY = 95
-"""Of JPEG, WebP and AVIF, unless told otherwise."""
+"""Default quality of JPEG, WebP and AVIF."""
 
 
 def check_quality(quality: int | None) -> None:
-    """Raise InputError unless `save_image` takes it."""
+    """Raise InputError unless `quality` is None or a whole number from 1 to 100."""
     if not (quality is None or (isinstance(quality, int) and 1 <= quality <= 100)):
         raise InputError(f"quality={quality!r} must be a whole number from 1 to 100")
 
 
-# Formats that keep the picture's size and colours; others that Pillow writes shrink it to an icon
-# or to a few colours.
+# Other formats that Pillow writes reduce a picture to an icon or to a few colours.
 _OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
 
 
-_OPAQUE = ("JPEG", "BMP", "PPM")  # whose transparency Pillow would drop without a word
+_OPAQUE = ("JPEG", "BMP", "PPM")  # Pillow would drop transparency silently
 _LONGEST = {"JPEG": 65500, "WEBP": 16383}
 
 
 def output_format(path: str | os.PathLike[str]) -> str:
-    """Pillow's name of the format that a file name's ending stands for.
+    """Pillow's name of the format of a file name's ending.
 
     Raises:
-        InputError: an ending that cannot be written, or a folder that does not exist.
+        InputError: a format that cannot be written, or a folder that does not exist.
     """
     path = Path(path)
     file_format = Image.registered_extensions().get(path.suffix.lower(), "")
@@ -46,7 +45,7 @@ def output_format(path: str | os.PathLike[str]) -> str:
 
 
 def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
-    """The `output_format` of a name that such a picture can be saved as.
+    """`output_format(path)`, checked to be able to hold the picture's transparency.
 
     Raises:
         InputError: see `output_format`; or transparency in a JPEG, BMP or PPM.
@@ -58,7 +57,7 @@ def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
 
 
 def check_longest(path: str | os.PathLike[str], longer: int) -> None:
-    """Raise InputError unless that type of file holds a picture whose longer side is that long."""
+    """Raise InputError if the format of `path` cannot hold a side of `longer` pixels."""
     file_format = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     most = _LONGEST.get(file_format, longer)
     if longer > most:
@@ -74,13 +73,13 @@ def save_image(
     quality: int | None = None,
     strip: bool = False,
 ) -> None:
-    """Write an sRGB picture; its format follows the name's ending. Nothing half-written is left.
+    """Write an sRGB picture; the name's ending gives the format. An error leaves no file.
 
     Args:
-        image: its `info` may hold EXIF, as that of a repaint does.
+        image: the picture. EXIF in its `info` is written, as a repaint has it.
         path: the file.
-        quality: of JPEG, WebP and AVIF, from 1 to 100; the other types lose nothing.
-        strip: leave EXIF and the profile of sRGB out.
+        quality: from 1 to 100, for JPEG, WebP and AVIF; the other formats are lossless.
+        strip: write neither EXIF nor the sRGB profile.
 
     Raises:
         InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
@@ -100,7 +99,7 @@ def write_image(
     quality: int | None = None,
     strip: bool = False,
 ) -> None:
-    """`save_image` to an open file; `name` says the format by its ending."""
+    """`save_image` to an open file; the ending of `name` gives the format."""
     file_format = check_output(image, name)
     check_longest(name, max(image.size))
     if file_format in _OPAQUE and image.mode == "RGBA":
@@ -109,7 +108,7 @@ def write_image(
     if file_format in ("JPEG", "WEBP", "AVIF"):
         check_quality(quality)
         options["quality"] = QUALITY if quality is None else quality
-    # In memory first: on a full disk Pillow takes what fitted for all, or tries for ever.
+    # To memory first: on a full disk Pillow may report success, or loop for ever.
     encoded = io.BytesIO()
     try:
         image.save(encoded, file_format, **options)

@@ -1,8 +1,8 @@
-"""What a good repaint is: near the painting in style, and still its photo.
+"""The loss: a repaint should have the painting's style and keep the photo's content.
 
-One term a module, each a function with a closed form and a class that owns its weight and target
-(`term`); `perceptual` sums them, `objectives` are the sums that come along. They look through
-`vgg`, a frozen VGG19, whose convolutions `winograd` makes fast on CPUs.
+Each term has a module, with a function for its formula and a class (`term`) for its weight and
+targets. `perceptual` computes the weighted sum of terms, and `objectives` are the predefined sums.
+Terms compare features of `vgg`, a frozen VGG19, whose convolutions `winograd` makes fast on CPUs.
 """
 
 from hrstyle.losses.colour_layout import ColourLayout, colour_layout_loss

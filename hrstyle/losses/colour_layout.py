@@ -1,38 +1,38 @@
-"""Which parts of a photo differ in colour, and by how much compared with others.
+"""Colour layout: parts that differ in colour in the photo should differ likewise in the result.
 
-Neither content nor statistics of a whole picture mind where a colour goes, so the cheapest way to
-the right statistics is a colour for each brightness, with stamps in plain places. Here the palette
-is free, but what is of one colour in the photo is of one colour in the result: a red stamp on a
-cheek is not, since the cheek beside it stays as it was.
+Content and style terms hardly constrain where a colour goes. So a network can match the style's
+statistics by mapping each brightness to one colour, and by adding spots of colour in smooth areas.
+This term leaves the palette free, but requires that parts of one colour in the photo have one
+colour in the result. A red spot on a cheek violates it, because the rest of the cheek is not red.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrstyle.losses.distances import draw
+from hrstyle.losses.distances import sample_indices
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm
 
 BLOCK = 16
-"""Distance in pixels of the places whose mean colours are compared."""
-COMPARED = 1024
-"""Places that are compared at a time, which is all of a picture of 512 × 512 pixels."""
-_GREY = 0.7  # share of a place's brightness that is taken off, so that hue counts more
+"""Pixels between neighbouring positions whose mean colours are compared."""
+SAMPLES = 1024
+"""Largest number of positions compared; a picture of 512 × 512 pixels has exactly so many."""
+_GREY = 0.7  # share of the brightness that is subtracted, so that hue counts more
 _TINY = 1e-6
 
 
 def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> Tensor:
-    """Mean difference between two matrices of distances between mean colours, float32.
+    """Mean absolute difference between two matrices of colour distances; a float32 scalar.
 
-    A matrix holds the distances between the mean colours of all pairs of places, each divided by
-    the mean of them all. A value of .1 means: distances are off by a tenth of their mean. Means are
-    weighted by a triangle (bilinear reduction with antialiasing): plain squares would show in a
-    picture that is optimised.
+    The matrix of a picture holds the distances between the mean colours at all pairs of positions,
+    divided by the mean distance. A value of .1 means: distances differ by a tenth of their mean.
+    The mean colours are weighted by a triangle (bilinear reduction with antialiasing), because the
+    edges of plain squares would show in an optimised picture.
 
     Args:
         result: `(N, 3, H, W)`, RGB.
         photo: `(N, 3, H, W)`, RGB.
-        block: distance of the places in pixels; the mean reaches as far to all sides.
+        block: pixels between neighbouring positions; each mean covers `block` pixels to each side.
     """
     with torch.autocast(result.device.type, enabled=False):
         both = torch.cat([result.float(), photo.float()])
@@ -40,8 +40,8 @@ def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> 
         colours = F.interpolate(both, size, mode="bilinear", antialias=True).flatten(2)
         colours = colours - _GREY * colours.mean(1, keepdim=True)
         count = colours.shape[2]
-        if count > COMPARED:
-            colours = colours[:, :, draw(count, COMPARED, colours.device)]
+        if count > SAMPLES:
+            colours = colours[:, :, sample_indices(count, SAMPLES, colours.device)]
         squares = (colours[:, :, :, None] - colours[:, :, None, :]).square().sum(1)
         distances = (squares + _TINY).sqrt()
         distances = distances / (distances.mean((1, 2), keepdim=True) + _TINY)
@@ -50,9 +50,9 @@ def colour_layout_loss(result: Tensor, photo: Tensor, *, block: int = BLOCK) -> 
 
 
 class ColourLayout(PhotoTerm):
-    """`colour_layout_loss` of the picture itself.
+    """`colour_layout_loss` of the pictures themselves, without VGG19.
 
-    A weight of 1: distances between colours that are off by all of their mean cost 1.
+    With a weight of 1, colour distances that differ by their own mean cost 1.
     """
 
     name = "colour_layout"

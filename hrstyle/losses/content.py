@@ -1,4 +1,4 @@
-"""How much of the photo's content is lost, as VGG19 sees it."""
+"""Content: the result should have the photo's VGG19 features."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ NORMALISATIONS = ("relative", "paper")
 
 
 def check_normalisation(name: str) -> None:
-    """Raise InputError unless `name` is a way to normalise content and Gram matrices."""
+    """Raise InputError unless `name` is one of `NORMALISATIONS`."""
     if name not in NORMALISATIONS:
         raise InputError(f"normalisation must be relative or paper, not {name!r}")
 
@@ -31,7 +31,7 @@ def content_loss(features: Tensor, target: Tensor, *, normalisation: str = "rela
 class Content(PhotoTerm):
     """`content_loss`, averaged over layers (Gatys et al., CVPR 2016).
 
-    A weight of 1 with relative terms: features that differ by their own size cost 1.
+    With a weight of 1 and relative normalisation, features that differ by their own norm cost 1.
     """
 
     name = "content"

@@ -1,4 +1,4 @@
-"""Gram matrices: which channels fire together, wherever that is (Gatys et al., CVPR 2016)."""
+"""Gram matrices: the result should have the painting's channel correlations (Gatys et al. 2016)."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hrstyle.losses.term import STYLE_LAYERS, Features, StyleTerm
 
 
 class _Products(torch.autograd.Function):
-    """XᵀX / size of `(N, P, C)` features; its gradient is one product instead of two."""
+    """XᵀX / size for features X `(N, P, C)`; its gradient takes one matrix product, not two."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int) -> Tensor:
@@ -31,24 +31,24 @@ class _Products(torch.autograd.Function):
 
 
 def channel_products(features: Tensor, size: int) -> Tensor:
-    """Sum over all places of the products of two channels, / size: `(N, C, H, W)` -> `(N, C, C)`.
+    """Products of all pairs of channels, summed over positions and divided by `size`.
 
-    float32. Fastest where the channels lie together (channels_last).
+    `(N, C, H, W)` -> `(N, C, C)`, float32. Fastest with channels_last features.
     """
     with torch.autocast(features.device.type, enabled=False):
         return _Products.apply(features.permute(0, 2, 3, 1).flatten(1, 2), size)
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Correlations between channels, one matrix per picture.
+    """Correlations between channels, one matrix per picture (Gatys et al., CVPR 2016).
 
     Args:
-        features: `(N, C, H, W)`; fastest where the channels lie together (channels_last).
+        features: `(N, C, H, W)`; fastest with channels_last.
 
     Returns:
-        `(N, C, C)`, float32: F Fᵀ / (C·H·W) with F the features as a C × H·W matrix. bfloat16
-        features are multiplied as they are, the sums kept in float32 and rounded once; float16,
-        which such sums overflow, in float32.
+        `(N, C, C)`, float32: F Fᵀ / (C·H·W), where F are the features as a C × H·W matrix. bfloat16
+        features are multiplied in bfloat16, with sums in float32 that are rounded once. float16
+        features are converted to float32 first, because the sums would overflow.
     """
     if features.dtype == torch.float16:
         features = features.float()
@@ -56,16 +56,16 @@ def gram_matrix(features: Tensor) -> Tensor:
 
 
 def gram_loss(features: Tensor, target: Tensor, *, normalisation: str = "relative") -> Tensor:
-    """Distance between a layer's Gram matrix and the painting's.
+    """Distance between the Gram matrices of result and painting in one layer.
 
     Args:
         features: `(N, C, H, W)`, of the result.
         target: `(1, C, C)` or `(N, C, C)`, `gram_matrix` of the painting's features.
         normalisation: `"relative"`: `relative_error` of the Gram matrices. `"paper"`: the mean
             square between un-normalised Gram matrices F Fᵀ, divided by C·H·W, as in arXiv
-            1904.11617. There photo and painting are squashed to one size; here they keep their own,
-            so the painting's matrix is first brought to the area of the result. At one size the two
-            agree to the letter.
+            1904.11617. The paper resizes photo and painting to one size. Here they keep their own
+            sizes, and the painting's matrix is scaled to the area of the result; for equal sizes
+            the result is exactly the paper's.
     """
     check_normalisation(normalisation)
     gram = gram_matrix(features)
@@ -80,10 +80,10 @@ class Gram(StyleTerm):
     """`gram_loss`, averaged over layers.
 
     Args:
-        weight: with relative terms, 1 counts a Gram matrix that is all zero as 1.
-        layers: VGG19's.
-        layer_weights: how much each layer counts; None: all the same. `"relative"` takes the
-            weighted mean, so that only their ratios matter; `"paper"` the weighted sum.
+        weight: with a weight of 1 and relative normalisation, an all-zero Gram matrix costs 1.
+        layers: names of VGG19 layers.
+        layer_weights: weight of each layer; None: all equal. `"relative"` computes the weighted
+            mean, so only ratios matter; `"paper"` computes the weighted sum.
         normalisation: see `gram_loss`.
         scale: see `Term`.
 

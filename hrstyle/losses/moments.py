@@ -1,8 +1,8 @@
-"""Means and covariances of the channels: the painting's colours and strokes, wherever they lie.
+"""Moments: the result should have the mean and covariance of the painting's features.
 
-A Gram matrix is covariance + mean meanᵀ, and the second part is nearly all of it: at a relative
-error of .036 of the Gram matrix the covariance is still off by .26 to .34 of its size. Strokes are
-in the covariance, so both are compared by themselves.
+A Gram matrix is covariance + mean meanᵀ, and the second part makes up nearly all of it: where the
+Gram matrix has a relative error of .036, the covariance still has one of .26 to .34. But the
+covariance describes the strokes. So mean and covariance are compared separately.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from hrstyle.losses.term import STYLE_LAYERS, Features, StyleTerm
 
 
 def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the channels over all places, one of each per picture, in float32.
+    """Mean and covariance of the channels over all positions, per picture, in float32.
 
     Args:
-        features: `(N, C, H, W)`; fastest where the channels lie together (channels_last).
+        features: `(N, C, H, W)`; fastest with channels_last.
 
     Returns:
-        `(N, C)`, and `(N, C, C)` with division by H·W. Both stay as they are when places change
-        with one another.
+        Mean `(N, C)` and covariance `(N, C, C)`, which divides by H·W. Both are invariant to any
+        permutation of the positions.
     """
     features = features.float()
     mean = features.mean((2, 3))
@@ -32,7 +32,7 @@ def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def moment_loss(features: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """`relative_error` of the mean plus that of the covariance: 0 to about 2.
+    """`relative_error` of the mean plus that of the covariance; from 0 to about 2.
 
     Args:
         features: `(N, C, H, W)`, of the result.
@@ -46,7 +46,7 @@ def moment_loss(features: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
 class Moments(StyleTerm):
     """`moment_loss`, averaged over layers.
 
-    A weight of 1: a result without any variance costs 1, and another 1 if its means are zero, too.
+    With a weight of 1, zero covariance costs 1, and a zero mean costs 1.
     """
 
     name = "moments"

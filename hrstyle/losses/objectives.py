@@ -1,4 +1,4 @@
-"""The objectives that come along, by name: `loss=painterly` and `loss=gram`."""
+"""The predefined objectives, by name: `loss=painterly` and `loss=gram`."""
 
 from collections.abc import Callable, Sequence
 from inspect import signature
@@ -16,7 +16,7 @@ from hrstyle.losses.total_variation import TotalVariation
 from hrstyle.losses.transport import Transport
 
 _NEAR = STYLE_LAYERS[:4]
-"""Without relu5_1: at half size relu4_1 sees as far, for half the work."""
+"""Layers for moments. relu4_1 at half size covers as many pixels as relu5_1, for half the work."""
 
 
 def painterly(
@@ -31,18 +31,19 @@ def painterly(
     more: Sequence[Term] = (),
     **settings: Any,
 ) -> PerceptualLoss:
-    """Paint over everything, in all of the painting's colours, with the photo's shapes kept.
+    """The default: paint every area, in all of the painting's colours, and keep the photo's shapes.
 
     Args:
-        content_weight: see `Content`. The more, the more of small people and of text is left.
-        self_similarity_weight: see `SelfSimilarity`. The more, the clearer are the shapes.
-        colour_layout_weight: see `ColourLayout`. The more, the fewer spots and islands.
-        moments_weight: see `Moments`. The more, the richer are strokes and colours.
-        transport_weight: see `Transport`. The more, the fewer places stay unpainted.
+        content_weight: see `Content`. Higher keeps more of small figures and text.
+        self_similarity_weight: see `SelfSimilarity`. Higher gives clearer shapes.
+        colour_layout_weight: see `ColourLayout`. Higher gives fewer spots of foreign colour.
+        moments_weight: see `Moments`. Higher gives richer strokes and colours.
+        transport_weight: see `Transport`. Higher leaves fewer areas unpainted.
         tv_weight: see `TotalVariation`.
-        half_size: how much self-similarity, moments and transport count once more at half size,
-            where they see what is twice as large: flow that turns around things. 0: not at all.
-        more: further terms.
+        half_size: weight of self-similarity, moments and transport at half size, relative to full
+            size. At half size they see structures twice as large, such as flow around objects. 0
+            leaves these terms out.
+        more: additional terms.
         settings: keywords of `PerceptualLoss`.
     """
 
@@ -80,16 +81,16 @@ def gram(
 
     Args:
         content_weight: see `Content`.
-        gram_weight: see `Gram`. With relative terms and a content weight of 1, from 2 (the photo
-            shines through) to 20 (heavy strokes) is the useful range.
+        gram_weight: see `Gram`. With relative normalisation and a content weight of 1, the useful
+            range is from 2 (the photo shines through) to 20 (heavy strokes).
         tv_weight: see `TotalVariation`.
-        content_layers: VGG19 layers that compare content; their terms are averaged.
-        style_layers: VGG19 layers that compare style.
+        content_layers: VGG19 layers for content; their losses are averaged.
+        style_layers: VGG19 layers for style.
         style_layer_weights: see `Gram`.
-        normalisation: `"relative"`, each term divided by the size of its target, so that one pair
-            of weights serves every style, picture size and VGG; or `"paper"`, the formulas of arXiv
+        normalisation: `"relative"` divides each term by its target's squared norm, so that the same
+            weights suit every style, picture size and VGG19. `"paper"` takes the formulas of arXiv
             1904.11617.
-        more: further terms.
+        more: additional terms.
         settings: keywords of `PerceptualLoss`.
     """
     how: dict[str, Any] = {"normalisation": normalisation}
@@ -103,23 +104,23 @@ def gram(
 
 
 OBJECTIVES: dict[str, Callable[..., PerceptualLoss]] = {"painterly": painterly, "gram": gram}
-"""By name; the first is the default."""
+"""The functions that build the objectives, by name; the first is the default."""
 
 
 def build(name: str = "painterly", **settings: Any) -> PerceptualLoss:
-    """One of `OBJECTIVES`, with keywords of its own or of `PerceptualLoss`.
+    """Build one of `OBJECTIVES` with keywords of its own or of `PerceptualLoss`.
 
     Raises:
-        InputError: no such objective, or a keyword that it does not have; see also there.
+        InputError: an unknown objective or keyword; see also `PerceptualLoss`.
     """
     if name not in OBJECTIVES:
         raise InputError(f"loss={name!r} must be one of {', '.join(OBJECTIVES)}")
-    known = {
+    keywords = {
         *signature(OBJECTIVES[name]).parameters,
         *signature(PerceptualLoss).parameters,
     } - {"settings", "terms"}
-    if unknown := sorted(settings.keys() - known):
+    if unknown := sorted(settings.keys() - keywords):
         raise InputError(
-            f"loss={name} has no {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+            f"loss={name} has no {', '.join(unknown)}; it has {', '.join(sorted(keywords))}"
         )
     return OBJECTIVES[name](**settings)

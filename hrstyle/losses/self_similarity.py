@@ -1,7 +1,7 @@
-"""Whether the photo's shapes are kept, whatever their colours: which places are alike.
+"""Self-similarity: positions that are alike in the photo should be alike in the result.
 
-After Kolkin, Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and
-Self-Similarity" (CVPR 2019), eq. 7.
+This keeps the photo's shapes, whatever their colours. After Kolkin, Salavon & Shakhnarovich, "Style
+Transfer by Relaxed Optimal Transport and Self-Similarity" (CVPR 2019), eq. 7.
 """
 
 from collections.abc import Sequence
@@ -9,26 +9,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, places
+from hrstyle.losses.distances import cosine_distances, feature_vectors
 from hrstyle.losses.term import Features, PhotoTerm
 
-COMPARED = 512
-"""Places that are compared with one another at a time; drawn anew each time."""
+SAMPLES = 512
+"""Largest number of positions compared with one another; drawn anew in each call."""
 
 
 def self_similarity_loss(features: Tensor, photo: Tensor) -> Tensor:
-    """Mean difference between two matrices of distances between places, float32.
+    """Mean absolute difference between two matrices of feature distances; a float32 scalar.
 
-    A matrix holds the cosine distances between all pairs of at most `COMPARED` places, the same
-    places of both pictures. Each column is divided by its sum, and the mean is multiplied by the
-    number of places, so that a value of .1 means: distances are off by a tenth of their mean.
+    The matrix of a picture holds the cosine distances between all pairs of at most `SAMPLES`
+    positions, which are the same in both pictures. Each column is divided by its sum, and the mean
+    is multiplied by the number of positions. So a value of .1 means: distances differ by a tenth of
+    their mean.
 
     Args:
         features: `(N, C, H, W)`, of the result.
         photo: `(N, C, H, W)`, of the photo.
     """
     with torch.autocast(features.device.type, enabled=False):
-        both = places(torch.cat([features, photo.to(features.dtype)]), COMPARED)
+        both = feature_vectors(torch.cat([features, photo.to(features.dtype)]), SAMPLES)
         distances = cosine_distances(both, both)
         distances = distances / (distances.sum(1, keepdim=True) + 1e-8)
         ours, theirs = distances.chunk(2)
@@ -38,7 +39,7 @@ def self_similarity_loss(features: Tensor, photo: Tensor) -> Tensor:
 class SelfSimilarity(PhotoTerm):
     """`self_similarity_loss`, averaged over layers.
 
-    A weight of 1: distances between places that are off by all of their mean cost 1.
+    With a weight of 1, distances that differ by their own mean cost 1.
     """
 
     name = "self_similarity"

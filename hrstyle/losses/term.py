@@ -1,7 +1,7 @@
-"""What the terms of an objective have in common.
+"""The base classes of the terms of an objective, which `PerceptualLoss` sums.
 
-A term is a weighted question about the result. `PhotoTerm` asks how much is left of the photo,
-`StyleTerm` how near it is to the painting, whose statistics it owns. `PerceptualLoss` sums them.
+A `PhotoTerm` compares the result with the photo. A `StyleTerm` compares it with statistics of the
+painting, its targets, which it owns. A plain `Term` depends on the result alone.
 """
 
 import math
@@ -14,23 +14,24 @@ from torch import Tensor, nn
 from hrstyle.errors import InputError
 
 Features = Mapping[str, Tensor]
-"""VGG19's features of a batch by the name of their layer, `(N, C, H, W)` each."""
+"""VGG19 features of a batch by layer name, `(N, C, H, W)` each."""
 IMAGE = "image"
-"""The layer name of the picture itself, `(N, 3, H, W)`, RGB in [0, 1]."""
+"""Layer name of the picture itself, `(N, 3, H, W)`, RGB in [0, 1]."""
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-"""Those of Gatys et al. (CVPR 2016)."""
+"""The style layers of Gatys et al. (CVPR 2016)."""
 
 
 class Term(nn.Module):
-    """One term: a function of the result alone, unless it is one of the two kinds below.
+    """A term that depends on the result alone; base class of `PhotoTerm` and `StyleTerm`.
 
     Args:
-        weight: what its value is multiplied by in the sum. 0 leaves it out, uncomputed.
-        layers: what it looks at: VGG19's layers, or `IMAGE`.
-        scale: look at the picture averaged over squares of so many pixels; 2 is half the size.
+        weight: factor of its value in the sum. A term of weight 0 is not computed.
+        layers: names of the features that it uses: VGG19 layers, or `IMAGE`.
+        scale: factor by which the picture is first reduced (average pooling); 2 is half size.
 
     Raises:
-        InputError: a weight that is negative or not finite; no layers, or one twice; a scale of 0.
+        InputError: a weight that is negative or not finite; no layers, or one twice; a scale
+            below 1.
     """
 
     name: ClassVar[str]
@@ -48,8 +49,8 @@ class Term(nn.Module):
         self.scale = scale
 
     @property
-    def curve(self) -> str:
-        """Its name in logs: `moments`, or `moments_half` at half size."""
+    def log_name(self) -> str:
+        """The term's name in logs, with its scale: `moments`, or `moments_half` at half size."""
         suffix = {1: "", 2: "_half", 4: "_quarter"}.get(self.scale, f"_{self.scale}")
         return self.name + suffix
 
@@ -59,7 +60,7 @@ class Term(nn.Module):
 
 
 class PhotoTerm(Term):
-    """A term that compares the result with its photo, at the same places."""
+    """A term that compares the result with its photo, position by position."""
 
     def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
         """The unweighted value, a float32 scalar: the mean over the batch."""
@@ -67,21 +68,21 @@ class PhotoTerm(Term):
 
 
 class StyleTerm(Term):
-    """A term that compares the result with the painting, of which it keeps what it needs."""
+    """A term that compares the result with targets computed from the painting."""
 
     def targets(self, painting: Features) -> dict[str, Tensor]:
-        """What to keep of a painting, by names of its own; batch size 1."""
+        """Compute named targets from a painting's features (batch size 1)."""
         raise NotImplementedError
 
     def blend(self, targets: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """One target of several paintings' ones: their mean, weighted by shares that sum to 1.
+        """One target from those of several paintings: their mean, weighted by shares that sum to 1.
 
-        To be near the mean is what the weighted sum of the squared errors of all asks for, up to a
-        constant.
+        The squared error to this mean equals the weighted sum of the squared errors to all targets,
+        up to a constant.
         """
         return torch.stack([t * share for t, share in zip(targets, shares, strict=True)]).sum(0)
 
     def set_targets(self, targets: Mapping[str, Tensor]) -> None:
-        """Compare with these from now on."""
+        """Store the targets that `forward` compares with, as non-persistent buffers."""
         for name, target in targets.items():
             self.register_buffer(name, target, persistent=False)

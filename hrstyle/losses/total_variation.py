@@ -1,4 +1,4 @@
-"""How rough a picture is, from pixel to pixel."""
+"""Total variation: neighbouring pixels of the result should not differ much."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ from hrstyle.losses.term import IMAGE, Features, Term
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean absolute difference between neighbouring pixels, down plus across (Rudin et al. 1992).
+    """Mean absolute difference of vertical plus that of horizontal neighbours (Rudin et al. 1992).
 
-    `image` is `(N, C, H, W)`; a side of one pixel has no neighbours and counts as smooth.
+    `image` is `(N, C, H, W)`. A side of one pixel has no neighbours and adds 0.
     """
     image = image.float()
     differences = (image.diff(dim=-2), image.diff(dim=-1))
@@ -17,8 +17,9 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 class TotalVariation(Term):
-    """`total_variation` of the result. A weight of 1: a difference of .1 from pixel to pixel, down
-    and across, costs .2.
+    """`total_variation` of the result.
+
+    With a weight of 1, neighbours that all differ by .1, in both directions, cost .2.
     """
 
     name = "total_variation"

@@ -1,8 +1,9 @@
-"""Whether each place looks like some place of the painting, and all of the painting is used.
+"""Transport: each part of the result should look like some part of the painting, and vice versa.
 
-Statistics of a whole picture do not ask where: islands of paint beside bare photo may have the
-right ones. After the relaxed earth mover's distance of Kolkin, Salavon & Shakhnarovich, "Style
-Transfer by Relaxed Optimal Transport and Self-Similarity" (CVPR 2019), eq. 5.
+Moments and Gram matrices of a whole picture do not say where its strokes are: a result that is only
+partly painted may have the right ones. This term looks at each position. After the relaxed earth
+mover's distance of Kolkin, Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal Transport
+and Self-Similarity" (CVPR 2019), eq. 5.
 """
 
 from collections.abc import Sequence
@@ -10,41 +11,41 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, draw, places
+from hrstyle.losses.distances import cosine_distances, feature_vectors, sample_indices
 from hrstyle.losses.term import Features, StyleTerm
 
-COMPARED = 768
-"""Places of either picture that are compared at a time; drawn anew each time."""
-KEPT = 8192
-"""Places that are kept of a painting, 8 MB of relu3_1's."""
+SAMPLES = 768
+"""Largest number of positions compared, of each picture; drawn anew in each call."""
+TARGET_SAMPLES = 8192
+"""Largest number of a painting's positions in the target; 8 MB for relu3_1."""
 
 
 def transport_loss(features: Tensor, painting: Tensor) -> Tensor:
-    """The larger of two means of distances, averaged over the batch: 0 to 2, float32.
+    """The larger of two mean distances, averaged over the batch; a float32 scalar from 0 to 2.
 
-    One is from the result's places to the most similar of the painting's, the other from the
-    painting's places to the most similar of the result's. A distance is 1 − the cosine of the
-    angle between feature vectors. Of either at most `COMPARED` places are drawn.
+    One is the mean distance of the result's feature vectors to the nearest of the painting's; the
+    other is that of the painting's to the nearest of the result's. The distance is 1 − the cosine
+    of the angle. At most `SAMPLES` vectors are drawn from each picture.
 
     Args:
         features: `(N, C, H, W)`, of the result.
-        painting: `(P, C)`, places of the painting, see `hrstyle.losses.distances.places`.
+        painting: `(P, C)`, see `hrstyle.losses.distances.feature_vectors`.
     """
     with torch.autocast(features.device.type, enabled=False):
-        ours = places(features, COMPARED)
+        ours = feature_vectors(features, SAMPLES)
         theirs = painting[None]
-        if len(painting) > COMPARED:
-            theirs = theirs[:, draw(len(painting), COMPARED, painting.device)]
+        if len(painting) > SAMPLES:
+            theirs = theirs[:, sample_indices(len(painting), SAMPLES, painting.device)]
         distances = cosine_distances(ours, theirs)
-        there, back = distances.min(2).values.mean(1), distances.min(1).values.mean(1)
-    return torch.maximum(there, back).mean()
+        to_painting, to_result = distances.min(2).values.mean(1), distances.min(1).values.mean(1)
+    return torch.maximum(to_painting, to_result).mean()
 
 
 class Transport(StyleTerm):
     """`transport_loss`, averaged over layers.
 
-    A weight of 1: places at right angles to all of the painting's cost 1. Features are never
-    negative, so a photo starts at about .3.
+    With a weight of 1, feature vectors at right angles to all of the painting's cost 1. Features
+    after a ReLU are never negative, so the value of an unpainted photo is only about .3.
     """
 
     name = "transport"
@@ -59,16 +60,16 @@ class Transport(StyleTerm):
         super().__init__(weight, layers, scale=scale)
 
     def targets(self, painting: Features) -> dict[str, Tensor]:
-        # Spread evenly and not drawn, so that nothing but the painting decides.
+        # Evenly spaced, not random: the target depends on the painting alone.
         found = {}
         for layer in self.layers:
-            every = places(painting[layer])[0]
-            chosen = torch.linspace(0, len(every) - 1, min(KEPT, len(every))).long()
+            every = feature_vectors(painting[layer])[0]
+            chosen = torch.linspace(0, len(every) - 1, min(TARGET_SAMPLES, len(every))).long()
             found[layer] = every[chosen.to(every.device)]
         return found
 
     def blend(self, targets: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-        """The places of all, each painting's in proportion to its share."""
+        """The feature vectors of all paintings, their numbers in proportion to the shares."""
         total = min(len(target) / share for target, share in zip(targets, shares, strict=True))
         parts = []
         for target, share in zip(targets, shares, strict=True):

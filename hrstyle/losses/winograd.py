@@ -1,10 +1,10 @@
-"""3x3 convolutions with fixed weights, by fewer multiplications: what a loss network on a CPU does.
+"""Winograd convolution: fast 3x3 convolutions with fixed weights, for the loss network on a CPU.
 
 After Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016), F(4x4, 3x3): a
-tile of 6x6 input values is transformed, multiplied by the transformed weights value by value, and
-transformed back to a tile of 4x4 results. That takes 36 products where the definition takes 144;
-those of all tiles are 36 matrix products, which every BLAS does well. In float32 the result is off
-by some 1e-5 of its size. torch's own convolution on CPUs goes by the definition.
+tile of 6x6 input values is transformed, multiplied elementwise by the transformed weights, and
+transformed back to a tile of 4x4 results. That takes 36 multiplications where direct convolution
+takes 144. Over all tiles they are 36 matrix products, which BLAS computes efficiently. In float32
+the relative error is about 1e-5. torch's own convolution on CPUs is a direct one.
 """
 
 import math
@@ -41,11 +41,11 @@ _OUTPUT = [
 
 
 _TILES = 128
-"""Tiles that each thread works on at a time: what is computed stays in the processor's cache."""
+"""Tiles per thread in one band: few enough that intermediates stay in the processor's cache."""
 
 
 def _both_axes(matrix: list[list[int]], values: Tensor, *, transposed: bool = False) -> Tensor:
-    """The matrix for rows and for columns: `(a, a, …)` -> `(b, b, P)`."""
+    """Multiply the first two axes by the matrix, as M X Mᵀ: `(a, a, …)` -> `(b, b, P)`."""
     one = values.new_tensor(matrix)
     one = one.mT if transposed else one
     values = torch.matmul(one, values.reshape(len(values), values.shape[1], -1))
@@ -53,13 +53,13 @@ def _both_axes(matrix: list[list[int]], values: Tensor, *, transposed: bool = Fa
 
 
 def _bands(n: int, down: int, across: int) -> list[tuple[int, int]]:
-    """First and last row of tiles of each band."""
+    """First row of tiles, and the row after the last, of each band."""
     rows = max(1, _TILES * torch.get_num_threads() // (n * across))
     return [(top, min(top + rows, down)) for top in range(0, down, rows)]
 
 
 def transform_weights(weight: Tensor) -> Tensor:
-    """`(out, in, 3, 3)` -> `(36, in, out)`, what `convolve` takes."""
+    """Transform weights for `convolve`: `(out, in, 3, 3)` -> `(36, in, out)`."""
     matrix = torch.tensor(_WEIGHT, dtype=torch.float64)
     both = torch.kron(matrix, matrix).to(weight)  # rows and columns at once
     values = both @ weight.permute(2, 3, 1, 0).reshape(9, -1)
@@ -71,7 +71,7 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
 
     Args:
         x: any size from 3x3; fastest in channels_last.
-        transformed: see `transform_weights`.
+        transformed: weights from `transform_weights`.
     """
     n, channels, height, width = (*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2)
     down, across = math.ceil(height / 4), math.ceil(width / 4)
@@ -90,12 +90,13 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
 def convolve_adjoint(gradient: Tensor, transformed: Tensor) -> Tensor:
     """The gradient of `convolve` for its input: `(N, out, H - 2, W - 2)` -> `(N, in, H, W)`.
 
-    Its steps backwards, with the same weights. (A convolution with the weights mirrored gives the
-    same, but has weights of its own to keep, and often more tiles.)
+    It does the steps of `convolve` backwards, with the same transformed weights. (A convolution
+    with mirrored weights would give the same, but needs a second set of weights and often more
+    tiles.)
 
     Args:
-        gradient: that of the output; fastest in channels_last.
-        transformed: what `convolve` took.
+        gradient: gradient of the output; fastest in channels_last.
+        transformed: the weights that `convolve` took.
     """
     n, channels, height, width = gradient.shape
     down, across = math.ceil(height / 4), math.ceil(width / 4)
@@ -132,37 +133,37 @@ class _Convolution(torch.autograd.Function):
 
 
 class FrozenConv2d(nn.Conv2d):
-    """A 3x3 convolution with stride 1 whose weights hardly ever change, fast on CPUs.
+    """A 3x3 convolution with stride 1 whose weights rarely change, fast on CPUs.
 
-    In float32 on a CPU it goes by tiles where there are channels enough for that to pay (2.2 times
-    as fast at 256 and more), and keeps the transformed weights, four times the size of its own.
-    Elsewhere it is `nn.Conv2d`.
+    In float32 on a CPU, with enough channels, it is a Winograd convolution (2.2 times as fast from
+    256 channels on). It caches the transformed weights, which take four times the memory of the
+    weights. Otherwise it is an `nn.Conv2d`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._transformed: Tensor | None = None
-        self._source: tuple[Tensor, int] | None = None  # what that was computed from
+        self._source: tuple[Tensor, int] | None = None  # its weights and their version
 
     def transformed(self) -> Tensor:
-        """The weights for `convolve` and `convolve_adjoint`; computed again when they change."""
+        """The transformed weights, which are cached until the weights change."""
         weight = self.weight.detach()
         version = 0 if weight.is_inference() else weight._version
-        known = self._source is not None and (
+        is_current = self._source is not None and (
             self._source[0].data_ptr() == weight.data_ptr() and self._source[1] == version
         )
-        if self._transformed is None or not known:
+        if self._transformed is None or not is_current:
             self._transformed, self._source = transform_weights(weight), (weight, version)
         return self._transformed
 
     def forward(self, x: Tensor) -> Tensor:
-        by_tiles = (
+        use_winograd = (
             x.device.type == "cpu"
             and x.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
             and self.in_channels * self.out_channels >= 64 * 64
         )
-        if not by_tiles:
+        if not use_winograd:
             return super().forward(x)
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         result = _Convolution.apply(F.pad(x, (1, 1, 1, 1), mode=mode), self)

@@ -1,9 +1,9 @@
-"""Around the network's pass: what makes its picture look painted.
+"""What is done before and after the network's pass, so that its picture looks painted.
 
-`strokes` says how small a photo is painted so that its strokes are large, `enlarge` makes paint of
-what comes out and enlarges it, and `blending` brings it together with the photo: by strength, mask
-and colours. `bands` is how `enlarge` goes through a picture. Only `blending` needs PyTorch, so each
-is loaded when it is first used.
+`strokes` computes the size at which to paint for strokes of a given size. `enlarge` is the brush
+filter: it turns the network's output into brush strokes and enlarges it, by `bands` of rows.
+`blending` blends the painted picture with the photo: by strength, mask and colours. Modules are
+imported on first use, because only `blending` needs PyTorch.
 """
 
 from importlib import import_module
@@ -42,7 +42,7 @@ __all__ = [
     "soft_mask",
     "strokes_for",
 ]
-_HOMES = {
+_MODULE_OF = {
     "LARGEST": "strokes",
     "LARGEST_STROKES": "strokes",
     "PAINTED": "strokes",
@@ -60,7 +60,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULE_OF:
+        globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Two pictures in one: a repaint and its photo."""
+"""Blending of a painted picture with its photo: by strength, mask and colours."""
 
 import os
 from typing import Any
@@ -15,14 +15,14 @@ from hrstyle.images.tensors import from_bytes, to_bytes
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
 """Standard deviation of the blur that softens a mask's edges, as a share of the longer side."""
-_ROWS = 64  # at a time: what is computed in float32 stays small
+_ROWS = 64  # rows per step, which keeps the float32 intermediates small
 
 
 def mask_image(mask: Mask) -> PILImage:
-    """A mask of any kind as an upright Pillow image of mode L; what is transparent is black.
+    """A mask of any kind as an upright Pillow image of mode L. Transparent pixels become black.
 
     Raises:
-        InputError: a file that cannot be read, or no picture.
+        InputError: a file that cannot be read, or a mask that is not a picture.
     """
     if isinstance(mask, Tensor):
         mask = mask.detach().cpu().float()
@@ -37,11 +37,11 @@ def mask_image(mask: Mask) -> PILImage:
 
 
 def soft_mask(mask: Mask, size: tuple[int, int]) -> Tensor:
-    """A mask of any kind and size -> `(H, W)` in [0, 1], with soft edges.
+    """A mask of any kind, resized to `size` and blurred: `(H, W)` in [0, 1].
 
     Args:
-        mask: see `mask_image`; white is 1.
-        size: height and width.
+        mask: see `mask_image`; white becomes 1.
+        size: height and width of the result.
 
     Raises:
         InputError: see `mask_image`.
@@ -62,15 +62,16 @@ def blend(
 ) -> Tensor:
     """share * painted + (1 - share) * photo, where share = strength * mask; overwrites `painted`.
 
-    Before that, `painted` takes on the photo's colours as far as `keep_colours` says.
+    First `painted` takes on the photo's colours, by the share `keep_colours` (`recolour`).
 
-    Shapes stay where they are in a painted photo, so nothing is seen double. Going from the weights
-    of the base network to the style's would start at another painting, not at the photo.
+    A painted photo keeps the photo's shapes in place, so the blend shows nothing double. (The
+    weights of the base network and the style could be interpolated instead, but at strength 0 that
+    would give the base network's painting, not the photo.)
 
     Args:
         painted, photo: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1].
         strength: from 0 to 1.
-        keep_colours: how much of the photo's colours, from 0 to 1, see `recolour`.
+        keep_colours: share of the recoloured picture, from 0 to 1, see `recolour`.
         mask: `(H, W)` in [0, 1].
     """
     are_bytes = painted.dtype == torch.uint8
@@ -92,10 +93,10 @@ def blend(
 
 
 def recolour(picture: Tensor, photo: Tensor) -> Tensor:
-    """The brightness of one picture with the colours of another.
+    """The brightness of `picture` with the colours of `photo`.
 
-    Both are `(N, 3, H, W)` in [0, 1], and so is the result. Brightness is luma by ITU-R BT.601; the
-    differences between the channels and it are the photo's, but where that leaves the range.
+    Both are `(N, 3, H, W)` in [0, 1], and so is the result. Brightness is luma by ITU-R BT.601. The
+    differences between the channels and the luma are the photo's. The result is clamped to [0, 1].
     """
     weights = picture.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     change = ((picture - photo) * weights).sum(1, keepdim=True)

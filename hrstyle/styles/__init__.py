@@ -1,8 +1,8 @@
-"""The styles: paintings to train on, and the trained weights that come with the package.
+"""The styles: paintings to train on, and the bundled weights of trained networks.
 
-`catalogue` finds a style by its name, a file or an address, and `download` fetches paintings from
-the web. `paintings/` has the pictures that come along, and `weights/` the trained networks. None of
-it needs PyTorch until a painting is read as a tensor.
+`catalogue` finds a style by its name, its file or its address, and `download` fetches paintings
+from the web. `paintings/` holds the bundled pictures, and `weights/` the trained networks. PyTorch
+is loaded only when a painting is read as a tensor.
 """
 
 from hrstyle.styles.catalogue import (

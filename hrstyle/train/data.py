@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from hrstyle.errors import InputError
-from hrstyle.images.formats import left_out, pictures_in, trust_files
+from hrstyle.images.formats import describe_skipped, pictures_in, trust_files
 from hrstyle.images.reading import open_image, to_rgb
 from hrstyle.images.tensors import to_tensor
 
@@ -62,7 +62,7 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"data.root={root} is not a folder; give one that holds photos")
     paths, others = pictures_in(folder)
-    rest = f"; {left_out(others)}" if others else ""
+    rest = f"; {describe_skipped(others)}" if others else ""
     if not paths:
         raise InputError(
             f"no pictures in {folder} or below it; data.root needs a folder of photos{rest}"

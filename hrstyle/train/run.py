@@ -79,10 +79,11 @@ def find_checkpoint(
             f"{path} was trained with another generator than {generator.config}; give the same"
             " generator settings again"
         )
-    if trained and set(trained.together) != set(together):
+    if trained and set(trained.shared_styles) != set(together):
         raise InputError(
-            f"{path} is the state of a training of {', '.join(trained.together) or 'one style'},"
-            f" not of {', '.join(together) or 'one style'}; give the same styles again, or another"
+            f"{path} is the state of a training of"
+            f" {', '.join(trained.shared_styles) or 'one style'}, not of"
+            f" {', '.join(together) or 'one style'}; give the same styles again, or another"
             " run_dir without ckpt_path"
         )
     if path and path.suffix != last.suffix:
