@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from hrstyle.errors import InputError
-from hrstyle.painting.strokes import LARGEST_STROKES, PAINTED, SMALLEST_STROKES, strokes_for
+from hrstyle.painting.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
 
 if TYPE_CHECKING:
     from hrstyle.images.reading import PILImage
@@ -34,10 +34,9 @@ class StylizeOptions:
             doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12
             megapixels. Above 1, the picture is painted that many times smaller and then enlarged;
             below 1, it is painted larger, which takes more memory, and then reduced.
-        brush: filter the network's output so that it looks like brush strokes (True), or leave it
-            as it is (False). The filter smooths along each stroke and joins similar pixels into
-            daubs of one colour. By default only results above 0.6 megapixels are filtered; these
-            are painted small and enlarged.
+        brush: filter the network's output so that it looks like brush strokes (True, the default),
+            or leave it as it is (False). The filter smooths along each stroke and joins similar
+            pixels into daubs of one colour.
         keep_colours: how much of the photo's colours to keep, from 0 (False, the default) to 1
             (True), where only the brightness is painted. At 0.5 objects keep their hues, but in the
             painting's palette.
@@ -61,7 +60,7 @@ class StylizeOptions:
 
     strength: float = 1.0
     stroke_size: float | None = None
-    brush: bool | None = None
+    brush: bool = True
     keep_colours: bool | float = False
     mask: "Mask | None" = None
     size: int | None = None
@@ -79,10 +78,8 @@ class StylizeOptions:
                 f"stroke_size={self.stroke_size!r} must be from {SMALLEST_STROKES} to"
                 f" {LARGEST_STROKES}; 2 doubles the strokes"
             )
-        if self.brush is not None and not _is_bool(self.brush):
-            raise InputError(
-                f"brush={self.brush!r} must be true, false, or none to filter only larger results"
-            )
+        if not _is_bool(self.brush):
+            raise InputError(f"brush={self.brush!r} must be true or false")
         check_colours(self.keep_colours)
         if self.size is not None and not (
             isinstance(self.size, Integral) and 1 <= self.size <= LONGEST_SIDE
@@ -119,10 +116,6 @@ class StylizeOptions:
     def strokes(self, result: tuple[int, int]) -> float:
         """The `stroke_size` for a result of this height and width."""
         return strokes_for(math.prod(result)) if self.stroke_size is None else self.stroke_size
-
-    def brushes(self, result: tuple[int, int]) -> bool:
-        """Whether the brush filter runs for a result of this height and width."""
-        return math.prod(result) > PAINTED if self.brush is None else bool(self.brush)
 
 
 def changed(options: StylizeOptions | None, changes: dict[str, Any]) -> StylizeOptions:

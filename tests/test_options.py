@@ -27,7 +27,6 @@ def test_numpys_numbers_will_do():
         size=np.int64(7), strength=np.float32(1), keep_colours=np.True_, brush=np.False_,
         stroke_size=np.float64(2), mask=picture,
     )  # fmt: skip
-    assert not options.brushes((9000, 9000))
     assert options.blends
 
 
@@ -60,12 +59,8 @@ def test_sizes_are_height_and_width():
     assert StylizeOptions(size=9).result_size((1, 1000)) == (1, 9)
 
 
-def test_the_brush_is_for_more_than_600_000_pixels_of_the_result():
-    for brush, small, large in ((None, False, True), (True, True, True), (False, False, False)):
-        options = StylizeOptions(brush=brush)
-        assert options.brushes((600, 1000)) is small
-        assert options.brushes((600, 1001)) is large
-        assert options.strokes((600, 1000)) == 1 < options.strokes((600, 1001))
+def test_strokes_grow_above_600_000_pixels_of_the_result():
+    assert StylizeOptions().strokes((600, 1000)) == 1 < StylizeOptions().strokes((600, 1001))
 
 
 def test_a_mask_is_read_once(tmp_path):

@@ -12,8 +12,8 @@ examples:
   hrstyle export starry_night starry_night.onnx
   hrstyle export starry_night:0.5,great_wave:0.5 mixture.onnx --dtype float16
 
-The file takes RGB pictures from 0 to 1 of any size, NCHW, and is the network's pass: up to 0.6
-megapixels, what hrstyle stylize gives. It needs: pip install 'hrstyle[export]'
+The file takes RGB pictures from 0 to 1 of any size, NCHW, and is the network's pass: what hrstyle
+stylize gives with --stroke-size 1 --no-brush. It needs: pip install 'hrstyle[export]'
 """
 
 

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import platformdirs
 from PIL import Image
 
@@ -68,10 +67,7 @@ class QuickStylizer:
         size = pixels.shape[0], pixels.shape[1]
         values = resize_planes(pixels, size_to_paint(size, USUAL.strokes(size)))
         painted = self._run(values[None])[0]
-        if USUAL.brushes(size):
-            brush(painted, pixels.transpose(2, 0, 1))
-        else:
-            pixels = (painted.transpose(1, 2, 0) * 255).round().astype(np.uint8)
+        brush(painted, pixels.transpose(2, 0, 1))
         result = Image.fromarray(pixels)
         if (alpha := alpha_of(picture)) is not None:
             result.putalpha(alpha)

@@ -48,7 +48,7 @@ def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: b
         photo,
         size=size,
         stroke_size=options.strokes(size),
-        brush=options.brushes(size),
+        brush=bool(options.brush),
         overwrite=not options.blends,
         budget=share_of_free(painter.device) if memory is None else bytes_of(memory),
         progress=progress,

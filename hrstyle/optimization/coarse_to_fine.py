@@ -39,6 +39,7 @@ SMALLEST = 128
 NARROWEST = 32
 """The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far an optimisation has come.
