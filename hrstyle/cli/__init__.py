@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hrstyle import __version__
-from hrstyle.cli import completion, export, optimize, serve, styles, stylize, video
+from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
@@ -29,8 +29,8 @@ examples:
   hrstyle serve
 
 train a style of your own, then use the file it writes:
-  python -m hrstyle.train style.image=my_painting.jpg
-  python -m hrstyle.train --help
+  hrstyle train style.image=my_painting.jpg
+  hrstyle train --help
 """
 
 
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(parser=parser)  # which completion describes
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (stylize, video, optimize, export, styles, serve, completion):
+    for command in (stylize, video, optimize, programs, export, styles, serve, completion):
         command.add(commands)
     return parser
 

@@ -17,6 +17,7 @@ from hrstyle.cli.options import (
     report,
     stylizing,
 )
+from hrstyle.errors import InputError
 
 _EPILOG = """\
 examples:
@@ -72,8 +73,11 @@ _seconds.__name__ = "time"  # as argparse calls it in its complaint
 def run(arguments: argparse.Namespace) -> None:
     """Repaint the clip."""
     options = stylizing(arguments)
+    try:
+        from hrstyle.video import repaint_video
+    except ImportError as error:  # PyAV and OpenCV are an extra
+        raise InputError(str(error)) from error
     from hrstyle.inference import load
-    from hrstyle.video import repaint_video
 
     result = repaint_video(
         arguments.input,

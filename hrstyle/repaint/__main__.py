@@ -6,13 +6,15 @@ from pathlib import Path
 import hydra
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
+from pytorch_lightning.utilities import rank_zero_only
 
 from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
+from hrstyle.errors import InputError
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
 from hrstyle.options import StylizeOptions
 from hrstyle.repaint.photos import Photos
-from hrstyle.repaint.run import repaint
+from hrstyle.repaint.run import FAILED, repaint
 
 PROGRAM = "hrstyle.repaint"
 
@@ -35,7 +37,18 @@ def run(config: DictConfig) -> None:
     for name in ("load", "save"):
         parts[name] = parts[name].keywords
     parts["data"] = parts["data"](output=parts.pop("output"))
-    repaint(**parts)
+    output = parts["data"].output
+    counts = repaint(**parts)
+    if counts["failed"]:
+        _report_failures(counts, output / FAILED)
+
+
+@rank_zero_only
+def _report_failures(counts: dict[str, int], file: Path) -> None:
+    raise InputError(
+        f"{counts['failed']} of {sum(counts.values())} photos could not be repainted; {file} names"
+        " them"
+    )
 
 
 @bad_input_exits(PROGRAM)

@@ -12,8 +12,9 @@ import pytorch_lightning as pl
 import torch
 
 from hrstyle.errors import InputError
+from hrstyle.files import open_atomically
 from hrstyle.images.reading import PILImage
-from hrstyle.images.writing import save_image
+from hrstyle.images.writing import write_image
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import WORKERS
@@ -72,7 +73,8 @@ class Repainter(pl.LightningModule):
         return str(photo.target)
 
     def _write(self, result: PILImage, target: Path) -> None:
-        save_image(result, target, **self.save)
+        with open_atomically(target, durable=True) as file:
+            write_image(result, file, target, **self.save)
 
     def _finish_writing(self, allowed: int) -> None:
         """Wait until at most so many results are still being written."""
