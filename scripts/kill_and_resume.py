@@ -1,4 +1,4 @@
-"""Kill a training at random moments, resume it each time, and compare with one left in peace.
+"""Kill a training at random moments, resume it each time, and compare with one left in undisturbed.
 
     python scripts/kill_and_resume.py --kills 20
 
@@ -80,8 +80,8 @@ def main() -> None:
     arguments = parser.parse_args()
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        peace, killed = Path(folder, "peace"), Path(folder, "killed")
-        first = finish(peace, arguments.steps)
+        undisturbed, killed = Path(folder, "undisturbed"), Path(folder, "killed")
+        first = finish(undisturbed, arguments.steps)
         reached = []
         for _ in tqdm(range(arguments.kills), desc="kills"):
             process = start(killed, arguments.steps)
@@ -90,12 +90,12 @@ def main() -> None:
                 break  # done before it could be killed
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            there = (killed / "last.ckpt").is_file()
-            reached.append(state(killed)["global_step"] if there else 0)
+            exists = (killed / "last.ckpt").is_file()
+            reached.append(state(killed)["global_step"] if exists else 0)
         finish(killed, arguments.steps)
         print(f"{len(reached)} kills, at steps", ", ".join(map(str, reached)))
         equal = all(
-            same(state(peace)[part], state(killed)[part])
+            same(state(undisturbed)[part], state(killed)[part])
             for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
         )
     print("the same to the bit" if equal else "NOT the same")

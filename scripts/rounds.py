@@ -94,7 +94,7 @@ class Trainee:
         self.adam = self._new_adam()
         self.share = 1.0  # of the learning rate, halved each time that it goes back
         self.setbacks = 0
-        self.keep()
+        self.save_good()
 
     def _new_adam(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.generator.parameters(), fused=self.fused)
@@ -117,15 +117,15 @@ class Trainee:
         self.adam.step()
         return value.detach()
 
-    def sound(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether the weights are finite, also as float16, in which they are shared."""
         return bool(parameters_to_vector(self.generator.parameters()).half().isfinite().all())
 
-    def keep(self) -> None:
+    def save_good(self) -> None:
         """Remember these weights as good."""
         self.good = {name: value.clone() for name, value in self.generator.state_dict().items()}
 
-    def go_back(self) -> None:
+    def restore_good(self) -> None:
         """Take the last good weights again, and go on from there with half the learning rate."""
         self.generator.load_state_dict(self.good)
         self.adam = self._new_adam()

@@ -116,9 +116,9 @@ def train(
             step += 1
             for trainee, value in zip(trainees, losses, strict=True):
                 if not math.isfinite(value):
-                    trainee.go_back()
-                elif step % KEEP_ROUNDS == 0 and trainee.sound():
-                    trainee.keep()
+                    trainee.restore_good()
+                elif step % KEEP_ROUNDS == 0 and trainee.is_finite():
+                    trainee.save_good()
             seconds = time.perf_counter() - begun
             finite = [value for value in losses if math.isfinite(value)] or [math.nan]
             mean, speed = statistics.fmean(finite), step / seconds
@@ -210,8 +210,8 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     weights = {name: folder / f"{name}.safetensors" for name in styles}
     for trainee in trainees:
-        if not trainee.sound():
-            trainee.go_back()
+        if not trainee.is_finite():
+            trainee.restore_good()
         style = trainee.style
         known = {"style": style.name, "credit": style.credit, "base": trainee.base}
         save_weights(weights[style.name], trainee.generator, **known)

@@ -189,7 +189,7 @@ def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_pa
         return plain(style, device="cpu", engine="torch")
 
     monkeypatch.setattr(inference, "load", load)
-    monkeypatch.setattr(quick, "keep", lambda *arguments: None)  # see test_cli_quick.py
+    monkeypatch.setattr(quick, "cache_network", lambda *arguments: None)  # see test_cli_quick.py
     monkeypatch.setattr(quick, "quick_stylizer", lambda network: None)  # kept by another test
     (tmp_path / "out").mkdir()
     paths = [tmp_path / name for name in ("small.png", "large.png")]

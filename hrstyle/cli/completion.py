@@ -20,8 +20,8 @@ zsh reads it from any folder in its $fpath:
 
 It needs: pip install 'hrstyle[completion]'
 """
-_FILES = ("input", "output", "mask", "painting", "sheet")
-_WORDS = {
+_FILE_OPTIONS = ("input", "output", "mask", "painting", "sheet")
+_CHOICES = {
     "engine": "auto torch openvino",
     "dtype": "float32 bfloat16 float16",
     "format": "png jpeg webp avif tiff gif",
@@ -31,7 +31,7 @@ _WORDS = {
 }
 """What may stand after options that take a few words, or after which these are likely."""
 
-_LINES = r"printf '%s\n' "  # a word a line, for fish
+_PRINT_LINES = r"printf '%s\n' "  # a word a line, for fish
 
 
 def add(commands: Any) -> None:
@@ -63,10 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
             if action.dest == "style":
                 action.complete = _styles()
             elif action.dest == "shell":
-                action.complete = shtab.cmd(_LINES + " ".join(SHELLS))
-            elif action.dest in _WORDS:
-                action.complete = shtab.cmd(_LINES + _WORDS[action.dest])
-            elif action.dest in _FILES:
+                action.complete = shtab.cmd(_PRINT_LINES + " ".join(SHELLS))
+            elif action.dest in _CHOICES:
+                action.complete = shtab.cmd(_PRINT_LINES + _CHOICES[action.dest])
+            elif action.dest in _FILE_OPTIONS:
                 action.complete = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
 

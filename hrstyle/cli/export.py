@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import STYLE, add_existing, add_json, given, parse_style, report
+from hrstyle.cli.options import STYLE, add_existing, add_json, explicit_options, parse_style, report
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.output} is there already; add --overwrite, or choose another name"
         )
-    error = export(parse_style(arguments.style), arguments.output, **given(arguments, "dtype"))
+    error = export(
+        parse_style(arguments.style), arguments.output, **explicit_options(arguments, "dtype")
+    )
     sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
     line = f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)"
     described = {"style": arguments.style, "output": arguments.output}

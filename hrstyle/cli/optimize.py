@@ -11,7 +11,7 @@ from hrstyle.cli.options import (
     add_existing,
     add_saving,
     existing,
-    given,
+    explicit_options,
     parse_style,
 )
 from hrstyle.errors import InputError
@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
         style,
         progress=sys.stderr.isatty(),
         callback=watch,
-        **given(arguments, *_OPTIONS),
+        **explicit_options(arguments, *_OPTIONS),
     )
     save_image(result, target, **saving)
     print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")

@@ -55,7 +55,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+def explicit_options(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given; the others keep their defaults, which are Python's."""
     values = vars(arguments)
     return {name: values[name] for name in names if values[name] is not None}
@@ -77,7 +77,7 @@ def existing(arguments: argparse.Namespace) -> str:
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
 
 
-def add_stylizing(command: argparse.ArgumentParser) -> None:
+def add_stylize_options(command: argparse.ArgumentParser) -> None:
     """Add the options of `StylizeOptions`, each with what its docstring says of it."""
 
     def add(flag: str, **settings: Any) -> None:
@@ -93,13 +93,15 @@ def add_stylizing(command: argparse.ArgumentParser) -> None:
     add("--max-memory", metavar="SIZE")
 
 
-def stylizing(arguments: argparse.Namespace) -> StylizeOptions:
-    """What was given of `add_stylizing`'s options.
+def stylize_options(arguments: argparse.Namespace) -> StylizeOptions:
+    """What was given of `add_stylize_options`'s options.
 
     Raises:
         InputError: an impossible value.
     """
-    return StylizeOptions(**given(arguments, *(field.name for field in fields(StylizeOptions))))
+    return StylizeOptions(
+        **explicit_options(arguments, *(field.name for field in fields(StylizeOptions)))
+    )
 
 
 def add_colours(command: argparse.ArgumentParser) -> None:

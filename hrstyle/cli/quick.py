@@ -30,10 +30,10 @@ from hrstyle.styles.catalogue import weights_file
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
 
-USUAL = StylizeOptions()
-KEPT = 50
+DEFAULTS = StylizeOptions()
+CACHE_SIZE = 50
 """Networks in the cache, of some 2 MB each; the one that was made first goes first."""
-_MAKERS = (
+_NETWORK_SOURCES = (
     "checkpoint.py",
     "generator/base.py",
     "generator/paper_network.py",
@@ -49,7 +49,7 @@ class QuickStylizer:
     On CPUs, in float32, and with the usual options alone.
 
     Args:
-        model: file that `keep` wrote.
+        model: file that `cache_network` wrote.
 
     Raises:
         InputError: OpenVINO is not installed.
@@ -66,9 +66,9 @@ class QuickStylizer:
         picture = image_of(image)
         pixels = to_array(picture)
         size = pixels.shape[0], pixels.shape[1]
-        values = resize_planes(pixels, size_to_paint(size, USUAL.strokes(size)))
+        values = resize_planes(pixels, size_to_paint(size, DEFAULTS.strokes(size)))
         painted = self._run(values[None])[0]
-        if USUAL.brushes(size):
+        if DEFAULTS.brushes(size):
             brush(painted, pixels.transpose(2, 0, 1))
         else:
             pixels = (painted.transpose(1, 2, 0) * 255).round().astype(np.uint8)
@@ -84,10 +84,10 @@ class QuickStylizer:
         *,
         return_exceptions: bool = False,
         progress: bool = False,
-        options: StylizeOptions = USUAL,
+        options: StylizeOptions = DEFAULTS,
     ) -> Iterator[Any]:
         """Repaint several pictures in their turn; see `Stylizer.stylize_many`."""
-        assert options == USUAL  # for others there is no code here
+        assert options == DEFAULTS  # for others there is no code here
         for image in images:
             try:
                 yield self.stylize(image)
@@ -107,7 +107,7 @@ def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path |
         return None
     ours = Path(__file__).parents[1]
     try:
-        files = [weights_file(source), *(ours / name for name in _MAKERS)]
+        files = [weights_file(source), *(ours / name for name in _NETWORK_SOURCES)]
         digest = hashlib.sha256(__version__.encode())
         for path in files:
             with path.open("rb") as file:
@@ -120,7 +120,7 @@ def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path |
 
 def quick_stylizer(network: Path) -> QuickStylizer | None:
     """The style, if its network has been kept in this file and OpenVINO can run it."""
-    if not (_is_there(network) and find_spec("openvino")):
+    if not (_exists(network) and find_spec("openvino")):
         return None
     try:
         return QuickStylizer(network)
@@ -132,7 +132,7 @@ def quick_stylizer(network: Path) -> QuickStylizer | None:
         return None
 
 
-def keep(
+def cache_network(
     stylizer: "Stylizer", source: str | os.PathLike[str] | Mapping[str, float], network: Path
 ) -> None:
     """Keep the network of a style for `quick_stylizer`, unless it needs a GPU or much memory.
@@ -145,7 +145,7 @@ def keep(
         network: the `network_file` of it before it was loaded. If it is another one now, the file
             has changed meanwhile, and nothing is kept.
     """
-    if stylizer.device.type != "cpu" or _is_there(network) or not find_spec("openvino"):
+    if stylizer.device.type != "cpu" or _exists(network) or not find_spec("openvino"):
         return
     from hrstyle.engine.layers import read_layers
     from hrstyle.engine.memory import LEAST
@@ -163,10 +163,10 @@ def keep(
         network.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(network, model)
         others = sorted(network.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
-        for old in others[:-KEPT]:
+        for old in others[:-CACHE_SIZE]:
             old.unlink()
 
 
-def _is_there(network: Path) -> bool:
+def _exists(network: Path) -> bool:
     # Path.is_file raises where the folder may not be looked into.
     return os.path.isfile(network)  # noqa: PTH113

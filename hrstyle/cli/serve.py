@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from hrstyle.cli.options import given
+from hrstyle.cli.options import explicit_options
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -37,15 +37,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     for name, most in (("port", 65535), ("max_pixels", 10**12)):
         if getattr(arguments, name) is not None:
-            setattr(arguments, name, _whole(name, getattr(arguments, name), most))
+            setattr(arguments, name, _whole_number(name, getattr(arguments, name), most))
     from hrstyle.web.server import serve
 
-    serve(**given(arguments, "host", "port", "max_pixels"))
+    serve(**explicit_options(arguments, "host", "port", "max_pixels"))
     sys.stdout.flush()
     os._exit(0)  # where a photo is still being painted, OpenVINO would crash instead
 
 
-def _whole(name: str, text: str, most: int) -> int:
+def _whole_number(name: str, text: str, most: int) -> int:
     try:
         value = int(text)
     except ValueError:

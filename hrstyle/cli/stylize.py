@@ -16,12 +16,12 @@ from hrstyle.cli.options import (
     add_existing,
     add_json,
     add_saving,
-    add_stylizing,
+    add_stylize_options,
     existing,
-    given,
+    explicit_options,
     parse_style,
     report,
-    stylizing,
+    stylize_options,
 )
 from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions
@@ -36,9 +36,9 @@ STANDARD = "-"
 """Standard input as IN, standard output as OUT."""
 _FORMAT = "png"
 """Of standard output, unless told otherwise."""
-SMALL = 2**20
+SMALL_PIXELS = 2**20
 """Pixels that PyTorch has painted while OpenVINO, which is faster then, gets ready."""
-_USUAL = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
+_QUICK_SETTINGS = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
 """What a kept network is painted with. A GPU would start later than it has painted."""
 
 _EPILOG = """\
@@ -77,7 +77,7 @@ def add(commands: Any) -> None:
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
     add("-r", "--recursive", action="store_true", help="take the folders in a folder, too")
     add_existing(stylize, skip=True)
-    add_stylizing(stylize)
+    add_stylize_options(stylize)
     add("--refine", type=int, metavar="STEPS",
         help="fit the style to each photo first: richer, and more like the painting. 25 steps are"
         " good, and take one or two minutes a photo on two cores")  # fmt: skip
@@ -98,15 +98,15 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.cli.batch import repaint_files
-    from hrstyle.cli.quick import keep, network_file, quick_stylizer
+    from hrstyle.cli.quick import cache_network, network_file, quick_stylizer
     from hrstyle.images.formats import trust_files
     from hrstyle.images.writing import check_quality
     from hrstyle.painting.strokes import LARGEST, strokes_for
 
     trust_files()
-    options = stylizing(arguments)  # complains before the work, not after it
+    options = stylize_options(arguments)  # complains before the work, not after it
     check_quality(arguments.quality)
-    refining = given(arguments, "refine", "painting")
+    refining = explicit_options(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
         raise InputError("--painting is for --refine STEPS; add it, or leave both out")
     if refining:
@@ -117,11 +117,14 @@ def run(arguments: argparse.Namespace) -> None:
     if not jobs:
         print("all results are there already", file=sys.stderr)
         return
-    style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
+    style, how = (
+        parse_style(arguments.style),
+        explicit_options(arguments, "device", "dtype", "engine"),
+    )
     pixels = _pixels(jobs, options.size)
-    plain = options == StylizeOptions() and not refining and how.items() <= _USUAL.items()
+    plain = options == StylizeOptions() and not refining and how.items() <= _QUICK_SETTINGS.items()
     network = network_file(style) if plain and pixels <= LARGEST else None
-    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL:
+    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL_PIXELS:
         how.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None
     if quick:
@@ -160,7 +163,7 @@ def run(arguments: argparse.Namespace) -> None:
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
     if network and not quick:
-        keep(loaded, style, network)
+        cache_network(loaded, style, network)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 

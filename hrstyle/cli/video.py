@@ -11,11 +11,11 @@ from hrstyle.cli.options import (
     STYLE,
     add_existing,
     add_json,
-    add_stylizing,
-    given,
+    add_stylize_options,
+    explicit_options,
     parse_style,
     report,
-    stylizing,
+    stylize_options,
 )
 from hrstyle.errors import InputError
 
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
     add("--start", type=_seconds, metavar="TIME", help="where to begin: 65.5, or 1:05.5")
     add("--end", type=_seconds, metavar="TIME", help="where to end")
-    add_stylizing(video)
+    add_stylize_options(video)
     add("--crf", type=float, metavar="0...51",
         help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
     add("--steady", type=float, metavar="0...1",
@@ -72,7 +72,7 @@ _seconds.__name__ = "time"  # as argparse calls it in its complaint
 
 def run(arguments: argparse.Namespace) -> None:
     """Repaint the clip."""
-    options = stylizing(arguments)
+    options = stylize_options(arguments)
     try:
         from hrstyle.video import repaint_video
     except ImportError as error:  # PyAV and OpenCV are an extra
@@ -82,11 +82,13 @@ def run(arguments: argparse.Namespace) -> None:
     result = repaint_video(
         arguments.input,
         arguments.output,
-        load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine")),
+        load(
+            parse_style(arguments.style), **explicit_options(arguments, "device", "dtype", "engine")
+        ),
         overwrite=arguments.overwrite,
         progress=sys.stderr.isatty(),
         options=options,
-        **given(arguments, *_OPTIONS),
+        **explicit_options(arguments, *_OPTIONS),
     )
     width, height = result.size
     if result.damaged:

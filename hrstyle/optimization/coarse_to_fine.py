@@ -34,9 +34,9 @@ from hrstyle.styles.catalogue import find
 
 Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 
-SMALLEST = 128
+FIRST_SIDE = 128
 """The least length of the longer side to begin with, in pixels."""
-NARROWEST = 32
+MIN_SIDE = 32
 """The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
 
 CONTENT_WEIGHT = 2.0
@@ -64,11 +64,11 @@ class Progress:
 def growing_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """Heights and widths of one shape, each twice the one before, up to this one.
 
-    The first has a longer side of at least `SMALLEST` and a shorter one of at least `NARROWEST`,
+    The first has a longer side of at least `FIRST_SIDE` and a shorter one of at least `MIN_SIDE`,
     unless that is this one.
     """
     sizes = [(height, width)]
-    while max(height, width) >= 2 * SMALLEST and min(height, width) >= 2 * NARROWEST:
+    while max(height, width) >= 2 * FIRST_SIDE and min(height, width) >= 2 * MIN_SIDE:
         height, width = round(height / 2), round(width / 2)
         sizes.insert(0, (height, width))
     return sizes
@@ -150,16 +150,16 @@ def optimize(
     """
     _check(content, style, steps=steps, size=size, style_scale=style_scale, seed=seed)
     check_colours(keep_colours)
-    place, kind = find_device(device), find_dtype(dtype)
-    if kind == torch.float16:
+    torch_device, torch_dtype = find_device(device), find_dtype(dtype)
+    if torch_dtype == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
     photo, image = (None, None) if content is None else _read(content, size)
     longest = None if photo is None else min(size or math.inf, max(photo.shape[-2:]))
-    looked_at = longest or size  # of a painting, at `style_scale` 1
+    painting_size = longest or size  # of a painting, at `style_scale` 1
     paintings, shares = _read_styles(
-        style, looked_at and math.ceil(looked_at * max(1, style_scale))
+        style, painting_size and math.ceil(painting_size * max(1, style_scale))
     )
-    shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
+    shape = _reduced_size(paintings[0] if photo is None else photo, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
         *(("a style's picture", painting.shape[-2:]) for painting in paintings),
@@ -172,10 +172,10 @@ def optimize(
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
     if loss == "painterly":
         weights = {"content_weight": CONTENT_WEIGHT} | weights
-    network = build(loss, **weights).to(place)
+    network = build(loss, **weights).to(torch_device)
     if start is None:
         start = "noise" if content is None or style is None else "content"
-    picture = _first(start, photo, sizes[0], seed).to(place)
+    picture = _initial_picture(start, photo, sizes[0], seed).to(torch_device)
 
     before = done = 0  # steps at the smaller sizes, and all so far
     with tqdm(total=steps, unit="step", disable=not progress, leave=False) as bar:
@@ -192,31 +192,35 @@ def optimize(
 
         try:
             for number, (height, width) in enumerate(sizes):
-                here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
-                if not here:
+                steps_here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
+                if not steps_here:
                     continue
                 # On the CPU: not every accelerator has an antialiased filter.
-                picture = resize(picture.cpu(), (height, width)).to(place)
+                picture = resize(picture.cpu(), (height, width)).to(torch_device)
                 target = None
                 if photo is not None:
-                    target = network.photo_features(resize(photo, (height, width)).to(place))
+                    target = network.photo_features(resize(photo, (height, width)).to(torch_device))
                 side = max(height, width) * style_scale
-                seen = [resize(p, _fitting(p, side, NARROWEST)).to(place) for p in paintings]
-                network.set_style(*seen, shares=shares)
+                style_pictures = [
+                    resize(p, _reduced_size(p, side, MIN_SIDE)).to(torch_device) for p in paintings
+                ]
+                network.set_style(*style_pictures, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
                     with (
-                        torch.autocast(place.type, kind, enabled=kind != torch.float32),
+                        torch.autocast(
+                            torch_device.type, torch_dtype, enabled=torch_dtype != torch.float32
+                        ),
                         torch.random.fork_rng(devices=[]),
                     ):
                         # Places are drawn anew in each step, but not for L-BFGS, which compares
                         # evaluations along a line. torch.manual_seed would seed GPUs as well.
-                        draw = seed + (done if method == "adam" else 0)
-                        torch.default_generator.manual_seed(draw)
+                        step_seed = seed + (done if method == "adam" else 0)
+                        torch.default_generator.manual_seed(step_seed)
                         return network(picture, target)
 
-                minimise(picture, objective, steps=here, method=method, report=report)
-                before += here
+                minimise(picture, objective, steps=steps_here, method=method, report=report)
+                before += steps_here
         except KeyboardInterrupt:
             if not done:
                 raise
@@ -246,8 +250,8 @@ def _check(
         raise InputError("give a photo, or a style, or both")
     if steps < 1:
         raise InputError(f"steps={steps} must be at least 1")
-    if size is not None and size < NARROWEST:
-        raise InputError(f"size={size} must be at least {NARROWEST} pixels")
+    if size is not None and size < MIN_SIDE:
+        raise InputError(f"size={size} must be at least {MIN_SIDE} pixels")
     if not 0 <= seed < 2**63:
         raise InputError(f"seed={seed} must be a number from 0 to 2**63 - 1")
     if not 0.1 <= style_scale <= 10:
@@ -292,7 +296,7 @@ def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float
     return [_read(picture, size)[0] for picture in pictures], shares
 
 
-def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
+def _reduced_size(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
     """Height and width of the picture with a longer side of at most `side`; never enlarged.
 
     A long and narrow one keeps a shorter side of `least`.
@@ -302,7 +306,7 @@ def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _first(
+def _initial_picture(
     start: Source | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
 ) -> Tensor:
     """What to start from, at the first size."""

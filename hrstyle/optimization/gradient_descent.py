@@ -19,7 +19,7 @@ HISTORY = 20
 """Steps that L-BFGS remembers, each of them two pictures in memory."""
 
 
-class _Leave(Exception):  # noqa: N818 - it is no error
+class _StopOptimisation(Exception):  # noqa: N818 - it is no error
     """Raised by an evaluation to leave an optimiser, which has no end of its own."""
 
 
@@ -86,7 +86,7 @@ def minimise(
     def evaluate() -> Tensor:
         nonlocal best, lowest, done
         if done == steps:
-            raise _Leave
+            raise _StopOptimisation
         picture.grad = None
         terms = objective(picture)
         terms["loss"].backward()
@@ -102,10 +102,10 @@ def minimise(
             report(done, lowest, best)
         if not finite:
             picture.data.copy_(best)
-            raise _Leave
+            raise _StopOptimisation
         return terms["loss"]
 
     while done < steps:
-        with suppress(_Leave):
+        with suppress(_StopOptimisation):
             METHODS[method](picture, evaluate)
     return best.clamp(0, 1)

@@ -30,20 +30,18 @@ from hrstyle.styles.catalogue import Style, find, gallery
 
 STEPS = 25
 """Enough for most of what there is to gain; scripts/README.md has the pictures."""
-MOST_STEPS = 1000
+MAX_STEPS = 1000
 SIZE = 512
 """Length of the thumbnail's longer side in pixels. From one of 384, 512 px gain half as much."""
-_NARROWEST = 32
+_MIN_SIDE = 32
 _LEARNING_RATE = 6e-3
 _WARMUP_STEPS = 3
 
 
 def check_steps(steps: object) -> None:
     """Raise InputError unless `Refiner` takes so many."""
-    if not (isinstance(steps, int | np.integer) and 1 <= steps <= MOST_STEPS):
-        raise InputError(
-            f"steps={steps!r} (--refine) must be a whole number from 1 to {MOST_STEPS}"
-        )
+    if not (isinstance(steps, int | np.integer) and 1 <= steps <= MAX_STEPS):
+        raise InputError(f"steps={steps!r} (--refine) must be a whole number from 1 to {MAX_STEPS}")
 
 
 class Refiner:
@@ -187,13 +185,13 @@ def _thumbnail(photo: Picture) -> Tensor:
     """The photo as `(N, 3, H, W)`, small."""
     if isinstance(photo, Tensor):
         values = check_tensor(photo).detach().reshape(-1, *photo.shape[-3:]).float().cpu()
-        width, height = _size(values.shape[-1], values.shape[-2])
+        width, height = _thumbnail_size(values.shape[-1], values.shape[-2])
         return resize(values, (height, width))
     image = to_rgb(image_of(photo, at_least=3 * SIZE))
-    return to_tensor(image.resize(_size(*image.size), reducing_gap=3))
+    return to_tensor(image.resize(_thumbnail_size(*image.size), reducing_gap=3))
 
 
-def _size(width: int, height: int) -> tuple[int, int]:
-    """At most `SIZE` a side, and at least `_NARROWEST`, which VGG19 needs."""
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """At most `SIZE` a side, and at least `_MIN_SIDE`, which VGG19 needs."""
     factor = min(1, SIZE / max(width, height))
-    return max(_NARROWEST, round(width * factor)), max(_NARROWEST, round(height * factor))
+    return max(_MIN_SIDE, round(width * factor)), max(_MIN_SIDE, round(height * factor))

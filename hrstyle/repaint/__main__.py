@@ -8,7 +8,13 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
-from hrstyle.entry import bad_input_exits, offer, offer_trainer, quieten, require_all
+from hrstyle.entry import (
+    bad_input_exits,
+    register_config,
+    register_trainer,
+    simplify_warnings,
+    require_all,
+)
 from hrstyle.errors import InputError
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
@@ -20,13 +26,13 @@ PROGRAM = "hrstyle.repaint"
 
 
 def register_signatures() -> None:
-    """Make each function's keywords and defaults known to Hydra, see `hrstyle.entry.offer`."""
-    offer("", Photos, zen_partial=True, zen_exclude=("output",), root=MISSING)
-    offer("", load, zen_partial=True, zen_exclude=("source", "device"))
-    offer("", StylizeOptions)
-    offer("", save_image, zen_partial=True, zen_exclude=("image", "path"))
+    """Make each function's keywords and defaults known to Hydra, see `hrstyle.entry.register_config`."""
+    register_config("", Photos, zen_partial=True, zen_exclude=("output",), root=MISSING)
+    register_config("", load, zen_partial=True, zen_exclude=("source", "device"))
+    register_config("", StylizeOptions)
+    register_config("", save_image, zen_partial=True, zen_exclude=("image", "path"))
     decided = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
-    offer_trainer("", "callbacks", *decided)
+    register_trainer("", "callbacks", *decided)
 
 
 @bad_input_exits(PROGRAM)  # here as well as in main, because Hydra prints what leaves a job
@@ -55,7 +61,7 @@ def _report_failures(counts: dict[str, int], file: Path) -> None:
 def main() -> None:
     """Compose the config from the command line and run its job."""
     register_signatures()
-    quieten(PROGRAM)
+    simplify_warnings(PROGRAM)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us, not to Hydra's printer
     folder = str(Path(__file__).parent)
     hydra.main(version_base="1.3", config_path=folder, config_name="config")(run)()

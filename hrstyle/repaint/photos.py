@@ -63,23 +63,23 @@ class Photos(pl.LightningDataModule):
             file_format=file_format,
             # Not "skip": what is there changes while the processes start, and all must count alike.
             existing="overwrite",
-            tell=_tell,
+            tell=_print_error,
         )
 
-    def predict_dataloader(self) -> "_Share":
+    def predict_dataloader(self) -> "_PhotosOfProcess":
         trust_files()  # in each process; max_pixels is the limit
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
-        return _Share(self.pairs[rank::count], self.max_pixels)
+        return _PhotosOfProcess(self.pairs[rank::count], self.max_pixels)
 
 
 @rank_zero_only
-def _tell(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-class _Share:
+class _PhotosOfProcess:
     """One process's photos: threads read the next ones while it paints."""
 
     def __init__(self, pairs: list[tuple[Path, Path]], max_pixels: int):

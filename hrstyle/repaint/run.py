@@ -69,7 +69,7 @@ def repaint(
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     shown = settings.get("enable_progress_bar")
     try:
-        engine = trainer(
+        lightning_trainer = trainer(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
@@ -78,23 +78,23 @@ def repaint(
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
-    if engine.world_size > len(data.pairs):
+    if lightning_trainer.world_size > len(data.pairs):
         raise InputError(
-            f"{engine.world_size} processes for {len(data.pairs)} photos; choose fewer"
+            f"{lightning_trainer.world_size} processes for {len(data.pairs)} photos; choose fewer"
             " trainer.devices or trainer.num_nodes, so that each process has a photo"
         )
-    if isinstance(engine.strategy, DDPStrategy):
-        engine.strategy._timeout = TIMEOUT  # Trainer has no argument for it
-    stylizer = hrstyle.load(style, device=engine.strategy.root_device, **load)
+    if isinstance(lightning_trainer.strategy, DDPStrategy):
+        lightning_trainer.strategy._timeout = TIMEOUT  # Trainer has no argument for it
+    stylizer = hrstyle.load(style, device=lightning_trainer.strategy.root_device, **load)
     options = asdict(stylize)
     # With the defaults, so that a setting left out equals one given with its default.
     complete = {"style": style, **_complete(hrstyle.load, load), **options}
     complete |= _complete(save_image, save)
-    _claim_folder(data.output, complete, is_first=engine.is_global_zero)
+    _claim_folder(data.output, complete, is_first=lightning_trainer.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
     before = signal.getsignal(signal.SIGINT)
     try:
-        engine.predict(model, data, return_predictions=False)
+        lightning_trainer.predict(model, data, return_predictions=False)
     except SystemExit as stop:  # Lightning turns Ctrl-C into it, and ignores further ones
         signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt from stop

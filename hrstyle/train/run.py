@@ -36,11 +36,11 @@ from hrstyle.train.callbacks import (
 )
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.shared import Curve, SharedStyleTransfer
+from hrstyle.train.shared import ValidationCurve, SharedStyleTransfer
 
 LAST = "last.ckpt"
 BUNDLED = "bundled"
-TOGETHER = (
+SET_MISMATCH = (
     "a set of styles and the module that trains them together go with each other; give"
     " experiment=together data.root=PHOTOS"
 )
@@ -90,7 +90,7 @@ def find_checkpoint(
     return path
 
 
-def together_names(style: Style | StyleSet) -> list[str]:
+def style_names(style: Style | StyleSet) -> list[str]:
     """Names of the styles that are trained at once; none, where it is one."""
     return [part.name for part in style.parts] if isinstance(style, StyleSet) else []
 
@@ -112,12 +112,12 @@ def start_from(generator: Generator, init: str | Path) -> str:
     """
     if init in ("scratch", BUNDLED):
         return ""
-    start = _fitting(init, generator)
+    start = _load_matching(init, generator)
     generator.load_state_dict(start.generator.state_dict())
     return start.base or fingerprint(start.generator)
 
 
-def _fitting(init: str | Path, generator: Generator) -> Trained:
+def _load_matching(init: str | Path, generator: Generator) -> Trained:
     start = load_source(init, generator)
     if start.generator.config != generator.config:
         raise InputError(
@@ -136,9 +136,9 @@ def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) 
     return painted
 
 
-def _count_steps(engine: pl.Trainer) -> None:
+def _use_step_progress_bar(trainer: pl.Trainer) -> None:
     """Put `StepProgressBar` in the place of Lightning's own bar, where it has one."""
-    callbacks: list[Callback] = engine.callbacks  # type: ignore[attr-defined]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     for place, bar in enumerate(callbacks):
         if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not someone's own
             callbacks[place] = StepProgressBar(int(bar.refresh_rate))
@@ -194,10 +194,10 @@ def train(
     together = isinstance(style, StyleSet)
     kind = module.func if isinstance(module, partial) else module
     if isinstance(kind, type) and issubclass(kind, SharedStyleTransfer) is not together:
-        raise InputError(TOGETHER)
+        raise InputError(SET_MISMATCH)
     if init == BUNDLED and not together:
         raise InputError("init=bundled starts several styles together; give the name of one style")
-    resume_from = find_checkpoint(run_dir, ckpt_path, generator, together_names(style))
+    resume_from = find_checkpoint(run_dir, ckpt_path, generator, style_names(style))
     run_dir.mkdir(parents=True, exist_ok=True)
     base = (
         load_generator(resume_from, generator).base if resume_from else start_from(generator, init)
@@ -208,7 +208,7 @@ def train(
         known["pictures"] = style.parts
         if init == BUNDLED and not resume_from:
             grown = {
-                part.name: _fitting(part.name, generator)
+                part.name: _load_matching(part.name, generator)
                 for part in style.parts
                 if part.name in names()
             }
@@ -217,7 +217,7 @@ def train(
             known["base"] = bases.pop() if len(bases) == 1 else ""
     model = module(generator, loss, **known)
     if isinstance(model, SharedStyleTransfer) is not together:
-        raise InputError(TOGETHER)
+        raise InputError(SET_MISMATCH)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
         interrupt,
@@ -232,36 +232,44 @@ def train(
     ]
     if isinstance(model, SharedStyleTransfer):
         callbacks.append(
-            Curve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
+            ValidationCurve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
         )
     logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
     try:
-        engine = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
+        lightning_trainer = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
-    _count_steps(engine)
-    if engine.max_steps < 1:
-        raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
+    _use_step_progress_bar(lightning_trainer)
+    if lightning_trainer.max_steps < 1:
+        raise InputError(
+            f"trainer.max_steps={lightning_trainer.max_steps} must be a positive number of steps"
+        )
     if not isinstance(style, StyleSet):
         loss.set_style(first)  # which takes seconds, so what is wrong above is said before
-    if isinstance(model, SharedStyleTransfer) and isinstance(engine.strategy, DDPStrategy):
+    if isinstance(model, SharedStyleTransfer) and isinstance(
+        lightning_trainer.strategy, DDPStrategy
+    ):
         # A step uses the weights of one style.
-        engine.strategy._ddp_kwargs["find_unused_parameters"] = True
-    engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
-    save_state(engine, run_dir / LAST)
+        lightning_trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
+    lightning_trainer.fit(model, data, ckpt_path=resume_from, weights_only=True)
+    save_state(lightning_trainer, run_dir / LAST)
     if interrupt.interrupted:
-        rank_zero_info(f"Stopped at step {engine.global_step}; to go on, add ckpt_path=last.")
+        rank_zero_info(
+            f"Stopped at step {lightning_trainer.global_step}; to go on, add ckpt_path=last."
+        )
         return None
     if isinstance(model, SharedStyleTransfer):
-        if engine.is_global_zero:
+        if lightning_trainer.is_global_zero:
             model.save_styles(run_dir)
         return run_dir
     path = run_dir / f"{style.name}.safetensors"
-    if engine.is_global_zero:
+    if lightning_trainer.is_global_zero:
         save_weights(path, generator, **known)
         for photo in data.repaint_paths:
             repaint = run_dir / f"{photo.stem}-{style.name}.png"
-            painted = paint(path, photo, like=generator, device=engine.strategy.root_device)
+            painted = paint(
+                path, photo, like=generator, device=lightning_trainer.strategy.root_device
+            )
             save_image(painted, repaint)
             rank_zero_info(f"Repainted {photo}: {repaint}")
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")

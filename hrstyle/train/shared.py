@@ -101,20 +101,20 @@ class SharedGenerator(nn.Module):
     def _values(self, style: str) -> dict[str, Tensor]:
         return dict(zip(self.own, self.styles[style].parameters(), strict=True))
 
-    def _alone(self, values: Mapping[str, Tensor]) -> Generator:
+    def _as_generator(self, values: Mapping[str, Tensor]) -> Generator:
         alone = copy.deepcopy(self.generator)
         alone.load_state_dict({**self.generator.state_dict(), **values})
         return alone.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def take(self, style: str) -> Generator:
+    def extract(self, style: str) -> Generator:
         """One style as a generator of its own."""
-        return self._alone(self._values(style))
+        return self._as_generator(self._values(style))
 
     @torch.no_grad()
     def mean(self) -> Generator:
         """The generator in the middle of all styles: where a new one starts."""
-        return self._alone(_mean([self._values(style) for style in self.styles]))
+        return self._as_generator(_mean([self._values(style) for style in self.styles]))
 
 
 @torch.no_grad()
@@ -168,13 +168,13 @@ class SharedStyleTransfer(StyleTransfer):
     def repaints(self, photo: Tensor) -> list[Tensor]:
         return [self.average(photo, style) for style in self.pictures]
 
-    def style_of(self, number: int) -> str:
+    def style_of_step(self, number: int) -> str:
         """The style of step `number`: a round takes each once, in an order of its own."""
         names = list(self.pictures)
         turn, place = divmod(number, len(names))
-        return names[_order(turn, len(names))[place]]
+        return names[_order_of_round(turn, len(names))[place]]
 
-    def aim(self, style: str) -> None:
+    def set_target_style(self, style: str) -> None:
         """Make that style the one that the loss looks at."""
         self.loss.set_style(
             {name: target.to(self.device) for name, target in self.targets[style].items()}
@@ -182,8 +182,8 @@ class SharedStyleTransfer(StyleTransfer):
         self.loss.style_weight = self.pictures[style].style_weight
 
     def terms(self, photo: Tensor) -> dict[str, Tensor]:
-        style = self.style_of(self._batch)
-        self.aim(style)
+        style = self.style_of_step(self._batch)
+        self.set_target_style(style)
         # The data give the same crops several times on end (`repeat`).
         if self._photo is None or not torch.equal(self._photo[0], photo):
             self._photo = photo, self.loss.photo_features(photo)
@@ -228,16 +228,16 @@ class SharedStyleTransfer(StyleTransfer):
         for name, picture in self.pictures.items():
             paths.append(folder / f"{name}.safetensors")
             known = {"style": name, "credit": picture.credit, "base": common}
-            save_weights(paths[-1], self.result.take(name), **known)
+            save_weights(paths[-1], self.result.extract(name), **known)
         return paths
 
 
 @cache
-def _order(turn: int, count: int) -> list[int]:
+def _order_of_round(turn: int, count: int) -> list[int]:
     return np.random.default_rng(turn).permutation(count).tolist()
 
 
-class Curve(Callback):
+class ValidationCurve(Callback):
     """Every few steps, what the loss makes of photos that are not trained on, style by style.
 
     Goes to `curve.csv` in the run's folder, and to the logger as `judged/<style>`.
@@ -260,10 +260,10 @@ class Curve(Callback):
             self.photos.append(to_tensor(photo))
         self.path = folder / "curve.csv"
         self.every_n_steps = every_n_steps
-        self.judged_at = 0
+        self.measured_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self.judged_at = trainer.global_step
+        self.measured_at = trainer.global_step
 
     @rank_zero_only
     @torch.no_grad()
@@ -271,22 +271,22 @@ class Curve(Callback):
         self, trainer: pl.Trainer, pl_module: Any, *args: Any, **kwargs: Any
     ) -> None:
         step = trainer.global_step
-        if step % self.every_n_steps or step == self.judged_at:  # not per accumulated batch
+        if step % self.every_n_steps or step == self.measured_at:  # not per accumulated batch
             return
-        self.judged_at = step
+        self.measured_at = step
         pl_module.eval()
         photos = [photo.to(pl_module.device) for photo in self.photos]
         content = [pl_module.loss.photo_features(photo) for photo in photos]
         rows = []
         for style in pl_module.pictures:
-            pl_module.aim(style)
-            judged = [
+            pl_module.set_target_style(style)
+            measured = [
                 pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
                 for photo, features in zip(photos, content, strict=True)
             ]
             means = {
                 term: torch.stack([terms[term] for terms in judged]).mean().item()
-                for term in judged[0]
+                for term in measured[0]
             }
             rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
             pl_module.logger.log_metrics({f"judged/{style}": means["loss"]}, step)

@@ -20,9 +20,9 @@ from hrstyle.errors import InputError
 
 _HD = 720
 """Rows from which a clip that does not name its colour matrix is taken as BT.709, else BT.601."""
-_STATED = {"mov", "matroska", "avi"}
+_EXACT_DURATION = {"mov", "matroska", "avi"}
 """Formats whose length stands in the file, so that a cut shows; others have it estimated."""
-_APART = 10
+_MAX_KEYFRAME_GAP = 10
 """Seconds from one picture that can be decoded by itself to the next, at most, in formats that keep
 no list of them."""
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -104,10 +104,10 @@ class Clip:
         self._origin = self._first + Fraction(start)
         self._length = math.inf if end is None else Fraction(end) - Fraction(start)
         duration = None if container.duration is None else Fraction(container.duration, _SECOND)
-        self._stated = duration if _STATED & set(container.format.name.split(",")) else None
+        self._stated = duration if _EXACT_DURATION & set(container.format.name.split(",")) else None
         if self._stated is not None and start >= self._stated:
             raise InputError(
-                f"start={start:g} is not before the end of {self.path}, {float(self._stated):g} s"
+                f"start={start:g} is not first_parts the end of {self.path}, {float(self._stated):g} s"
             )
         self.expected: int | None = None
         if not start and end is None and stream.frames:
@@ -116,26 +116,26 @@ class Clip:
             seconds = min(self._length, duration - Fraction(start))
             self.expected = max(1, round(seconds * self.rate))
         self.damaged = False
-        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
+        self._last_dts: dict[int, int] = {}  # of each sound track, when its last packet is decoded
         self._next_pts = 0  # for pictures without a time
         if start:
-            early = 0 if self._stated is not None else _APART
+            early = 0 if self._stated is not None else _MAX_KEYFRAME_GAP
             container.seek(max(0, int((self._origin - early) * _SECOND)))
         parts = self._read()
-        before: list[Picture | Sound] = []
+        first_parts: list[Picture | Sound] = []
         for part in parts:
-            before.append(part)
+            first_parts.append(part)
             if isinstance(part, Picture):
                 break
         else:
             raise InputError(f"{self.path} has no picture that can be read between start and end")
-        self._parts = chain(before, parts)
+        self._parts = chain(first_parts, parts)
         width, height = part.frame.width, part.frame.height
         aspect = stream.sample_aspect_ratio
         if aspect is not None and aspect > 0:
             width = max(1, round(width * aspect))
-        self._turns = _turns(part.frame)
-        self.size = (height, width) if self._turns[0] else (width, height)
+        self._orientation = _orientation(part.frame)
+        self.size = (height, width) if self._orientation[0] else (width, height)
 
     def __enter__(self) -> "Clip":
         return self
@@ -153,7 +153,7 @@ class Clip:
 
     def pixels(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
         """A picture, upright and scaled to a width and height -> `(height, width, 3)`, sRGB."""
-        frame, (transposed, *mirrored) = picture.frame, self._turns
+        frame, (transposed, *mirrored) = picture.frame, self._orientation
         width, height = reversed(size) if transposed else size
         guess = "ITU709" if frame.height >= _HD else "ITU601"
         pixels = frame.reformat(
@@ -172,7 +172,7 @@ class Clip:
 
     def _read(self) -> Iterator[Picture | Sound]:
         tracks = {stream.index: track for track, stream in enumerate(self.sound)}
-        self._going = {self._stream.index, *tracks}
+        self._open_streams = {self._stream.index, *tracks}
         last: Picture | None = None  # held back until the next one says how long it is shown
         for packet in self._packets():
             if packet.stream_index in tracks:
@@ -181,22 +181,22 @@ class Clip:
                 continue
             for picture in self._decode(packet):
                 if last is not None and picture.pts > max(0, last.pts):
-                    yield _shown_until(picture.pts, last)
+                    yield _ending_at(picture.pts, last)
                 if picture.pts * self.time_base >= self._length:
-                    self._going.discard(packet.stream_index)
+                    self._open_streams.discard(packet.stream_index)
                     last = None
                     break
                 # Times of a damaged clip, or of two joined ones, may go back.
                 self.damaged |= last is not None and picture.pts < last.pts
                 last = picture if last is None or picture.pts > last.pts else last
         if last is not None and last.pts + last.duration > 0:
-            yield _shown_until(last.pts + last.duration, last)
+            yield _ending_at(last.pts + last.duration, last)
 
     def _packets(self) -> Iterator[Any]:
         """The packets of all streams until each has reached the end."""
         reached = Fraction(0)
         packets = self._container.demux(self._stream, *self.sound)
-        while self._going:
+        while self._open_streams:
             try:
                 packet = next(packets)
             except StopIteration:
@@ -207,9 +207,9 @@ class Clip:
             if packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base - self._first
                 reached = max(reached, end)
-            if packet.stream_index in self._going:
+            if packet.stream_index in self._open_streams:
                 yield packet
-        if self._going and self._stated is not None:
+        if self._open_streams and self._stated is not None:
             self.damaged |= reached < self._stated - Fraction(3, 2) / self.rate
 
     def _shift_sound(self, packet: Any) -> bool:
@@ -219,16 +219,16 @@ class Clip:
             return False
         time = packet.pts * packet.time_base - self._origin
         if time >= self._length:
-            self._going.discard(packet.stream_index)
+            self._open_streams.discard(packet.stream_index)
             return False
         shift = round(self._origin / packet.time_base)
         packet.pts -= shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         if packet.dts is not None:
-            if packet.dts < self._latest.get(packet.stream_index, -math.inf):
+            if packet.dts < self._last_dts.get(packet.stream_index, -math.inf):
                 self.damaged = True  # no file could hold it
                 return False
-            self._latest[packet.stream_index] = packet.dts
+            self._last_dts[packet.stream_index] = packet.dts
         return time >= 0 or self._origin == self._first  # what leads a clip prepares its decoder
 
     def _decode(self, packet: Any) -> Iterator[Picture]:
@@ -251,12 +251,12 @@ class Clip:
                 self.damaged = True
 
 
-def _shown_until(end: int, picture: Picture) -> Picture:
+def _ending_at(end: int, picture: Picture) -> Picture:
     begin = max(0, picture.pts)
     return Picture(picture.frame, begin, end - begin)
 
 
-def _turns(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """What makes a picture upright: whether to transpose it, then to mirror rows, then columns."""
     # Asked of one picture only: it makes a cycle, which keeps the picture until Python collects it.
     side_data: Any = frame.side_data

@@ -17,7 +17,7 @@ from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
 
-_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+_CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Tags that say how the clip was written, not what it is."""
 
 
@@ -82,14 +82,14 @@ def repaint_video(
     source, target = Path(source), Path(target)
     options = changed(options, changes)
     check_ending(target, crf)
-    steadied = Steady(steady)
+    steady_pictures = Steady(steady)
     if target.exists():
         if source.exists() and target.samefile(source):
             raise InputError(f"{target} is what is to be painted from; choose another name")
         if not overwrite:
             raise InputError(f"{target} is there already; add --overwrite, or choose another name")
     with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
-        shape = writable_size(target, _fit(clip.size, options))
+        shape = writable_size(target, _result_size(clip.size, options))
         sound = clip.sound if has_sound(target) else []
         at_size = replace(options, size=None)  # as which the pictures are read
         pictures = seconds = 0
@@ -102,7 +102,7 @@ def repaint_video(
                 time_base=clip.time_base,
                 crf=crf,
                 sound=sound,
-                tags={k: v for k, v in clip.tags.items() if k not in _OF_THE_FILE},
+                tags={k: v for k, v in clip.tags.items() if k not in _CONTAINER_TAGS},
             ) as writer,
             tqdm(
                 total=clip.expected,
@@ -116,11 +116,11 @@ def repaint_video(
             for part in clip:
                 if isinstance(part, Picture):
                     bar.update()
-                    if not writer.takes(part.pts):
+                    if not writer.accepts(part.pts):
                         continue
                     pixels = clip.pixels(part, shape)
                     painted = np.asarray(stylizer.stylize(pixels, options=at_size))
-                    writer.add_picture(steadied(pixels, painted), part.pts, part.duration)
+                    writer.add_picture(steady_pictures(pixels, painted), part.pts, part.duration)
                     seconds = part.pts + part.duration
                     pictures += 1
                 elif sound:
@@ -130,7 +130,7 @@ def repaint_video(
     )
 
 
-def _fit(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
+def _result_size(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
     """Width and height of the result, for a clip of this width and height."""
     height, width = options.result_size(size[::-1])
     return width, height

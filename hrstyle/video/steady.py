@@ -21,28 +21,28 @@ from hrstyle.errors import InputError
 
 cv2: Any = opencv  # its type stubs know few of the arrays it takes
 
-KEPT = 0.9
+CARRIED_SHARE = 0.9
 """Share of the carried picture in the blend, where it fits."""
 _FLOW_SIDE = 640
 """Longer side of the pictures between which motion is sought; larger ones are reduced."""
-_APART = (2.0, 6.0)
+_FLOW_MISMATCH = (2.0, 6.0)
 """Pixels from which there and back disagree: the carried picture begins to fade, and is gone."""
-_UNLIKE = (15.0, 45.0)
+_COLOUR_MISMATCH = (15.0, 45.0)
 """The same for the difference of the clip from the carried clip, of 255."""
-_CUT = 0.25
+_MIN_CARRIED = 0.25
 """Where less than this of the picture can be carried on average, a new shot begins."""
-_DETAIL = 1.5
+_DETAIL_SIGMA = 1.5
 """Standard deviation in pixels of the blur that tells detail from the rest."""
-_AREA = 31
+_CONTRAST_WINDOW = 31
 """Side in pixels of the square in which contrast is measured."""
-_EXTRA = 0.12
+_EXTRA_ENERGY = 0.12
 """How much more energy than the new painting's the detail gets where all is carried: a blend loses
 what is finer still as well, which raising the detail cannot bring back."""
-_MOST = 2.0
+_MAX_GAIN = 2.0
 """The most that detail is raised."""
-_LEAST = 32
+_MIN_SIDE = 32
 """Pixels of the shorter side from which motion can be sought; OpenCV crashes on narrower ones."""
-_NOWHERE = (-1000.0, -1000.0, -1000.0)
+_OUTSIDE = (-1000.0, -1000.0, -1000.0)
 """The colour of what lies outside, unlike any."""
 
 _Floats = NDArray[np.float32]
@@ -66,7 +66,7 @@ class Steady:
 
     def __init__(self, steady: float = 1.0):
         check_steady(steady)
-        self._kept = KEPT * steady
+        self._share = CARRIED_SHARE * steady
         fast = cv2.DISOPTICAL_FLOW_PRESET_FAST
         self._back, self._forth = (cv2.DISOpticalFlow.create(fast) for _ in range(2))
         # Strokes are fine: the motion along which they are carried is sought at half the size
@@ -78,7 +78,7 @@ class Steady:
     def __call__(self, picture: NDArray[np.uint8], painted: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The next picture `(H, W, 3)` of the clip and its painting -> the steadied painting."""
         small = _reduced(picture)
-        if not self._kept or min(small.shape[:2]) < _LEAST:
+        if not self._share or min(small.shape[:2]) < _MIN_SIDE:
             return painted
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         clip, new = small.astype(np.float32), painted.astype(np.float32)
@@ -89,15 +89,15 @@ class Steady:
         there: _Floats = self._back.calc(grey, before, None)  # from each pixel to where it was
         places = _grid(*grey.shape) + there
         carried_clip = cv2.remap(
-            carried_clip, places, None, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, _NOWHERE
+            carried_clip, places, None, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, _OUTSIDE
         )
-        weight = _fades(_difference(carried_clip, clip), _UNLIKE)
+        weight = _falling(_difference(carried_clip, clip), _COLOUR_MISMATCH)
         back = cv2.remap(self._forth.calc(before, grey, None), places, None, cv2.INTER_LINEAR)
-        weight *= _fades(cv2.magnitude(*cv2.split(there + back)), _APART)
-        if weight.mean() < _CUT:
+        weight *= _falling(cv2.magnitude(*cv2.split(there + back)), _FLOW_MISMATCH)
+        if weight.mean() < _MIN_CARRIED:
             self._last = grey, clip, new
             return painted
-        weight *= np.float32(self._kept)
+        weight *= np.float32(self._share)
         blended = _blend(clip, carried_clip, weight)
         height, width = painted.shape[:2]
         if small.shape != painted.shape:
@@ -132,7 +132,7 @@ def _difference(a: _Floats, b: _Floats) -> _Floats:
     return cv2.blur(cv2.max(cv2.max(red, green), blue), (3, 3))
 
 
-def _fades(values: _Floats, span: tuple[float, float]) -> _Floats:
+def _falling(values: _Floats, span: tuple[float, float]) -> _Floats:
     """1 up to the first of the two, 0 from the second, and evenly in between."""
     begins, ends = span
     return np.clip((ends - values) / np.float32(ends - begins), 0, 1)
@@ -144,13 +144,16 @@ def _blend(new: _Floats, carried: _Floats, weight: _Floats) -> _Floats:
 
 def _with_contrast_of(painted: _Floats, result: _Floats, weight: _Floats) -> NDArray[np.uint8]:
     """The result with its details as strong as the painting's nearby."""
-    smooth = cv2.GaussianBlur(result, (0, 0), _DETAIL)
+    smooth = cv2.GaussianBlur(result, (0, 0), _DETAIL_SIGMA)
     detail = result - smooth
-    have, want = _energy(detail), _energy(painted - cv2.GaussianBlur(painted, (0, 0), _DETAIL))
-    gain = np.sqrt(want * (1 + np.float32(_EXTRA) * weight) / (have + 1))
-    sharp = smooth + detail * np.clip(gain, 1, np.float32(_MOST))[..., None]
+    have, want = (
+        _energy(detail),
+        _energy(painted - cv2.GaussianBlur(painted, (0, 0), _DETAIL_SIGMA)),
+    )
+    gain = np.sqrt(want * (1 + np.float32(_EXTRA_ENERGY) * weight) / (have + 1))
+    sharp = smooth + detail * np.clip(gain, 1, np.float32(_MAX_GAIN))[..., None]
     return np.clip(sharp + 0.5, 0, 255).astype(np.uint8)
 
 
 def _energy(detail: _Floats) -> _Floats:
-    return cv2.blur(np.einsum("hwc,hwc->hw", detail, detail), (_AREA, _AREA))
+    return cv2.blur(np.einsum("hwc,hwc->hw", detail, detail), (_CONTRAST_WINDOW, _CONTRAST_WINDOW))

@@ -128,8 +128,8 @@ class Writer:
     ):
         self._format = _format(path)
         self._time_base = time_base
-        self._next = -math.inf
-        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
+        self._earliest = -math.inf
+        self._last_dts: dict[int, int] = {}  # of each sound track, when its last packet is decoded
         self._durations: dict[int, int] = {}  # of the pictures that the encoder holds
         loop = {} if self._format.sound else {"loop": "0"}  # without end
         self._container = av.open(file, "w", format=self._format.muxer, options=loop)
@@ -175,13 +175,13 @@ class Writer:
         track.metadata.update(stream.metadata)
         return track
 
-    def takes(self, pts: int) -> bool:
+    def accepts(self, pts: int) -> bool:
         """Whether a picture at that time can be added; it may follow the last one too soon."""
-        return pts >= self._next
+        return pts >= self._earliest
 
     def add_picture(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
         """Add a picture `(height, width, 3)`, shown from `pts` for `duration`, in `time_base`."""
-        self._next = pts + math.ceil(self._format.shortest / self._time_base)
+        self._earliest = pts + math.ceil(self._format.shortest / self._time_base)
         frame = self._encodable(pixels)
         frame.pts, frame.time_base = pts, self._time_base
         self._durations[pts] = duration
@@ -210,9 +210,12 @@ class Writer:
         packet.stream = self._tracks[track]
         if packet.dts is not None:
             # Only Matroska can hold two of one time.
-            if packet.dts == self._latest.get(track) and self._container.format.name != "matroska":
+            if (
+                packet.dts == self._last_dts.get(track)
+                and self._container.format.name != "matroska"
+            ):
                 return
-            self._latest[track] = packet.dts
+            self._last_dts[track] = packet.dts
         self._container.mux(packet)
 
     def __enter__(self) -> "Writer":

@@ -12,17 +12,17 @@ import gradio as gr
 from hrstyle import styles
 from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions
-from hrstyle.web.studio import MOST_PHOTOS, THUMBNAILS, Repaint, Studio, find
+from hrstyle.web.studio import MAX_PHOTOS, THUMBNAILS, Repaint, Studio, find
 
 EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Of scikit-image's sample photos."""
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-_SHOW = """() => {
+_SCROLL_TO_RESULT = """() => {
   // Progress and result, which a phone has further down; not before they are laid out.
   setTimeout(() => document.getElementById("slider").scrollIntoView(
     {behavior: "smooth", block: "nearest"}), 300)
 }"""
-PASTE = """() => addEventListener("paste", event => {
+PASTE_SCRIPT = """() => addEventListener("paste", event => {
   // Into the page anywhere; Gradio alone would have its button pressed.
   const field = document.querySelector("#photos input[type=file]")
   if (field && event.clipboardData.files.length) {
@@ -40,7 +40,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
 
     Args:
         studio: paints the photos.
-        delete_cache: every how many seconds files are looked through, and how old they may become.
+        delete_cache: every options many seconds files are looked through, and options old they may become.
     """
 
     def paint(
@@ -53,9 +53,9 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [path for path, _ in photos or ()]
-        repaints = _paint(studio, paths, (style, second, share), how, progress)
+        repaints = _paint(studio, paths, (style, second, share), options, progress)
         before = [str(repaint.before) for repaint in repaints]
         after = [str(repaint.after) for repaint in repaints]
         return (
@@ -75,9 +75,9 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [photo] if photo else []
-        [repaint] = _paint(studio, paths, (style, second, share), how, progress)
+        [repaint] = _paint(studio, paths, (style, second, share), options, progress)
         return str(repaint.file)
 
     with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
@@ -99,9 +99,9 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             api_visibility="private",
             show_progress_on=slider,
             **one_at_a_time,
-        ).success(js=_SHOW)
-        button.click(js=_SHOW)
-        after.select(_show, [before, after], slider, queue=False, api_visibility="private")
+        ).success(js=_SCROLL_TO_RESULT)
+        button.click(js=_SCROLL_TO_RESULT)
+        after.select(_select_result, [before, after], slider, queue=False, api_visibility="private")
         gr.Button(visible=False).click(
             stylize,
             [photo, *settings],
@@ -189,19 +189,19 @@ def _paint(
     studio: Studio,
     paths: list[str],
     style: tuple[str, str, float],
-    how: dict[str, Any],
+    options: dict[str, Any],
     progress: gr.Progress,
 ) -> list[Repaint]:
-    """Repaint photos in a style and a share of a second one, and tell how far it is."""
+    """Repaint photos in a style and a share of a second one, and tell options far it is."""
     first, second, share = style
     repaints = []
-    with _shown():
-        if not 1 <= len(paths) <= MOST_PHOTOS:
+    with _errors_on_page():
+        if not 1 <= len(paths) <= MAX_PHOTOS:
             raise InputError(
-                "choose a photo first" if not paths else f"at most {MOST_PHOTOS} photos at once"
+                "choose a photo first" if not paths else f"at most {MAX_PHOTOS} photos at once"
             )
         # On the page's scale 0 is to suit the photo.
-        options = StylizeOptions(**how | {"stroke_size": how["stroke_size"] or None})
+        options = StylizeOptions(**options | {"stroke_size": options["stroke_size"] or None})
         stylizer = find(first, None if second == _NONE else second, share)
         for number, path in enumerate(paths):
             progress((number, len(paths)), desc="Painting", unit="photos")
@@ -214,7 +214,7 @@ def _paint(
     return repaints
 
 
-def _show(
+def _select_result(
     before: list[tuple[str, Any]], after: list[tuple[str, Any]], event: gr.SelectData
 ) -> tuple[str, str]:
     return before[event.index][0], after[event.index][0]
@@ -225,7 +225,7 @@ def _names() -> list[str]:
 
 
 @contextmanager
-def _shown() -> Iterator[None]:
+def _errors_on_page() -> Iterator[None]:
     """Bad input is told to the visitor, in one sentence."""
     try:
         yield

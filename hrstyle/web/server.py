@@ -16,13 +16,13 @@ from hrstyle.images.formats import trust_files
 from hrstyle.web.studio import MAX_PIXELS, Studio
 
 HOST = "127.0.0.1"
-QUEUE = 20
+MAX_WAITING = 20
 """How many requests may wait; one more is told to try again."""
-KEEP = 3600
+KEEP_SECONDS = 3600
 """Seconds until photos and results are deleted."""
-_BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
+_MAX_BYTES_PER_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
 # Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
-_CLOSED = (
+_BLOCKED_ROUTES = (
     "/file=http",
     "gradio_api/file/",  # the older name of /file=
     "/proxy=",
@@ -37,7 +37,7 @@ def serve(
     host: str = HOST,
     port: int | None = None,
     max_pixels: int = MAX_PIXELS,
-    keep: float = KEEP,
+    keep: float = KEEP_SECONDS,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
@@ -57,7 +57,7 @@ def serve(
         folder.mkdir()
         empty.mkdir()
         os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
-        _reach_directly("127.0.0.1", "localhost", "::1", host)
+        _bypass_proxy("127.0.0.1", "localhost", "::1", host)
         with chdir(empty):  # Gradio is free with what lies in the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
             trust_files()  # the studio counts their pixels
@@ -66,7 +66,7 @@ def serve(
                 print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
                 while True:
                     time.sleep(min(60, keep))
-                    sweep(folder, keep, but=examples)
+                    delete_old_files(folder, keep, but=examples)
             except KeyboardInterrupt:
                 pass
             finally:
@@ -81,20 +81,20 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
         raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
     from starlette.middleware import Middleware
 
-    processing_utils.async_ssrf_protected_download = _refuse
-    from hrstyle.web.page import PASTE, THEME, build, css
+    processing_utils.async_ssrf_protected_download = _refuse_download
+    from hrstyle.web.page import PASTE_SCRIPT, THEME, build, css
 
     page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
-    page.queue(max_size=QUEUE)
+    page.queue(max_size=MAX_WAITING)
     try:
         page.launch(
             server_name=f"[{host}]" if ":" in host else host,
             server_port=port,
             theme=THEME,
             css=css(),
-            js=PASTE,
-            max_file_size=_BYTES_A_PIXEL * studio.max_pixels,
-            app_kwargs={"middleware": [Middleware(Gate)]},
+            js=PASTE_SCRIPT,
+            max_file_size=_MAX_BYTES_PER_PIXEL * studio.max_pixels,
+            app_kwargs={"middleware": [Middleware(BlockRoutes)]},
             footer_links=["api"],
             share=False,
             ssr_mode=False,
@@ -110,13 +110,13 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
     return page
 
 
-def _reach_directly(*hosts: str) -> None:
+def _bypass_proxy(*hosts: str) -> None:
     """Gradio asks the page whether it is up, which no proxy of the user's could tell it."""
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *hosts]))
 
 
-async def _refuse(*args: Any, **kwargs: Any) -> str:
+async def _refuse_download(*args: Any, **kwargs: Any) -> str:
     """In place of Gradio's fetching what a request names by its address, however large."""
     from gradio import Error
 
@@ -148,7 +148,7 @@ def check_address(host: str, port: int | None) -> None:
         ) from error
 
 
-def sweep(folder: Path, keep: float, *, but: Container[Path] = ()) -> None:
+def delete_old_files(folder: Path, keep: float, *, but: Container[Path] = ()) -> None:
     """Delete old files and empty folders, all the way down.
 
     Gradio's `delete_cache` does so too, but not with what it has lost sight of: uploads that broke
@@ -165,8 +165,8 @@ def sweep(folder: Path, keep: float, *, but: Container[Path] = ()) -> None:
                 path.rmdir() if path.is_dir() else path.unlink()
 
 
-class Gate:
-    """ASGI middleware that closes the routes in `_CLOSED`."""
+class BlockRoutes:
+    """ASGI middleware that closes the routes in `_BLOCKED_ROUTES`."""
 
     def __init__(self, app: Any):
         self.app = app
@@ -174,7 +174,7 @@ class Gate:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from starlette.responses import PlainTextResponse
 
-        if any(route in scope.get("path", "") for route in _CLOSED):
+        if any(route in scope.get("path", "") for route in _BLOCKED_ROUTES):
             await PlainTextResponse("Not here", status_code=403)(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -14,14 +14,14 @@ from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, load
 from hrstyle.options import StylizeOptions
 
-USUAL = StylizeOptions()
+DEFAULTS = StylizeOptions()
 MAX_PIXELS = 50_000_000
 """Of a photo, unless told otherwise."""
-MOST_PHOTOS = 20
+MAX_PHOTOS = 20
 """At once."""
-PREVIEW = 1280
+PREVIEW_SIDE = 1280
 """Longer side of what the page shows, in pixels; the result itself is as large as the photo."""
-MEMORY = "1GB"
+MAX_MEMORY = "1GB"
 """For a pass: what needs more is streamed."""
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 """A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
@@ -54,7 +54,7 @@ class Studio:
         self,
         path: str | os.PathLike[str],
         stylizer: Stylizer,
-        options: StylizeOptions = USUAL,
+        options: StylizeOptions = DEFAULTS,
     ) -> Repaint:
         """Repaint one photo.
 
@@ -67,7 +67,7 @@ class Studio:
             InputError: no picture, or too large a one.
         """
         photo = open_photo(Path(path), self.max_pixels, options.stroke_size or 1)
-        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MEMORY)
+        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MAX_MEMORY)
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
         repaint = Repaint(
@@ -140,15 +140,15 @@ def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
 
 
 def preview(picture: PILImage) -> PILImage:
-    """A picture of any mode in sRGB, no longer than `PREVIEW`; transparency is kept."""
+    """A picture of any mode in sRGB, no longer than `PREVIEW_SIDE`; transparency is kept."""
     image, alpha = to_rgb(picture), alpha_of(picture)
     if alpha is not None:
         image = image.copy()  # it may be the picture itself
         image.putalpha(alpha)
-    return image if max(image.size) <= PREVIEW else _reduced(image)
+    return image if max(image.size) <= PREVIEW_SIDE else _reduced(image)
 
 
 def _reduced(image: PILImage) -> PILImage:
     copy = image.copy()
-    copy.thumbnail((PREVIEW, PREVIEW))
+    copy.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     return copy
