@@ -73,8 +73,8 @@ def explain(error: Exception, program: str) -> str:
         )  # Hydra's own messages have several lines
     if isinstance(error, OverrideParseException):
         return (
-            f"cannot read {error.override}; put double quotes around a value with special characters,"
-            " and single quotes around the whole setting: 'style.image=\"my painting (1).jpg\"'"
+            f"cannot read {error.override}; put quotes around a value with special characters, and"
+            " other quotes around the whole setting: 'style.image=\"my painting (1).jpg\"'"
         )
     if isinstance(error, OmegaConfBaseException | HydraException):
         # Hydra appends its search path, or how to add a key; no program here takes further keys.

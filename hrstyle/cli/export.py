@@ -1,4 +1,4 @@
-"""`hrstyle export`."""
+"""`hrstyle export`: write a style as an ONNX file."""
 
 import argparse
 from pathlib import Path
@@ -12,8 +12,8 @@ examples:
   hrstyle export starry_night starry_night.onnx
   hrstyle export starry_night:0.5,great_wave:0.5 mixture.onnx --dtype float16
 
-The file takes RGB pictures from 0 to 1 of any size, NCHW, and is the network's pass: up to 0.6
-megapixels, what hrstyle stylize gives. It needs: pip install 'hrstyle[export]'
+The model's input is RGB in [0, 1], NCHW, of any size. The model is the network alone; hrstyle stylize
+gives the same up to 0.6 megapixels. It needs: pip install 'hrstyle[export]'
 """
 
 
@@ -29,14 +29,14 @@ def add(commands: Any) -> None:
     )
     export.add_argument("style", metavar="NAME|FILE", help=STYLE)
     export.add_argument("output", metavar="OUT.onnx", help="the file to write")
-    export.add_argument("--dtype", help="float32 (without it), or float16 for half the size")
+    export.add_argument("--dtype", help="float32 (the default), or float16 for half the file size")
     add_existing(export)
     add_json(export)
     export.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the file, once it agrees with PyTorch."""
+    """Export the style, and compare the file with PyTorch."""
     from hrstyle.engine.exporting import CHECK_SIZES, export
 
     if Path(arguments.output).exists() and not arguments.overwrite:

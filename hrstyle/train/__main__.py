@@ -21,8 +21,8 @@ from hrstyle.entry import (
     bad_input_exits,
     register_config,
     register_trainer,
-    simplify_warnings,
     require_all,
+    simplify_warnings,
 )
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically

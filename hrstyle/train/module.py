@@ -104,7 +104,7 @@ class StyleTransfer(pl.LightningModule):
         self.strict_loading = False  # a checkpoint lacks the loss network on purpose
 
     def forward(self, photo: Tensor) -> Tensor:
-        """Repaint photos `(N, 3, H, W)` in [0, 1]; the result has the same shape and is not clamped."""
+        """Repaint photos `(N, 3, H, W)` in [0, 1]; the result has that shape and is not clamped."""
         return self.generator(photo)
 
     @property
