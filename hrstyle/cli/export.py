@@ -12,8 +12,8 @@ examples:
   hrstyle export starry_night starry_night.onnx
   hrstyle export starry_night:0.5,great_wave:0.5 mixture.onnx --dtype float16
 
-The model's input is RGB in [0, 1], NCHW, of any size. The model is the network alone; hrstyle stylize
-gives the same up to 0.6 megapixels. It needs: pip install 'hrstyle[export]'
+The model's input is RGB in [0, 1], NCHW, of any size. The model is the network alone; up to 0.6
+megapixels, hrstyle stylize gives the same. It needs: pip install 'hrstyle[export]'
 """
 
 

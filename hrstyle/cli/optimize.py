@@ -52,8 +52,8 @@ def add(commands: Any) -> None:
         "--style",
         metavar="NAME|PICTURE",
         required=True,
-        help="a style's name (see hrstyle styles), whose painting is downloaded if needed; a path or"
-        " address of any picture; or several with their shares: mine.jpg:2,starry_night:1",
+        help="a style's name (see hrstyle styles), whose painting is downloaded if needed; any"
+        " picture's path or address; or several with their shares: mine.jpg:2,starry_night:1",
     )
     add("--steps", type=int, help="evaluations of the loss (200); more give a better result")
     add("--size", type=int, metavar="PX", help="maximal length of the result's longer side (512)")
@@ -68,8 +68,8 @@ def add(commands: Any) -> None:
     add("--style-weight", type=float, metavar="W", help="weight of the style (1)")
     add("--tv-weight", type=float, metavar="W", help="weight of smoothness, as total variation (0)")
     add("--loss", metavar="painterly|gram",
-        help="the objective: painterly, which paints everything and keeps the shapes, or gram, the Gram"
-        " matrices of Gatys et al. (painterly)")  # fmt: skip
+        help="the objective: painterly, which paints everything and keeps the shapes, or gram, the"
+        " Gram matrices of Gatys et al. (painterly)")  # fmt: skip
     add("--content-layers", type=_words, metavar="A,B",
         help="VGG19 layers of the content, for --loss gram (relu4_2)")  # fmt: skip
     add("--style-layers", type=_words, metavar="A,B",

@@ -46,9 +46,9 @@ examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
 
-A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two results
-would have the same name, as for dot.gif and dot.png, the photo's ending is kept: dot.gif.png. An
-animated GIF, WebP or APNG stays animated.
+A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two
+results would have the same name, as for dot.gif and dot.png, the photo's ending is kept: dot.gif.png.
+An animated GIF, WebP or APNG stays animated.
 
   curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
 """
@@ -79,12 +79,12 @@ def add(commands: Any) -> None:
     add_existing(stylize, skip=True)
     add_stylize_options(stylize)
     add("--refine", type=int, metavar="STEPS",
-        help="fine-tune the style on each photo first, for a result that is richer and more like the"
-        " painting. 25 steps are good, and take one or two minutes per photo on two cores")  # fmt: skip
+        help="fine-tune the style on each photo first: richer, and more like the painting. 25 steps"
+        " are good, and take one or two minutes per photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="for --refine with a style you trained: the style's picture")  # fmt: skip
     add("--format", metavar="png|jpeg|…",
-        help="type of the results (default: that of OUT or of each photo, or png for -)")  # fmt: skip
+        help="type of the results (default: that of OUT or the photo, or png for -)")  # fmt: skip
     add_saving(stylize)
     add_json(stylize)
     add("--device", help=f"{DEVICE}, but the CPU for a photo where it is faster")

@@ -24,8 +24,8 @@ examples:
   hrstyle video clip.mp4 painted.mp4 --style starry_night
   hrstyle video clip.mov painted.gif --style great_wave --size 480 --start 1:05 --end 1:12.5
 
-The result keeps the clip's times and its sound. It is .mp4, .m4v, .mov or .mkv (H.264), .webm (VP9),
-or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
+The result keeps the clip's times and its sound. It is .mp4, .m4v, .mov or .mkv (H.264), .webm
+(VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
 """
 _OPTIONS = ("start", "end", "crf", "steady")
 
@@ -47,9 +47,9 @@ def add(commands: Any) -> None:
     add("--end", type=_seconds, metavar="TIME", help="where to end")
     add_stylize_options(video)
     add("--crf", type=float, metavar="0...51",
-        help="quality of H.264 and VP9: a lower value is better and gives a larger file (20)")  # fmt: skip
+        help="quality of H.264 and VP9: lower is better and larger (20)")  # fmt: skip
     add("--steady", type=float, metavar="0...1",
-        help="how far strokes move with the scene (1); 0 repaints each frame independently")  # fmt: skip
+        help="how far strokes move with the scene (1); 0: each frame by itself")  # fmt: skip
     add(
         "--no-steady", dest="steady", action="store_const", const=0.0, help="the same as --steady 0"
     )

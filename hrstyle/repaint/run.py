@@ -1,4 +1,4 @@
-"""One job: a folder in, a folder out."""
+"""One job: repaint all photos of a folder into another folder."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ FAILED = "failed.jsonl"
 NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 DEFAULTS = StylizeOptions()
 SETTINGS = ".hrstyle.json"
-"""Written beside the results, so that those of two styles do not mix."""
+"""A file in the output folder with the settings, so that results of two styles do not mix."""
 TIMEOUT = timedelta(days=7)
 """How long a process that has finished waits for the slowest one."""
 

@@ -113,7 +113,7 @@ class SharedGenerator(nn.Module):
 
     @torch.no_grad()
     def mean(self) -> Generator:
-        """The generator with the mean of all styles' parameters, from which a new style can start."""
+        """The generator with the mean of all styles' parameters; a new style starts from it."""
         return self._as_generator(_mean([self._values(style) for style in self.styles]))
 
 
@@ -168,7 +168,7 @@ class SharedStyleTransfer(StyleTransfer):
         return [self.average(photo, style) for style in self.pictures]
 
     def style_of_step(self, number: int) -> str:
-        """The style of step `number`: each round takes every style once, in its own random order."""
+        """The style of step `number`: each round takes every style once, in a random order."""
         names = list(self.pictures)
         turn, place = divmod(number, len(names))
         return names[_order_of_round(turn, len(names))[place]]
@@ -287,7 +287,7 @@ class ValidationCurve(Callback):
                 for photo, features in zip(photos, content, strict=True)
             ]
             means = {
-                term: torch.stack([terms[term] for terms in judged]).mean().item()
+                term: torch.stack([terms[term] for terms in measured]).mean().item()
                 for term in measured[0]
             }
             rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
