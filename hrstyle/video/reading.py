@@ -22,8 +22,8 @@ _HD = 720
 """Frames of at least this height are taken as BT.709 if the clip names no colour matrix, lower
 ones as BT.601."""
 _EXACT_DURATION = {"mov", "matroska", "avi"}
-"""Container formats that store the exact duration, so that a truncated file is noticed. For others,
-FFmpeg estimates it."""
+"""Container formats that store the exact duration, which reveals a truncated file. For others, FFmpeg
+estimates it."""
 _MAX_KEYFRAME_GAP = 10
 """Assumed maximal time between keyframes in seconds, for formats without a keyframe index."""
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -153,7 +153,7 @@ class Clip:
         return self._parts
 
     def pixels(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """A frame in display orientation, scaled to width and height: `(height, width, 3)`, sRGB."""
+        """A frame, upright and scaled to width and height: `(height, width, 3)`, sRGB."""
         frame, (transposed, *mirrored) = picture.frame, self._orientation
         width, height = reversed(size) if transposed else size
         guess = "ITU709" if frame.height >= _HD else "ITU601"

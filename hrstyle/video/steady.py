@@ -1,9 +1,9 @@
 """Reduce flicker: warp the previous result along the optical flow, and blend it with the new one.
 
-A network repaints each frame independently, so small changes of the input make strokes jump. Warping
-and blending keeps them in place (Ruder et al., "Artistic style transfer for videos", GCPR 2016,
-optimise for the same; Lai et al., "Learning blind video temporal consistency", ECCV 2018, train for
-it). A pixel is warped only where forward and backward flow agree, and where the warped previous
+A network repaints each frame independently, so small changes of the input make strokes jump.
+Warping and blending keeps them in place (Ruder et al., "Artistic style transfer for videos", GCPR
+2016, optimise for the same; Lai et al., "Learning blind video temporal consistency", ECCV 2018, train
+for it). A pixel is warped only where forward and backward flow agree, and where the warped previous
 frame of the clip looks like the new frame. A blend of two repaints is softer than either, so the
 contrast of the new one is restored in the output. The next frame is blended with the result before
 that step, because the contrast would build up otherwise.
@@ -37,8 +37,8 @@ _DETAIL_SIGMA = 1.5
 _CONTRAST_WINDOW = 31
 """Side in pixels of the square in which contrast is measured."""
 _EXTRA_ENERGY = 0.12
-"""Extra energy of the detail, relative to the new repaint's, where the warped result has full weight.
-It makes up for the finest detail, which a blend loses for good."""
+"""Extra energy of the detail, relative to the new repaint's, where the warped result has full
+weight. It makes up for the finest detail, which a blend loses for good."""
 _MAX_GAIN = 2.0
 """Maximal factor on the detail."""
 _MIN_SIDE = 32
