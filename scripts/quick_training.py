@@ -1,11 +1,11 @@
-"""How near a short training comes to one six times as long, with few photos and with many.
+"""Compare a short training with one six times as long, with few photos and with many.
 
-    python scripts/quick_training.py                    only the sample photos
-    python scripts/quick_training.py --photos PHOTOS    beside them, the same with a folder
+    python scripts/quick_training.py                    with the sample photos
+    python scripts/quick_training.py --photos PHOTOS    also with a folder of photos
 
-Trains each style from the base by `python -m hrstyle.train`, once with --steps and once with six
-times as many, one after the other, and compares J, the loss, on photos that no training saw. Prints
-Markdown. Run it again after an interruption and it goes on where it was.
+Trains each style from the base with `hrstyle train`, once with --steps and once with six times as
+many. Then compares the loss J on held-out photos. Prints Markdown. After an interruption, run it
+again to resume.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SIZE = 384
 
 
 def train(run_dir: Path, settings: list[str], trainings: Trainings) -> float:
-    """Train in `run_dir`, or go on there; the minutes it took, NaN if it was interrupted."""
+    """Train or resume in `run_dir`; returns the minutes, or NaN if it was interrupted before."""
     clock = run_dir / "minutes.txt"
     if clock.is_file():
         return float(clock.read_text())
@@ -58,9 +58,9 @@ def train(run_dir: Path, settings: list[str], trainings: Trainings) -> float:
 
 @torch.no_grad()
 def objective(weights: Path, loss: PerceptualLoss, photos: dict[str, Tensor]) -> float:
-    """Mean of the loss over the photos."""
+    """Mean loss over the photos."""
     generator = load_generator(weights).generator
-    torch.manual_seed(0)  # the same places of all
+    torch.manual_seed(0)  # so that the loss draws the same places for all
     return statistics.fmean(
         loss(generator(photo).clamp(0, 1), photo)["loss"].item() for photo in photos.values()
     )
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--photos", type=Path, help="folder of photos, for the second half")
+    parser.add_argument("--photos", type=Path, help="folder of photos for further trainings")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument(
         "--styles", nargs="+", metavar="STYLE", choices=gallery(),

@@ -47,8 +47,8 @@ examples:
   hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
 
 A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two
-results would have the same name, as of dot.gif and dot.png, the photo's ending is kept: dot.gif.png.
-An animated GIF, WebP or APNG stays animated.
+results would have one name, as of dot.gif and dot.png, the photo's ending is kept: dot.gif.png. An
+animated GIF, WebP or APNG stays animated.
 
   curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
 """

@@ -1,8 +1,8 @@
 """Repaint clips frame by frame, and keep their times and sound.
 
 `repainting` has `repaint_video`. `reading` decodes a clip, `writing` encodes the result, and
-`steady` reduces flicker. All need PyAV and OpenCV: `pip install 'hrstyle[video]'`. Without them, importing
-this package raises ImportError.
+`steady` reduces flicker. All need PyAV and OpenCV: `pip install 'hrstyle[video]'`. Without them,
+importing this package raises ImportError.
 """
 
 try:

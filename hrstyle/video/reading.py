@@ -22,8 +22,7 @@ _HD = 720
 """Frames of at least this height are taken as BT.709 if the clip names no colour matrix, lower
 ones as BT.601."""
 _EXACT_DURATION = {"mov", "matroska", "avi"}
-"""Container formats that store the exact duration, which reveals a truncated file. For others, FFmpeg
-estimates it."""
+"""Container formats that store the exact duration, which reveals a truncated file."""
 _MAX_KEYFRAME_GAP = 10
 """Assumed maximal time between keyframes in seconds, for formats without a keyframe index."""
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -32,7 +31,7 @@ _SECOND = 1_000_000  # av.time_base, the unit of a container's times
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded frame. `pts` and `duration` are in the clip's `time_base`; the result starts at 0."""
+    """A decoded frame; its times are in the clip's `time_base`, and the result starts at 0."""
 
     frame: av.VideoFrame
     pts: int

@@ -1,12 +1,12 @@
 """Reduce flicker: warp the previous result along the optical flow, and blend it with the new one.
 
 A network repaints each frame independently, so small changes of the input make strokes jump.
-Warping and blending keeps them in place (Ruder et al., "Artistic style transfer for videos", GCPR
-2016, optimise for the same; Lai et al., "Learning blind video temporal consistency", ECCV 2018, train
-for it). A pixel is warped only where forward and backward flow agree, and where the warped previous
-frame of the clip looks like the new frame. A blend of two repaints is softer than either, so the
-contrast of the new one is restored in the output. The next frame is blended with the result before
-that step, because the contrast would build up otherwise.
+Warping and blending keeps them in place. (Ruder et al., "Artistic style transfer for videos", GCPR
+2016, optimise for the same; Lai et al., "Learning blind video temporal consistency", ECCV 2018,
+train for it.) A pixel is warped only where forward and backward flow agree, and where the warped
+previous frame of the clip looks like the new frame. A blend of two repaints is softer than either,
+so the contrast of the new one is restored in the output. The next frame is blended with the result
+before that step, because the contrast would build up otherwise.
 """
 
 from functools import lru_cache
