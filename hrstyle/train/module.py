@@ -187,7 +187,7 @@ class StyleTransfer(pl.LightningModule):
         self._batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
         if not self.trainer.global_step:
             return
-        # On resuming, build the schedule anew, because the settings may have changed.
+        # On resuming, rebuild the schedule, because the settings may have changed.
         for config in self.trainer.lr_scheduler_configs:
             optimizer = config.scheduler.optimizer
             for group in optimizer.param_groups:
