@@ -1,1 +1,1 @@
-"""Hydra configs of `python -m hrstyle.train`; a package, so that they are found once installed."""
+"""The Hydra configs of `hrstyle train`; a package, so that they are installed with it."""

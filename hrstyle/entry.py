@@ -1,7 +1,7 @@
-"""What `python -m hrstyle.train` and `python -m hrstyle.repaint` have in common: Hydra, errors.
+"""What the Hydra programs `hrstyle.train` and `hrstyle.repaint` share: configs, warnings, errors.
 
-Every default has its home in the signature of the Python class or function that takes it: `offer`
-makes these known to Hydra as config nodes, on which the YAML files build.
+Each default stands once, in the signature of the Python class or function that takes it.
+`register_config` registers these signatures with Hydra, and the YAML files build on them.
 """
 
 import logging
@@ -22,35 +22,33 @@ from omegaconf.errors import OmegaConfBaseException
 from hrstyle.errors import InputError, NonFiniteError
 
 
-def offer(group: str, target: Callable[..., Any], **options: Any) -> None:
-    """Make a constructor's keywords and defaults known to Hydra.
-
-    In the config group that builds on them, as `signature/<the constructor's name>`.
+def register_config(group: str, target: Callable[..., Any], **options: Any) -> None:
+    """Register a constructor's keywords and defaults as the Hydra config `signature/<its name>`.
 
     Args:
-        group: the group.
+        group: the config group that the config belongs to; "" for the root.
         target: the constructor.
-        options: of hydra-zen's `builds`.
+        options: keywords of hydra-zen's `builds`.
     """
     node = builds(target, populate_full_signature=True, **options)
     name = f"{group}/signature".removeprefix("/")
     ConfigStore.instance().store(group=name, name=target.__name__, node=node)
 
 
-def offer_trainer(group: str, *without: str) -> None:
-    """`offer` Lightning's Trainer, without some of its keywords."""
-    offer(group, pl.Trainer, zen_partial=True, zen_exclude=without)
+def register_trainer(group: str, *excluded: str) -> None:
+    """Register Lightning's Trainer, see `register_config`, without the excluded keywords."""
+    register_config(group, pl.Trainer, zen_partial=True, zen_exclude=excluded)
 
 
 def require_all(config: DictConfig) -> None:
-    """Raise InputError if a setting that has no default was not given."""
+    """Raise InputError if a setting without a default is missing."""
     missing = OmegaConf.missing_keys(config)
     if missing:
         raise InputError(f"{', '.join(sorted(missing))} must be given, as KEY=VALUE")
 
 
-def quieten(program: str) -> None:
-    """Show warnings as plain sentences, without those that are wrong here or nobody can mend."""
+def simplify_warnings(program: str) -> None:
+    """Print warnings as single sentences, and hide those that are wrong here or cannot be fixed."""
     warnings.formatwarning = lambda message, *where: f"{program}: {message}\n"
     for message in (
         r"Found \d+ module\(s\) in eval mode",  # the loss network, on purpose
@@ -58,32 +56,36 @@ def quieten(program: str) -> None:
         r"The '?\w+_dataloader'? does not have many workers",
     ):
         warnings.filterwarnings("ignore", message=message)
-    # An advertisement for a paid service at the start of every run.
+    # Lightning advertises a paid service at the start of every run.
     advice = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     advice.addFilter(lambda record: "litlogger" not in record.getMessage())
 
 
 def explain(error: Exception, program: str) -> str:
-    """What went wrong, as one sentence for the person at the command line."""
+    """An error as one sentence for the command line."""
     cause = error.__cause__
     if isinstance(error, InstantiationException) and isinstance(cause, Exception):
         constructor = str(error).splitlines()[0].removesuffix(":")
         if isinstance(cause, InputError):
             return explain(cause, program)
-        return " ".join(f"{constructor}: {cause}".split())  # Hydra's own have several lines
+        return " ".join(
+            f"{constructor}: {cause}".split()
+        )  # Hydra's own messages have several lines
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read {error.override}; put quotes around a value with special characters, and"
-            " others around it all: 'style.image=\"my painting (1).jpg\"'"
+            " other quotes around the whole setting: 'style.image=\"my painting (1).jpg\"'"
         )
     if isinstance(error, OmegaConfBaseException | HydraException):
-        # What Hydra adds is about its folders, or how to add a key that nothing here would take.
+        # Hydra appends its search path, or how to add a key; no program here takes further keys.
         sentence = str(error).split("Config search path")[0].split("To append to your config")[0]
         if sentence.startswith("Error merging") and cause is not None:
             sentence += f": {str(cause).splitlines()[0]}"
         sentence = " ".join(sentence.split()).strip(" .")
-        return f"{sentence}; `python -m {program} --cfg job` shows every key, `--help` the usual"
-    # An error in a process that reads photos comes with that process's traceback.
+        return (
+            f"{sentence}; `python -m {program} --cfg job` shows every key, `--help` the common ones"
+        )
+    # An error in a data-loading process carries that process's traceback.
     return str(error).rsplit("InputError: ", 1)[-1].removesuffix("\\n").strip()
 
 
@@ -91,7 +93,7 @@ def explain(error: Exception, program: str) -> str:
 def bad_input_exits(
     program: str, explain: Callable[[Exception, str], str] = explain
 ) -> Iterator[None]:
-    """Turn what the user can mend into one sentence on stderr and exit code 2."""
+    """Turn errors that the user can fix into one sentence on stderr and exit code 2."""
     try:
         yield
     except KeyboardInterrupt:

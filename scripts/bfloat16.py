@@ -1,10 +1,9 @@
-"""How far bfloat16 is from float32, for every bundled style.
+"""Measure the difference between bfloat16 and float32 for every bundled style.
 
     python scripts/bfloat16.py
 
-Mean and largest difference, of 255, on photos of scikit-image at 256 px, on flat pictures, on noise
-and on a smooth gradient. PyTorch computes both, so that it runs where the hardware has no bfloat16,
-too.
+Prints mean and largest difference, of 255, on photos of scikit-image at 256 px, on flat pictures,
+on noise and on a smooth gradient. Both are computed by PyTorch, which needs no bfloat16 hardware.
 """
 
 import argparse
@@ -31,7 +30,7 @@ def photo(name: str) -> Tensor:
 
 
 def pictures() -> dict[str, list[Tensor]]:
-    """What is painted, by kind."""
+    """The pictures to repaint, by kind."""
     shape = (1, 3, SIZE // 2, SIZE)
     return {
         "photos": [photo(name) for name in PHOTOS],
@@ -42,7 +41,7 @@ def pictures() -> dict[str, list[Tensor]]:
 
 
 def main() -> None:
-    """Print a row a style."""
+    """Print one row per style."""
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()

@@ -1,9 +1,10 @@
-"""What a busy neighbour costs: the same passes alone, beside one, and beside one that goes first.
+"""Measure how much a second, busy process slows down repainting.
 
     python scripts/busy_machine.py
 
-Seconds a pass, the median of several, each row in a process of its own, and times as long as alone.
-A higher priority (nice -10) needs root; without, that column is left out.
+Prints the median seconds of a pass alone, beside a busy process, and beside a busy process of
+higher priority (nice -10, only as root), and the ratios to the time alone. Each row runs in a
+process of its own.
 """
 
 import argparse
@@ -16,8 +17,8 @@ import time
 import torch
 from machine import machine
 
-PATIENCE = 120
-"""Seconds after which a row is given up."""
+TIMEOUT = 120
+"""Seconds after which a measurement is stopped."""
 CASES = {
     "512x512 px": (512, 512, {}),
     "12 megapixels": (3000, 4000, {}),
@@ -39,14 +40,14 @@ for _ in range({passes}):
 
 
 def seconds(imports: str, height: int, width: int, options: dict[str, str], passes: int) -> float:
-    """The median of the passes, or infinity where they do not end."""
+    """Median seconds of the passes, or infinity after the timeout."""
     code = PASSES.format(
         imports=imports, height=height, width=width, options=options, passes=passes
     )
     command = [sys.executable, "-c", code]
     try:
         result = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=PATIENCE
+            command, capture_output=True, text=True, check=True, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:
         return float("inf")

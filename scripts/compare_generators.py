@@ -2,9 +2,9 @@
 
     python scripts/compare_generators.py --photos PHOTOS --steps 1500 --output candidates/
 
-Every candidate gets the same style, crops, losses, steps and learning rates. Prints a table:
-parameters, multiply-adds, seconds of a pass, and the losses on photos that none was trained on.
-Writes each candidate's repaints of these photos, and of a drawn plain sky, for looking at.
+Every candidate gets the same style, crops, losses, steps and learning rates. Prints a table of
+parameters, multiply-adds, seconds per pass, and losses on held-out photos. Writes each candidate's
+repaints of these photos and of a drawn plain sky.
 """
 
 import argparse
@@ -32,7 +32,7 @@ STYLE_WEIGHT = 6.0
 
 
 class Lean(Generator):
-    """The prototype to beat: a norm after every convolution, a bottleneck at full resolution."""
+    """The first prototype: a norm after every convolution, and a bottleneck at full resolution."""
 
     def __init__(self) -> None:
         super().__init__(stride=8, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -53,7 +53,7 @@ class Lean(Generator):
         self.to_rgb = nn.Conv2d(16, 3, 3, padding=1, padding_mode="reflect")
 
     def network(self, x: Tensor) -> Tensor:
-        """As `Pyramid.network`."""
+        """See `Pyramid.network`."""
         x, kept = self.stem(x), []
         for down in self.down:
             kept.append(x)
@@ -64,7 +64,7 @@ class Lean(Generator):
 
 
 def without(generator: Generator, kind: type[nn.Module], places: str = "") -> Generator:
-    """The generator with all modules of a kind, or those whose name has `places` in it, removed."""
+    """Remove the generator's modules of a kind, or only those with `places` in their name."""
     for name, module in list(generator.named_modules()):
         for child_name, child in list(module.named_children()):
             if isinstance(child, kind) and places in f"{name}.{child_name}":
@@ -73,12 +73,12 @@ def without(generator: Generator, kind: type[nn.Module], places: str = "") -> Ge
 
 
 def thin() -> Generator:
-    """The default without its noise."""
+    """The default generator without its noise."""
     return without(pyramid(), Noise)
 
 
 def fewer_norms() -> Generator:
-    """`thin`, with norms inside bottlenecks at 1/8 resolution alone."""
+    """`thin`, with norms inside bottlenecks only at 1/8 resolution."""
     generator = thin()
     for place in (generator.down[0], generator.down[1], *generator.refine):
         without(place, nn.InstanceNorm2d, "body")
@@ -89,7 +89,7 @@ CANDIDATES = {"lean": Lean, "thin": thin, "fewer norms": fewer_norms, "thin + no
 
 
 def train(generator: Generator, loss: PerceptualLoss, crops: RandomCrops, steps: int) -> None:
-    """The recipe of `hrstyle.train`, without its logging."""
+    """Train like `hrstyle.train`, without logging."""
     optimizer = torch.optim.Adam(generator.parameters(), lr=3e-3)
     for step in (bar := trange(steps)):
         cosine = (1 + math.cos(math.pi * max(0, step - 20) / (steps - 20))) / 2
@@ -105,7 +105,7 @@ def train(generator: Generator, loss: PerceptualLoss, crops: RandomCrops, steps:
 
 
 def plain_sky() -> Image.Image:
-    """A sky without grain, and three shapes: rings and bands show here first."""
+    """A sky without grain and three shapes, where rings and bands are most visible."""
     picture = Image.new("RGB", (512, 400))
     draw = ImageDraw.Draw(picture)
     for y in range(400):
@@ -118,7 +118,7 @@ def plain_sky() -> Image.Image:
 
 @torch.inference_mode()
 def seconds(generator: Generator, size: int, rounds: int = 7) -> float:
-    """Median time of a plain pass."""
+    """Median seconds of a plain pass."""
     picture, times = torch.rand(1, 3, size, size), []
     for _ in range(rounds + 1):
         start = time.perf_counter()
@@ -181,7 +181,7 @@ def main() -> None:
 
 
 def multiply_adds(generator: Generator) -> float:
-    """Of the convolutions, for a pixel of the picture."""
+    """Multiply-adds of the convolutions per pixel of the picture."""
     return sum(x.multiply_adds() for x in read_layers(generator) if x.kind == "conv")
 
 

@@ -1,9 +1,9 @@
-"""Draw the README's picture: every trained style on the same four photos.
+"""Draw the README's picture: the same four photos in every bundled style.
 
     python scripts/contact_sheet.py gallery.jpg
 
-On the left is the painting where it comes along, else its name. The photos come with scikit-image
-and are in the public domain or CC0.
+On the left is the painting if it is in the package, else its name. The photos come with scikit-
+image and are in the public domain or CC0.
 """
 
 import argparse
@@ -23,15 +23,15 @@ from hrstyle.train.data import sample_path
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
 CELL = (236, 176)
 PAINTED = 480
-"""Longer side at which a photo is painted, so that strokes show and yet are fine in the sheet."""
+"""Longer side in pixels at which photos are repainted; strokes stay visible but fine."""
 BLOCKS = 2
 """Styles side by side."""
 QUALITY = 58
-"""Of the JPEG file, which is to stay below 1 MB."""
+"""JPEG quality that keeps the file below 1 MB."""
 
 
 def painting(style: Style) -> Image.Image:
-    """The painting, or a card with its name where it does not come along."""
+    """The painting, or a card with its title if it is not in the package."""
     if style.image in picture_names():
         return to_pil(style.load())
     card = Image.new("RGB", CELL, "#e8e4dc")
@@ -50,7 +50,7 @@ def painting(style: Style) -> Image.Image:
 
 
 def main() -> None:
-    """Paint and paste."""
+    """Repaint and draw."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What the scripts about the gallery share: its styles, photos to judge by, running trainings."""
+"""Helpers of the gallery's scripts: its styles, held-out photos, and running trainings."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 def with_pictures(folder: Path | None) -> dict[str, Style]:
-    """The gallery's styles; those with a picture `<name>.jpg` in `folder` take that one."""
+    """The gallery's styles, with the picture `<name>.jpg` of `folder` where it exists."""
     found = {name: folder / f"{name}.jpg" for name in gallery()} if folder else {}
     return {
         name: replace(style, image=str(found[name]))
@@ -34,13 +34,13 @@ def with_pictures(folder: Path | None) -> dict[str, Style]:
 
 
 def setting(key: str, path: Path) -> str:
-    """A path as an argument for Hydra, whatever characters are in it."""
+    """A Hydra argument `key="path"`, quoted for any characters in the path."""
     quoted = path.resolve().as_posix().replace('"', r"\"")
     return f'{key}="{quoted}"'
 
 
 def picture_settings(name: str, folder: Path | None) -> list[str]:
-    """Settings that take the pictures from `folder` (`<style>.jpg`) instead of fetching them."""
+    """Hydra settings that use the pictures `<style>.jpg` of `folder` instead of downloads."""
     if folder is None:
         return []
     keys = {name: "style.image"}
@@ -53,9 +53,9 @@ def picture_settings(name: str, folder: Path | None) -> list[str]:
 def photos_at(
     size: int, device: torch.device, names: Sequence[str] = PREVIEW_PHOTOS
 ) -> dict[str, Tensor]:
-    """Photos of scikit-image's wheel, or files, with the longer side `size`, by name.
+    """Photos of scikit-image's wheel, or files, with a longer side of at most `size`, by name.
 
-    No training sees those that are the default.
+    The default photos are held out from every training.
     """
     photos = {}
     for name in names:
@@ -67,10 +67,11 @@ def photos_at(
 
 
 class Trainings:
-    """Runs of `python -m hrstyle.train`, which end in good order when this process is to end.
+    """Runs trainings as child processes, and stops them cleanly with this process.
 
-    On Ctrl-C or SIGTERM each is told once, as by Ctrl-C, finishes its step and saves; no further
-    one starts. The terminal's own Ctrl-C does not reach them: a second one stops them at once.
+    On Ctrl-C or SIGTERM, each running training gets one SIGINT, finishes its step and saves a
+    checkpoint, and no further training starts. The children do not get the terminal's own Ctrl-C,
+    because a second one would stop them at once.
     """
 
     def __init__(self) -> None:
@@ -83,12 +84,12 @@ class Trainings:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self.stopped:
             self.stopped = True
-            print("\nStopping after the steps under way.", file=sys.stderr)
+            print("\nStopping after the current steps.", file=sys.stderr)
             for child in list(self._running):
                 child.send_signal(signal.SIGINT)
 
     def run(self, settings: Sequence[str], environment: dict[str, str] | None = None) -> str:
-        """Run one and wait for it; "" if it reached its end, else what went wrong."""
+        """Run one training to its end; returns "", or the error in a sentence."""
         with self._lock:
             if self.stopped:
                 return "interrupted"
@@ -113,7 +114,7 @@ class Trainings:
 
 @contextmanager
 def bad_input_exits(script: str) -> Iterator[None]:
-    """Turn what the user can mend into one sentence on stderr and exit code 2."""
+    """Turn an InputError into one sentence on stderr and exit code 2."""
     try:
         yield
     except InputError as error:

@@ -1,9 +1,9 @@
-"""Kill a training at random moments, resume it each time, and compare with one left in peace.
+"""Kill a training at random moments, resume it each time, and compare with an undisturbed one.
 
     python scripts/kill_and_resume.py --kills 20
 
-Each process gets SIGKILL at a random moment: while it starts, in a step, while it writes its
-checkpoint. In the end the weights must be the undisturbed run's to the bit, optimiser included.
+Each process gets SIGKILL at a random moment: at its start, in a step, or while it writes its
+checkpoint. At the end the weights and the optimiser must equal the undisturbed run's to the bit.
 """
 
 import argparse
@@ -29,18 +29,18 @@ SETTINGS = [
 
 
 def start(run_dir: Path, steps: int) -> "subprocess.Popen[bytes]":
-    """A training, fresh or gone on with."""
+    """Start a training, or resume it if there is a checkpoint."""
     resume = ["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []
     command = [sys.executable, "-m", "hrstyle.train", *SETTINGS, *resume]
     command += [f"trainer.max_steps={steps}", f"run_dir={run_dir}"]
-    # A session of its own, so that whatever it starts is killed with it.
+    # A session of its own, so that its child processes can be killed with it.
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
 
 
 def finish(run_dir: Path, steps: int) -> float:
-    """Train to the end; gives the seconds until the first checkpoint."""
+    """Train to the end; returns the seconds until the first checkpoint."""
     before, first = time.monotonic(), 0.0
     with start(run_dir, steps) as process:
         while process.poll() is None:
@@ -53,13 +53,13 @@ def finish(run_dir: Path, steps: int) -> float:
 
 
 def state(run_dir: Path) -> dict[str, Any]:
-    """All that a run leaves to go on from."""
+    """The run's checkpoint."""
     loaded: dict[str, Any] = torch.load(run_dir / "last.ckpt", weights_only=True)
     return loaded
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, down to the last bit of each tensor."""
+    """Whether two checkpoints are equal, to the bit."""
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
     if isinstance(one, dict):
@@ -75,13 +75,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=3000, help="of the whole training")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--steps", type=int, default=3000, help="number of steps of the training")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     arguments = parser.parse_args()
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        peace, killed = Path(folder, "peace"), Path(folder, "killed")
-        first = finish(peace, arguments.steps)
+        undisturbed, killed = Path(folder, "undisturbed"), Path(folder, "killed")
+        first = finish(undisturbed, arguments.steps)
         reached = []
         for _ in tqdm(range(arguments.kills), desc="kills"):
             process = start(killed, arguments.steps)
@@ -90,12 +90,12 @@ def main() -> None:
                 break  # done before it could be killed
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            there = (killed / "last.ckpt").is_file()
-            reached.append(state(killed)["global_step"] if there else 0)
+            exists = (killed / "last.ckpt").is_file()
+            reached.append(state(killed)["global_step"] if exists else 0)
         finish(killed, arguments.steps)
         print(f"{len(reached)} kills, at steps", ", ".join(map(str, reached)))
         equal = all(
-            same(state(peace)[part], state(killed)[part])
+            same(state(undisturbed)[part], state(killed)[part])
             for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step")
         )
     print("the same to the bit" if equal else "NOT the same")

@@ -1,11 +1,11 @@
-"""Large pictures: is the streamed result exact, and what does it cost?
+"""Check that streamed results of large pictures are exact, and measure time and memory.
 
     python scripts/large_pictures.py
 
-First the streamed result beside the plain pass, at 8 megapixels. Then, each in a process of its
-own, a 1-megapixel picture and a 12000x8000 one: seconds, and peak memory of the whole process,
-torch and the decoded picture included (Linux, macOS). The pictures are mosaics of scikit-image's
-photos.
+First compares the streamed result with the plain pass at 8 megapixels. Then measures the time for
+pictures of 1 megapixel and of 12000x8000 pixels, each in a process of its own, and the peak memory
+of the process, with torch and the decoded picture (Linux, macOS). The pictures are mosaics of
+scikit-image's photos.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from hrstyle.images import open_image, save_image, to_bytes, to_tensor
 
 STYLE = "starry_night"
 WHOLE: dict[str, Any] = {"stroke_size": 1, "brush": False}
-"""The network's pass over all of a picture, and nothing else."""
+"""Options for a single pass of the network over the whole picture."""
 
 
 def mosaic(width: int, height: int) -> Image.Image:
@@ -66,7 +66,7 @@ def compare(width: int, height: int) -> None:
 
 
 def child(path: str, memory: str, how: dict[str, Any]) -> None:
-    """Paint one file as the command does; print seconds and peak memory in bytes."""
+    """Repaint a file like `hrstyle stylize`; print seconds and peak memory in bytes."""
     Image.MAX_IMAGE_PIXELS = None
     stylizer = hrstyle.load(STYLE, engine="torch", device="cpu")
     stylizer.stylize(Image.new("RGB", (300, 200)))  # the first pass is slow
@@ -83,8 +83,12 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, nargs=2, default=(12000, 8000))
     parser.add_argument("--max-memory", default="1GB")
-    parser.add_argument("--rounds", type=int, default=3, help="of the small picture")
-    parser.add_argument("--whole", action="store_true", help="one pass over all of a large picture")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of the small picture")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="a single pass of the network over the whole large picture",
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

@@ -1,4 +1,4 @@
-"""What the measuring scripts share: the machine's name, and the memory of this process."""
+"""Helpers of the measuring scripts: the machine's name, and this process's peak memory."""
 
 import platform
 import resource
@@ -9,7 +9,7 @@ import torch
 
 
 def machine(device: torch.device) -> str:
-    """One line that names the machine."""
+    """The machine and the version of torch, in one line."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     model = platform.processor() or platform.machine()
@@ -22,9 +22,9 @@ def machine(device: torch.device) -> str:
 
 
 def peak_memory() -> int:
-    """Bytes of resident memory at this process' peak."""
+    """Peak resident memory of this process in bytes."""
     try:
-        # Not ru_maxrss, which on Linux starts with what the parent process had.
+        # Not ru_maxrss, which on Linux starts with the parent process's peak.
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
     except (OSError, StopIteration):

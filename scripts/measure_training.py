@@ -1,11 +1,11 @@
-"""Measure the time of a training step, on the best device.
+"""Measure the time of a training step on the best device.
 
     python scripts/measure_training.py
-    python scripts/measure_training.py --precisions float32    where bfloat16 is only emulated
+    python scripts/measure_training.py --precisions float32    if bfloat16 is only emulated
     python scripts/measure_training.py --give-back             without keep_freed_memory
 
-Prints Markdown. Times are medians; the precisions and sizes take turns, so that a slow spell of the
-machine hits all of them.
+Prints Markdown. Times are medians. The measurements are interleaved, so that a slow phase of the
+machine affects all of them.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 def medians(tasks: dict[Hashable, Callable[[], object]], device: torch.device, rounds: int) -> dict:
-    """Median seconds of each task, run in turns; the first round warms up and does not count."""
+    """Median seconds of each task, run in turns, without the first round, which warms up."""
     times: dict = {name: [] for name in tasks}
     for _ in range(rounds + 1):
         for name, task in tasks.items():
@@ -43,7 +43,7 @@ def medians(tasks: dict[Hashable, Callable[[], object]], device: torch.device, r
 
 
 def by_definition(loss: PerceptualLoss) -> PerceptualLoss:
-    """The same with torch's own convolutions throughout."""
+    """A copy of the loss with torch's own convolutions."""
     loss = copy.deepcopy(loss)
     for module in loss.modules():
         if isinstance(module, FrozenConv2d):
@@ -52,7 +52,7 @@ def by_definition(loss: PerceptualLoss) -> PerceptualLoss:
 
 
 def measure_steps(device: torch.device, rounds: int, precisions: Sequence[str]) -> None:
-    """Seconds of a training step at the default sizes, by precision."""
+    """Print the seconds of a training step at the default sizes, by precision."""
     loss = build().to(device)
     loss.set_style(Style(image="starry_night", name="starry_night").load())
     crop = torch.rand(1, 3, 256, 256, device=device)
@@ -89,10 +89,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--device", default=str(best_device()))
-    parser.add_argument("--rounds", type=int, default=7, help="timings of which to take the median")
+    parser.add_argument("--rounds", type=int, default=7, help="number of measurements")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument(
-        "--give-back", action="store_true", help="do not keep freed memory, which training does"
+        "--give-back",
+        action="store_true",
+        help="return freed memory to the system, unlike in training",
     )
     arguments = parser.parse_args()
     if not arguments.give_back:

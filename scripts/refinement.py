@@ -1,9 +1,9 @@
-"""Draw scripts/refinement.jpg: photos painted by a style, and by the style fitted to each.
+"""Draw scripts/refinement.jpg: photos repainted by a style, and by the style fine-tuned on each.
 
     python scripts/refinement.py scripts/refinement.jpg
 
-Prints what the loss makes of both, and what the fitting takes. Each row of the picture is a photo,
-what one pass gives, and what it gives after fitting.
+Prints the losses of both, and the time of fine-tuning. Each row of the picture has a photo, its
+repaint, and its repaint after fine-tuning.
 """
 
 import argparse
@@ -28,14 +28,14 @@ PAIRS = (
     ("coffee.png", "irises"),
     ("astronaut.png", "jas_de_bouffan"),
 )
-"""Photos of scikit-image's wheel, and styles whose painting comes along."""
+"""Photos of scikit-image's wheel, and styles whose painting is in the package."""
 SIZE = 512
 SHOWN = (360, 260)
 
 
 @torch.no_grad()
 def main() -> None:
-    """Paint, judge and paste."""
+    """Repaint, measure and draw."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

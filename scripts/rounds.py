@@ -1,4 +1,4 @@
-"""What scripts/train_on_gpu.py trains: crops of photos, a step of each style, and their state."""
+"""Parts of scripts/train_on_gpu.py: crops of photos, the training of a style, and checkpoints."""
 
 import math
 import sys
@@ -25,17 +25,18 @@ from hrstyle.train.data import find_pictures
 from hrstyle.train.run import start_from
 
 LONGER, MOST_PHOTOS, MIN_SCALE = 512, 5000, 0.5
-"""Longer side of photos on the device, how many of them, and the smallest crop's share of one."""
+"""Longer side of the photos on the device; their maximal number; the smallest crop, as a share of a
+photo's shorter side."""
 
 
 class Crops:
     """Batches `(batch_size, 3, size, size)` of random square crops; batch k is always the same.
 
     Args:
-        folder: the photos, which are read once, reduced, and kept on the device.
-        sizes: the crops' sides in pixels, in turn.
-        batch_size: crops in a batch.
-        device: where they are kept and cropped.
+        folder: the photos; they are read once, reduced, and kept on the device.
+        sizes: the crops' sides in pixels; the batches use them in turn.
+        batch_size: crops per batch.
+        device: the device for photos and crops.
 
     Raises:
         InputError: there are no photos, or none that can be read.
@@ -74,27 +75,27 @@ def _reduced(path: Path) -> Tensor:
 
 
 class Trainee:
-    """One style: its generator and Adam, its targets, and weights to go back to.
+    """The training of one style: generator, optimiser, targets, and the last good weights.
 
     Args:
-        style: what is trained.
-        targets: the painting's, see `PerceptualLoss.style_targets`.
-        device: where to train.
+        style: the style.
+        targets: the targets from its painting, see `PerceptualLoss.style_targets`.
+        device: the device to train on.
     """
 
     def __init__(self, style: Style, targets: Mapping[str, Tensor], device: torch.device):
         self.style, self.targets = style, targets
         self.generator = pyramid()
         self.base = start_from(self.generator, style.name if style.name in names() else BASE)
-        # In training mode the noise would draw its own place, as numbers: with torch.compile, each
-        # time a new program. So `step` draws it, and lays the pattern there.
+        # In training mode the noise draws its offset as Python numbers, for which torch.compile
+        # would recompile each time. So `step` draws the offset, and rolls the pattern by it.
         self.generator.to(device).eval()
         self.noises = [(x, x.pattern) for x in self.generator.modules() if isinstance(x, Noise)]
         self.fused = device.type == "cuda"
         self.adam = self._new_adam()
-        self.share = 1.0  # of the learning rate, halved each time that it goes back
+        self.share = 1.0  # factor of the learning rate, halved by `restore_good`
         self.setbacks = 0
-        self.keep()
+        self.save_good()
 
     def _new_adam(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.generator.parameters(), fused=self.fused)
@@ -102,8 +103,8 @@ class Trainee:
     def step(
         self, number: int, loss: PerceptualLoss, photo: Tensor, content: Scales, rate: float
     ) -> Tensor:
-        """One step of Adam; the loss, which the CPU need not wait for."""
-        # For each style anew, so that it is trained alike whichever others are.
+        """Make one step of Adam; returns the loss, without waiting for the device."""
+        # Seeded for each style, so that its training does not depend on the other styles.
         torch.default_generator.manual_seed(number)
         for noise, pattern in self.noises:
             noise.pattern = pattern.roll(torch.randint(len(pattern), (2,)).tolist(), (0, 1))
@@ -117,29 +118,29 @@ class Trainee:
         self.adam.step()
         return value.detach()
 
-    def sound(self) -> bool:
-        """Whether the weights are finite, also as float16, in which they are shared."""
+    def is_finite(self) -> bool:
+        """Whether the weights are finite, also in float16, the type of the files."""
         return bool(parameters_to_vector(self.generator.parameters()).half().isfinite().all())
 
-    def keep(self) -> None:
-        """Remember these weights as good."""
+    def save_good(self) -> None:
+        """Save the current weights as the last good ones."""
         self.good = {name: value.clone() for name, value in self.generator.state_dict().items()}
 
-    def go_back(self) -> None:
-        """Take the last good weights again, and go on from there with half the learning rate."""
+    def restore_good(self) -> None:
+        """Restore the last good weights, and halve the learning rate."""
         self.generator.load_state_dict(self.good)
         self.adam = self._new_adam()
         self.share /= 2
         self.setbacks += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """All that changes in training."""
+        """The state of the training of this style."""
         weights, adam = self.generator.state_dict(), self.adam.state_dict()
         kept = {"good": self.good, "share": self.share, "setbacks": self.setbacks}
         return {"weights": weights, "adam": adam, **kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`, of whichever device."""
+        """Load a `state_dict`, from any device."""
         self.generator.load_state_dict(state["weights"])
         for group in state["adam"]["param_groups"]:
             group["fused"] = self.fused
@@ -149,14 +150,14 @@ class Trainee:
 
 
 def save(path: Path, step: int, seconds: float, trainees: Sequence[Trainee]) -> None:
-    """Write all that a training needs to go on."""
+    """Write a checkpoint of all styles."""
     styles = {trainee.style.name: trainee.state_dict() for trainee in trainees}
     with open_atomically(path) as file:
         torch.save({"step": step, "seconds": seconds, "styles": styles}, file)
 
 
 def read_state(path: Path, styles: Collection[str], device: torch.device) -> dict[str, Any] | None:
-    """What `save` wrote, if it did.
+    """Read the checkpoint that `save` wrote; None if there is no file.
 
     Raises:
         InputError: the file is damaged, or of other styles.

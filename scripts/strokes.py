@@ -1,9 +1,9 @@
-"""Draw scripts/strokes.jpg: a large photo as the network paints it, and as paint.
+"""Draw scripts/strokes.jpg: a large photo repainted in one pass, and with larger strokes.
 
     python scripts/strokes.py PHOTO scripts/strokes.jpg
 
-Left a pass of the network over the whole photo, right as stylize paints it unless told otherwise,
-or with --stroke-size; above all of it, below a piece pixel for pixel.
+Left: one pass of the network over the whole photo. Right: the default of stylize, or --stroke-size.
+Above: the whole picture. Below: a piece at full resolution.
 """
 
 import argparse
@@ -19,16 +19,16 @@ WIDTH, HEIGHT = 700, 420
 
 
 def main() -> None:
-    """Paint and paste."""
+    """Repaint and draw."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photo", help="some 4000 px wide")
+    parser.add_argument("photo", help="about 4000 px wide")
     parser.add_argument("output", help="the picture to write, .jpg")
     parser.add_argument("--style", default="starry_night")
-    parser.add_argument("--stroke-size", type=float, help="as the photo's size asks without it")
+    parser.add_argument("--stroke-size", type=float, help="default: chosen by the photo's size")
     parser.add_argument("--at", type=float, nargs=2, metavar=("X", "Y"), default=(0.5, 0.5),
-                        help="where the piece is, as shares of width and height")  # fmt: skip
+                        help="position of the piece, as shares of width and height")  # fmt: skip
     arguments = parser.parse_args()
     photo = to_rgb(open_image(arguments.photo))
     stylizer = hrstyle.load(arguments.style)

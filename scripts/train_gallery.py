@@ -1,15 +1,14 @@
-"""Train or resume every style that comes along, each from its YAML, and put the weights in place.
+"""Train or resume every bundled style with its YAML settings, and install the weights.
 
     python scripts/train_gallery.py --photos PHOTOS                         all of them
     python scripts/train_gallery.py --photos PHOTOS --only mondrian the_scream --alone 400
     python scripts/train_gallery.py --photos PHOTOS --set data.size=320 module.learning_rate=1e-3
 
-Each style goes on from the weights that come along, or from the base where it has none, by itself:
-side by side, one on each GPU; on a CPU as many as --jobs says, which share its cores. With
---together, one network is trained on all pictures first (`experiment=together`), and gives each
-style its start. After Ctrl-C or a kill, run it again and it goes on where it was; what is finished
-is not trained again. At the end scripts/quality.py prints its table. With a GPU, add
---set trainer.precision=bf16-mixed.
+Each style is trained from its bundled weights, or from the base if it has none. One training runs
+on each GPU, or --jobs trainings share the cores of a CPU. With --together, one network is first
+trained on all paintings (`experiment=together`), and its result is the start of each style. After
+Ctrl-C or a kill, run it again to resume; finished styles are not trained again. At the end
+scripts/quality.py prints its table. With a GPU, add --set trainer.precision=bf16-mixed.
 """
 
 import argparse
@@ -37,21 +36,21 @@ from hrstyle.styles import BASE, WEIGHTS, gallery, names
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
-    """The settings of the training of one style, or of all together, which is called `BASE`."""
+    """Hydra settings for the training of one style, or of all together if `name` is `BASE`."""
     run_dir = arguments.output / name
     together = arguments.output / BASE
     if name == BASE:
-        what = ["experiment=together", f"trainer.max_steps={arguments.together}"]
+        settings = ["experiment=together", f"trainer.max_steps={arguments.together}"]
     else:
-        what = [f"style={name}", "data=folder", f"trainer.max_steps={arguments.alone}"]
-        what.append(f"module.learning_rate={arguments.learning_rate}")
-        what.append(
+        settings = [f"style={name}", "data=folder", f"trainer.max_steps={arguments.alone}"]
+        settings.append(f"module.learning_rate={arguments.learning_rate}")
+        settings.append(
             setting("init", together / f"{name}.safetensors")
             if arguments.together
             else f"init={name if name in names() else BASE}"
         )
     return [
-        *what,
+        *settings,
         setting("run_dir", run_dir),
         setting("data.root", arguments.photos),
         "trainer.devices=1",
@@ -63,7 +62,7 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
 
 
 def free_places(jobs: int) -> queue.Queue[dict[str, str]]:
-    """What to add to the environment of each training that can run at the same time."""
+    """For each training that can run at the same time, its additional environment variables."""
     places: queue.Queue[dict[str, str]] = queue.Queue()
     if gpus := torch.cuda.device_count():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
@@ -72,25 +71,25 @@ def free_places(jobs: int) -> queue.Queue[dict[str, str]]:
     else:
         threads = max(1, (os.cpu_count() or 1) // jobs)
         for _ in range(jobs):
-            # Threads that wait by spinning would take the cores from the other trainings.
+            # PASSIVE, because spinning threads would take the cores from the other trainings.
             places.put({"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"})
     return places
 
 
 def check_base(trained: Path) -> None:
-    """Raise InputError if these weights were grown from another base than the package's.
+    """Raise InputError if these weights were trained from another base than the package's.
 
-    They could not be mixed with the others.
+    They could not be mixed with the other styles.
     """
     base = load_generator(WEIGHTS / f"{BASE}.safetensors")
     if load_generator(trained).base != (base.base or fingerprint(base.generator)):
         raise InputError(
-            f"{trained} was grown from another base; train it again with another --output"
+            f"{trained} was trained from another base; train it again with another --output"
         )
 
 
 def install(name: str, trained: Path) -> None:
-    """Put trained weights into the package.
+    """Copy trained weights into the package.
 
     Raises:
         InputError: see `check_base`.
@@ -106,7 +105,7 @@ def train(
     trainings: Trainings,
     places: queue.Queue[dict[str, str]],
 ) -> str:
-    """Train one style in the next free place; "" if all went well, else what did not."""
+    """Train one style when a place is free; returns "", or the error in a sentence."""
     trained = arguments.output / name / f"{name}.safetensors"
     try:
         if not trained.is_file():
@@ -131,10 +130,22 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
-    parser.add_argument("--alone", type=int, default=600, metavar="STEPS", help="each style (600)")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="of each style (2e-3)")
-    parser.add_argument("--together", type=int, default=0, metavar="STEPS", help="all first (0)")
-    parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
+    parser.add_argument(
+        "--alone", type=int, default=600, metavar="STEPS", help="steps of each style (600)"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-3, help="learning rate of each style (2e-3)"
+    )
+    parser.add_argument(
+        "--together", type=int, default=0, metavar="STEPS", help="steps of all together first (0)"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        metavar="KEY=VALUE",
+        default=[],
+        help="further settings of each training",
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time without a GPU")
     parser.add_argument("--no-table", action="store_true", help="do not measure at the end")

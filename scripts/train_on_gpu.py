@@ -1,15 +1,15 @@
-"""Train all styles of the gallery at once on one GPU in ten minutes, and put the weights in place.
+"""Train all styles of the gallery at once on one GPU in ten minutes, and install the weights.
 
     python scripts/train_on_gpu.py --photos PHOTOS                       every style, nine minutes
     python scripts/train_on_gpu.py --photos PHOTOS --only irises mondrian --output trained/
     python scripts/train_on_gpu.py --photos PHOTOS --steps 2000          as long as that takes
 
-Each style goes on from the weights that come along, or from the base where it has none. They train
-in rounds: the same crops for every style, whose content is computed once, then a step of each. The
-budget is for training and writing; reading photos and paintings before that takes half a minute.
-Ctrl-C ends the round and keeps the state in --run-dir. Run it again, also after a kill or with the
-folder on another machine, and it goes on where it was; once it is done, another --run-dir starts
-anew. At its end there are the weights, and preview.jpg with photos that no training saw.
+Each style is trained from its bundled weights, or from the base if it has none. In each round all
+styles make one step on the same crops, whose content features are computed once. --minutes covers
+training and writing; reading photos and paintings takes another half a minute. Ctrl-C ends the
+round and saves a checkpoint in --run-dir. To resume, also after a kill or on another machine with
+that folder, run it again. For a new training, give another --run-dir. The results are the weights,
+and preview.jpg with held-out photos.
 """
 
 import argparse
@@ -38,17 +38,17 @@ from hrstyle.pipeline import in_order
 from hrstyle.styles import WEIGHTS, Style, gallery, names
 
 WARM_UP, FIRST, FINAL = 0.02, 0.05, 0.03
-"""Share of the training in which the learning rate rises, and what it begins and ends with."""
+"""Share of the training with a rising learning rate; the factors of its first and last value."""
 WRITING = 0.05
-"""Share of the minutes that is left for writing."""
+"""Share of --minutes reserved for writing."""
 SAVE_SECONDS, KEEP_ROUNDS = 60.0, 50
-"""How often the state is written, and how often a style's weights are kept to go back to."""
+"""Seconds between checkpoints, and rounds between copies of each style's last good weights."""
 PREVIEW, CELL = 512, (256, 192)
-"""Longer side at which the preview's photos are painted, and the size in which they are shown."""
+"""Longer side at which the preview's photos are repainted, and the size of its cells."""
 
 
 def rate_at(share: float) -> float:
-    """What to multiply the learning rate by after that share of the training."""
+    """Factor of the learning rate after this share of the training."""
     if share < WARM_UP:
         return FIRST + (1 - FIRST) * share / WARM_UP
     cosine = (1 + math.cos(math.pi * min(1, (share - WARM_UP) / (1 - WARM_UP)))) / 2
@@ -57,7 +57,7 @@ def rate_at(share: float) -> float:
 
 @contextmanager
 def stop_asked() -> Iterator[list[int]]:
-    """Collect the Ctrl-C or SIGTERM that asks to stop; a second one stops at once."""
+    """Collect the first Ctrl-C or SIGTERM in a list; a second one stops at once."""
     asked: list[int] = []
 
     def ask(number: int, frame: object) -> None:
@@ -85,15 +85,15 @@ def train(
     step: int = 0,
     seconds: float = 0.0,
 ) -> tuple[int, float, bool]:
-    """Train until the budget is spent, or it is asked to stop, and keep the state at `path`.
+    """Train until the time or the steps are used up, or until Ctrl-C, with checkpoints at `path`.
 
     Args:
         trainees, crops, loss, arguments, path: see `main`.
-        step: steps that were made before.
-        seconds: how long they took.
+        step: number of steps before a resume.
+        seconds: their duration.
 
     Returns:
-        Steps made, seconds that they took, and whether it was asked to stop.
+        The number of steps, their duration in seconds, and whether Ctrl-C ended the training.
     """
     saved, begun = seconds, time.perf_counter() - seconds
 
@@ -116,9 +116,9 @@ def train(
             step += 1
             for trainee, value in zip(trainees, losses, strict=True):
                 if not math.isfinite(value):
-                    trainee.go_back()
-                elif step % KEEP_ROUNDS == 0 and trainee.sound():
-                    trainee.keep()
+                    trainee.restore_good()
+                elif step % KEEP_ROUNDS == 0 and trainee.is_finite():
+                    trainee.save_good()
             seconds = time.perf_counter() - begun
             finite = [value for value in losses if math.isfinite(value)] or [math.nan]
             mean, speed = statistics.fmean(finite), step / seconds
@@ -132,7 +132,7 @@ def train(
 
 
 def preview(path: Path, weights: Mapping[str, Path], device: torch.device) -> None:
-    """Draw photos that no training saw, a row each: as they are, and in every style."""
+    """Draw held-out photos, one per row: the photo, and its repaints in every style."""
     photos = photos_at(PREVIEW, device)
     columns = {"the photo": list(photos.values())}
     for name, file in weights.items():
@@ -155,15 +155,27 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
     parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
-    parser.add_argument("--minutes", type=float, default=9, help="of training and writing (9)")
-    parser.add_argument("--steps", type=int, help="so many of each style instead")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 384], help="of crops, in px")
-    parser.add_argument("--batch-size", type=int, default=4, help="crops in a step (4)")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="at its height (2e-3)")
-    parser.add_argument("--compile", action="store_true", help="VGG19 and networks (torch.compile)")
-    parser.add_argument("--device", help="where to train (a GPU if there is one)")
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/on_gpu"), help="for the state")
-    parser.add_argument("--output", type=Path, help="for the weights, instead of the package")
+    parser.add_argument(
+        "--minutes", type=float, default=9, help="time for training and writing (9)"
+    )
+    parser.add_argument("--steps", type=int, help="steps of each style, instead of --minutes")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[256, 384], help="sides of the crops in px"
+    )
+    parser.add_argument("--batch-size", type=int, default=4, help="crops per step (4)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-3, help="peak learning rate (2e-3)"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="use torch.compile for VGG19 and networks"
+    )
+    parser.add_argument("--device", help="the device (default: a GPU if there is one)")
+    parser.add_argument(
+        "--run-dir", type=Path, default=Path("runs/on_gpu"), help="folder of the checkpoint"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="folder for the weights, instead of the package"
+    )
     arguments = parser.parse_args()
     if min(arguments.sizes) < 32 or arguments.batch_size < 1:
         parser.error("--sizes must be at least 32 and --batch-size at least 1")
@@ -178,7 +190,7 @@ def main() -> None:
     arguments = parse_arguments()
     device = find_device(arguments.device)
     styles = {name: with_pictures(arguments.pictures)[name] for name in arguments.only or gallery()}
-    if not arguments.output:  # or it would be said after the training
+    if not arguments.output:  # check before the training, not after it
         for name in styles.keys() & set(names()):
             check_base(WEIGHTS / f"{name}.safetensors")
     folder = arguments.output or arguments.run_dir
@@ -186,7 +198,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     loss = build().to(device)
     if device.type == "cuda":
-        loss.vgg.features.to(torch.bfloat16)  # its mean and deviation of pixels stay exact
+        loss.vgg.features.to(torch.bfloat16)  # pixel mean and deviation stay float32
         torch.set_float32_matmul_precision("high")
     path = arguments.run_dir / "state.pt"
     state = read_state(path, styles, device)
@@ -196,7 +208,7 @@ def main() -> None:
         Trainee(style, loss.style_targets(painting.result()), device)
         for style, painting in tqdm(paintings, total=len(styles), desc="paintings", leave=False)
     ]
-    # Not before the paintings, each of which has a size of its own.
+    # After the paintings, because each has its own size, and benchmarking would be slow.
     torch.backends.cudnn.benchmark = True
     if arguments.compile:
         loss.vgg.compile()
@@ -210,15 +222,17 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     weights = {name: folder / f"{name}.safetensors" for name in styles}
     for trainee in trainees:
-        if not trainee.sound():
-            trainee.go_back()
+        if not trainee.is_finite():
+            trainee.restore_good()
         style = trainee.style
-        known = {"style": style.name, "credit": style.credit, "base": trainee.base}
-        save_weights(weights[style.name], trainee.generator, **known)
+        metadata = {"style": style.name, "credit": style.credit, "base": trainee.base}
+        save_weights(weights[style.name], trainee.generator, **metadata)
         if not arguments.output:
             install(style.name, weights[style.name])
         if trainee.setbacks:
-            print(f"{style.name} was not finite {trainee.setbacks} times, and went back each time.")
+            print(
+                f"{style.name} became infinite {trainee.setbacks} times, and was reset each time."
+            )
     preview(arguments.run_dir / "preview.jpg", weights, device)
     print("| machine | styles | crops | steps of each | seconds a step of all |\n|-|-|-|-|-|")
     crop = f"{arguments.batch_size} of {', '.join(map(str, arguments.sizes))} px"

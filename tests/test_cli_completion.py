@@ -42,6 +42,8 @@ def complete(tmp_path, capsys):
 def test_what_the_tab_key_completes(complete, shell, tmp_path):
     (tmp_path / "mine.safetensors").touch()
     assert complete(shell, "st") == {"styles", "stylize"}
+    assert complete(shell, "tr") == {"train"}
+    assert complete(shell, "rep") == {"repaint"}
     assert complete(shell, "stylize", "--str") == {"--strength", "--stroke-size", "--strip"}
     assert complete(shell, "stylize", "x.jpg", "--style", "the_") == {
         name for name in names() if name.startswith("the_")

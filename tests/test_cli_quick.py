@@ -25,7 +25,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def keep(stylizer, source):
-    quick.keep(stylizer, source, network_file(source))
+    quick.cache_network(stylizer, source, network_file(source))
 
 
 def quick_stylizer(source):
@@ -155,7 +155,7 @@ def test_a_damaged_network_is_made_anew(stylizer, weights_file, photo, tmp_path,
 
 
 def test_only_some_are_kept(stylizer, weights_file, monkeypatch, empty_cache):
-    monkeypatch.setattr(quick, "KEPT", 2)
+    monkeypatch.setattr(quick, "CACHE_SIZE", 2)
     for age, version in enumerate("abc"):
         monkeypatch.setattr(quick, "__version__", version)
         keep(stylizer, weights_file)
@@ -196,7 +196,7 @@ def test_a_file_that_changes_while_it_is_used(stylizer, weights_file, tiny, empt
     before = network_file(weights_file)
     tiny.to_rgb.bias.data += 0.1
     save_weights(weights_file, tiny, style="tiny", base="0123")
-    quick.keep(stylizer, weights_file, before)
+    quick.cache_network(stylizer, weights_file, before)
     assert not kept(empty_cache)
 
 
@@ -213,9 +213,9 @@ def test_a_cache_that_may_not_be_looked_into(stylizer, weights_file, monkeypatch
 
 def test_other_code_makes_another_network(weights_file, monkeypatch):
     before = network_file(weights_file)
-    monkeypatch.setattr(quick, "_MAKERS", quick._MAKERS[1:])
+    monkeypatch.setattr(quick, "_NETWORK_SOURCES", quick._NETWORK_SOURCES[1:])
     assert network_file(weights_file) != before
-    for name in quick._MAKERS:
+    for name in quick._NETWORK_SOURCES:
         assert (Path(hrstyle.__file__).parent / name).is_file()
 
 

@@ -189,7 +189,7 @@ def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_pa
         return plain(style, device="cpu", engine="torch")
 
     monkeypatch.setattr(inference, "load", load)
-    monkeypatch.setattr(quick, "keep", lambda *arguments: None)  # see test_cli_quick.py
+    monkeypatch.setattr(quick, "cache_network", lambda *arguments: None)  # see test_cli_quick.py
     monkeypatch.setattr(quick, "quick_stylizer", lambda network: None)  # kept by another test
     (tmp_path / "out").mkdir()
     paths = [tmp_path / name for name in ("small.png", "large.png")]
@@ -248,7 +248,10 @@ def test_refine(run, photo, weights_file, tmp_path, capsys):
         (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),
         (["--style", "starry_night", "--refine", "0"], "a whole number from 1 to 1000"),
         (["--style", "starry_night", "--painting", "a.jpg"], "--painting is for --refine STEPS"),
-        (["--style", "starry_night:1,irises:1", "--refine", "9"], "name the picture that it"),
+        (
+            ["--style", "starry_night:1,irises:1", "--refine", "9"],
+            "give its picture with painting=",
+        ),
     ],
 )
 def test_bad_strengths_and_mixtures(run, photo, tmp_path, capsys, options, message):

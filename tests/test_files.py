@@ -1,9 +1,10 @@
+import os
 import stat
 
 import pytest
 
 from hrstyle.errors import InputError
-from hrstyle.files import write_atomically
+from hrstyle.files import open_atomically, write_atomically
 
 
 def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
@@ -26,3 +27,37 @@ def test_a_name_as_long_as_the_disk_allows(tmp_path):
     path = tmp_path / f"{'ü' * 125}.png"  # 254 bytes
     write_atomically(path, b"new")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"new"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not open folders")
+def test_a_durable_file_is_synced_before_its_rename_and_its_folder_after(tmp_path, monkeypatch):
+    path, synced, fsync = tmp_path / "file", [], os.fsync
+    path.write_text("old")
+
+    def record(descriptor):
+        fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        synced.append((os.fstat(descriptor).st_ino, size, path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    with open_atomically(path, durable=True) as file:
+        file.write(b"new one")
+    (inode, size, before), (folder, _, after) = synced
+    assert (inode, size, before) == (path.stat().st_ino, len(b"new one"), b"old")
+    assert (folder, after) == (tmp_path.stat().st_ino, b"new one")
+    synced.clear()
+    write_atomically(path, b"other")
+    assert not synced
+
+
+def test_a_file_that_cannot_be_synced_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(descriptor):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputError, match="cannot write .*file: Input/output error"):
+        write_atomically(path, b"new", durable=True)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from hrstyle.cli import build_parser
-from hrstyle.cli.options import stylizing
+from hrstyle.cli.options import stylize_options
 from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions, bytes_of, changed, explanation
 
@@ -85,10 +85,10 @@ def test_the_command_line_has_each_option_and_explains_it(command, capsys):
         assert len(explanation(name)) > 40
         assert "".join(explanation(name).split()) in text
     usual = [command, "a.png", *(["b.mp4"] if command == "video" else []), "--style", "x"]
-    assert stylizing(parser.parse_args(usual)) == StylizeOptions()
+    assert stylize_options(parser.parse_args(usual)) == StylizeOptions()
     given = ["--strength=0.5", "--stroke-size=2", "--brush", "--colours=0.3", "--size=9"]
     given.append("--max-memory=2GB")
-    assert stylizing(parser.parse_args([*usual, *given])) == StylizeOptions(
+    assert stylize_options(parser.parse_args([*usual, *given])) == StylizeOptions(
         strength=0.5, stroke_size=2, brush=True, keep_colours=0.3, size=9, max_memory="2GB"
     )
-    assert stylizing(parser.parse_args([*usual, "--no-brush"])).brush is False
+    assert stylize_options(parser.parse_args([*usual, "--no-brush"])).brush is False

@@ -31,10 +31,10 @@ def settings():
     """What the guide's command gives, and how to make it small."""
     (command,) = blocks("sh")
     arguments = shlex.split(command.replace("\\\n", " "))
-    assert arguments[:3] == ["python", "-m", "hrstyle.train"]
+    assert arguments[:2] == ["hrstyle", "train"]
     small = ["style.size=64", "data.size=32", "data.num_workers=0", "trainer.accelerator=cpu"]
     small.append("trainer.log_every_n_steps=1")
-    return [*arguments[3:], *small]
+    return [*arguments[2:], *small]
 
 
 @pytest.mark.slow

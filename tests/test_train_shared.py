@@ -71,12 +71,12 @@ def test_a_style_taken_out_paints_the_same(shared):
     photo = torch.rand(1, 3, 37, 50)
     pictures = [shared(photo, style) for style in STYLES]
     for style, picture in zip(STYLES, pictures, strict=True):
-        assert torch.equal(shared.take(style)(photo), picture)
+        assert torch.equal(shared.extract(style)(photo), picture)
     assert not torch.allclose(pictures[0], pictures[1], atol=1e-2)
 
 
 def test_the_mean_lies_in_the_middle(shared):
-    states = [shared.take(style).state_dict() for style in STYLES]
+    states = [shared.extract(style).state_dict() for style in STYLES]
     for name, value in shared.mean().state_dict().items():
         assert torch.allclose(value, sum(state[name] for state in states) / 3, atol=1e-6)
 
@@ -89,7 +89,7 @@ def test_what_was_trained_alone_is_a_start():
     shared = SharedGenerator(small(), STYLES, starts=starts)
     states = {style: start.state_dict() for style, start in starts.items()}
     for style in STYLES:
-        for name, value in shared.take(style).state_dict().items():
+        for name, value in shared.extract(style).state_dict().items():
             mean = sum(state[name] for state in states.values()) / 2
             own = name in shared.own and style in states
             assert torch.allclose(value, states[style][name] if own else mean, atol=1e-6)
@@ -106,7 +106,7 @@ def test_a_step_changes_what_is_common_and_its_own_style(shared):
 
 def test_rounds_take_each_style_once():
     module = build_module()
-    rounds = [[module.style_of(3 * turn + i) for i in range(3)] for turn in range(20)]
+    rounds = [[module.style_of_step(3 * turn + i) for i in range(3)] for turn in range(20)]
     assert all(sorted(turn) == sorted(STYLES) for turn in rounds)
     assert len({tuple(turn) for turn in rounds}) > 3
 
@@ -116,7 +116,7 @@ def test_loss_looks_at_the_style_of_the_step():
     photo = torch.rand(1, 3, 32, 32)
     for number in range(3):
         module._batch = number
-        style = module.style_of(number)
+        style = module.style_of_step(number)
         terms = module.terms(photo)
         alone = objective(style_weight=module.pictures[style].style_weight)
         alone.set_style(module.pictures[style].load())
@@ -125,7 +125,7 @@ def test_loss_looks_at_the_style_of_the_step():
         assert terms["loss"].item() == pytest.approx(expected["loss"].item(), rel=0.2)
     module.eval()
     module._batch = 1
-    style = module.style_of(1)
+    style = module.style_of_step(1)
     alone.style_weight = module.pictures[style].style_weight
     alone.set_style(module.pictures[style].load())
     expected = alone(module.shared(photo, style), photo)

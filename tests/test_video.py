@@ -2,6 +2,7 @@ import gc
 import sys
 import tracemalloc
 from fractions import Fraction
+from importlib import import_module
 
 import av
 import numpy as np
@@ -345,3 +346,6 @@ def test_without_the_extra(tmp_path, monkeypatch, capsys, package):
     error = capsys.readouterr().err
     assert error.endswith("pip install 'hrstyle[video]'\n")
     assert error.count("\n") == 1
+    with pytest.raises(ImportError, match=r"hrstyle\.video needs .*'hrstyle\[video\]'") as caught:
+        import_module("hrstyle.video")
+    assert caught.value.name == package

@@ -14,7 +14,7 @@ from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions
-from hrstyle.web.studio import PREVIEW, THUMBNAILS, Studio, find, open_photo
+from hrstyle.web.studio import PREVIEW_SIDE, THUMBNAILS, Studio, find, open_photo
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,10 +52,10 @@ def test_a_result_is_the_file_that_the_command_line_writes(studio, tmp_path):
 
 
 def test_previews_are_small_and_the_result_is_not(studio, tiny_style, tmp_path):
-    Image.new("RGB", (2 * PREVIEW, 30), "teal").save(tmp_path / "wide.jpg")
+    Image.new("RGB", (2 * PREVIEW_SIDE, 30), "teal").save(tmp_path / "wide.jpg")
     repaint = studio.paint(tmp_path / "wide.jpg", tiny_style)
-    assert open_image(repaint.file).size == (2 * PREVIEW, 30)
-    assert open_image(repaint.before).size == open_image(repaint.after).size == (PREVIEW, 15)
+    assert open_image(repaint.file).size == (2 * PREVIEW_SIDE, 30)
+    assert open_image(repaint.before).size == open_image(repaint.after).size == (PREVIEW_SIDE, 15)
     before = np.asarray(open_image(repaint.before).convert("RGB"), dtype=int)
     assert abs(before - np.array((0, 128, 128))).max() < 6
 

@@ -1,7 +1,8 @@
-"""The command `hrstyle`: one module a command, each with `add` (its grammar and help) and `run`.
+"""The command `hrstyle`. Each command is a module with `add` (grammar and help) and `run`.
 
-torch takes over a second to import; --help and a misspelt option need not wait for it. So the
-commands import what they need when they run.
+Importing torch takes over a second, and --help should not wait for it. So each command imports what
+it needs in `run`. `options` has the options that commands share, `batch` repaints files one after
+the other, `quick` repaints without PyTorch, and `programs` starts the Hydra programs.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hrstyle import __version__
-from hrstyle.cli import completion, export, optimize, serve, styles, stylize, video
+from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
 
 _EPILOG = """\
@@ -28,17 +29,17 @@ examples:
   hrstyle styles
   hrstyle serve
 
-train a style of your own, then use the file it writes:
-  python -m hrstyle.train style.image=my_painting.jpg
-  python -m hrstyle.train --help
+train your own style, then use the file of weights that it writes:
+  hrstyle train style.image=my_painting.jpg
+  hrstyle train --help
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that complains in one sentence; so do its commands."""
+    """An ArgumentParser whose errors, and those of its commands, are single sentences."""
 
     def __init__(self, *, description: str, **settings: Any):
-        # The formatter that keeps the lines of the examples does not break these.
+        # RawDescriptionHelpFormatter keeps the examples' lines, but does not wrap descriptions.
         super().__init__(description=textwrap.fill(description, 80), **settings)
 
     def error(self, message: str) -> NoReturn:
@@ -54,10 +55,10 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(parser=parser)  # which completion describes
+    parser.set_defaults(parser=parser)  # for `hrstyle completion`
     parser.add_argument("--version", action="version", version=f"hrstyle {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (stylize, video, optimize, export, styles, serve, completion):
+    for command in (stylize, video, optimize, programs, export, styles, serve, completion):
         command.add(commands)
     return parser
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"hrstyle: {error}")  # exit code 1: the input was fine
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # who reads our output has heard enough
+    except BrokenPipeError:  # the reader of our output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
         sys.exit(1)
     except OSError as error:  # a name that is too long, a folder that is not readable

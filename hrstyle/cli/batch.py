@@ -1,4 +1,4 @@
-"""From files to files: photos and animations repainted, read and written by threads meanwhile."""
+"""Repaint files into files; threads read and write while the main thread repaints."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from hrstyle.optimization.refinement import Refiner
 
 PictureFile = Path | IO[bytes]
-"""A picture's file, or what is open."""
+"""A picture's path, or its open file."""
 Job = tuple[PictureFile, Path]
-"""A picture and its result's file."""
+"""A picture and the path of its result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a picture.
+    """The result of a job, or its error.
 
     Args:
-        source, target: the picture and its result's file.
+        source, target: the picture, and the path of its result.
         size: the result's width and height.
-        frames: how many pictures the result holds.
-        error: why there is no result.
+        frames: number of frames of the result.
+        error: the reason why there is no result, or None.
     """
 
     source: PictureFile
@@ -56,29 +56,32 @@ def repaint_files(
     progress: bool = False,
     options: StylizeOptions,
 ) -> Iterator[Outcome]:
-    """Repaint pictures into files, each whole or not at all; one that fails does not stop the rest.
+    """Repaint pictures into files; a failure does not stop the others, and leaves no partial file.
 
     Args:
-        stylizer: paints.
-        jobs: see `hrstyle.images.plan_outputs`. An animated GIF, WebP or APNG stays animated;
-            these come last.
-        to: write here instead of into a file, whose name says the format.
+        stylizer: repaints the pictures.
+        jobs: from `hrstyle.images.plan_outputs`. An animated GIF, WebP or APNG stays animated; the
+            animations come last.
+        to: write to this open file instead; the job's target still gives the format.
         quality, strip: see `hrstyle.images.save_image`.
         progress: show a progress bar while a picture is streamed, or for an animation's frames.
-        options: how they are repainted.
+        options: how the pictures are repainted.
+
+    Yields:
+        An `Outcome` for each job.
     """
-    how: dict[str, Any] = {"quality": quality, "strip": strip}
+    saving: dict[str, Any] = {"quality": quality, "strip": strip}
 
     def write(work: tuple[Job, "PILImage | InputError"]) -> tuple[int, int]:
         (_, target), result = work
         if isinstance(result, InputError):
             raise result
         with _opened(target, to) as file:
-            write_image(result, file, target, **how)
+            write_image(result, file, target, **saving)
         return result.size
 
-    moving = [is_animated(source) for source, _ in jobs]
-    stills = [job for job, moves in zip(jobs, moving, strict=True) if not moves]
+    animated = [is_animated(source) for source, _ in jobs]
+    stills = [job for job, moves in zip(jobs, animated, strict=True) if not moves]
     photos = (source for source, _ in stills)
     results = stylizer.stylize_many(
         photos, return_exceptions=True, progress=progress, options=options
@@ -89,14 +92,14 @@ def repaint_files(
             yield Outcome(source=source, target=target, size=future.result())
         except InputError as error:
             yield Outcome(source=source, target=target, error=error)
-    for source, target in (job for job, moves in zip(jobs, moving, strict=True) if moves):
+    for source, target in (job for job, moves in zip(jobs, animated, strict=True) if moves):
         try:
             animation = Animation(source)
             frames = stylizer.stylize_many(animation, options=options)
             bar = {"total": animation.count, "unit": "frame", "leave": False}
             with _opened(target, to) as file:
                 shown = tqdm(frames, disable=not progress, **bar)
-                size = write_animation(shown, animation, file, target, **how)
+                size = write_animation(shown, animation, file, target, **saving)
             yield Outcome(source=source, target=target, size=size, frames=animation.count)
         except InputError as error:
             yield Outcome(source=source, target=target, error=error)
@@ -104,7 +107,7 @@ def repaint_files(
 
 @contextmanager
 def _opened(target: Path, to: IO[bytes] | None) -> Iterator[IO[bytes]]:
-    """Where to write a result: in either case, nothing comes of half of one."""
+    """The file to write a result to; a result that fails halfway leaves nothing there."""
     if to is None:
         with open_atomically(target) as file:
             yield file

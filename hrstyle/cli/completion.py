@@ -1,7 +1,7 @@
-"""`hrstyle completion`.
+"""`hrstyle completion`: write a script for the shell, made by shtab.
 
-shtab writes a script once, so that the Tab key need not wait for Python. argcomplete, the other
-library, starts the program at each Tab.
+The script needs no Python when the Tab key is pressed. With argcomplete, the other library, each
+Tab would start the program.
 """
 
 import argparse
@@ -20,8 +20,8 @@ zsh reads it from any folder in its $fpath:
 
 It needs: pip install 'hrstyle[completion]'
 """
-_FILES = ("input", "output", "mask", "painting", "sheet")
-_WORDS = {
+_FILE_OPTIONS = ("input", "output", "mask", "painting", "sheet")
+_CHOICES = {
     "engine": "auto torch openvino",
     "dtype": "float32 bfloat16 float16",
     "format": "png jpeg webp avif tiff gif",
@@ -29,17 +29,17 @@ _WORDS = {
     "pooling": "max avg",
     "start": "content noise",
 }
-"""What may stand after options that take a few words, or after which these are likely."""
+"""Values to complete after these options."""
 
-_LINES = r"printf '%s\n' "  # a word a line, for fish
+_PRINT_LINES = r"printf '%s\n' "  # one word per line, for fish
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
     completion = commands.add_parser(
         "completion",
-        help="write what makes the Tab key complete commands, options and styles",
-        description="Write the script with which a shell completes hrstyle's commands, options and"
+        help="write a script that completes commands, options and styles with the Tab key",
+        description="Write a script with which the shell completes hrstyle's commands, options and"
         " styles.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -63,16 +63,16 @@ def run(arguments: argparse.Namespace) -> None:
             if action.dest == "style":
                 action.complete = _styles()
             elif action.dest == "shell":
-                action.complete = shtab.cmd(_LINES + " ".join(SHELLS))
-            elif action.dest in _WORDS:
-                action.complete = shtab.cmd(_LINES + _WORDS[action.dest])
-            elif action.dest in _FILES:
+                action.complete = shtab.cmd(_PRINT_LINES + " ".join(SHELLS))
+            elif action.dest in _CHOICES:
+                action.complete = shtab.cmd(_PRINT_LINES + _CHOICES[action.dest])
+            elif action.dest in _FILE_OPTIONS:
                 action.complete = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
 
 
 def _styles() -> dict[str, Any]:
-    """Names of styles, and files of one's own, as shtab takes it."""
+    """Completion of style names and files, in shtab's form."""
     from hrstyle.styles.catalogue import names
 
     words = " ".join(names())

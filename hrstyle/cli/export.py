@@ -1,10 +1,10 @@
-"""`hrstyle export`."""
+"""`hrstyle export`: write a style as an ONNX file."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from hrstyle.cli.options import STYLE, add_existing, add_json, given, parse_style, report
+from hrstyle.cli.options import STYLE, add_existing, add_json, explicit_options, parse_style, report
 from hrstyle.errors import InputError
 
 _EPILOG = """\
@@ -12,8 +12,8 @@ examples:
   hrstyle export starry_night starry_night.onnx
   hrstyle export starry_night:0.5,great_wave:0.5 mixture.onnx --dtype float16
 
-The file takes RGB pictures from 0 to 1 of any size, NCHW, and is the network's pass: what hrstyle
-stylize gives with --stroke-size 1 --no-brush. It needs: pip install 'hrstyle[export]'
+The model's input is RGB in [0, 1], NCHW, of any size. The model is the network alone: what
+hrstyle stylize gives with --stroke-size 1 --no-brush. It needs: pip install 'hrstyle[export]'
 """
 
 
@@ -29,21 +29,23 @@ def add(commands: Any) -> None:
     )
     export.add_argument("style", metavar="NAME|FILE", help=STYLE)
     export.add_argument("output", metavar="OUT.onnx", help="the file to write")
-    export.add_argument("--dtype", help="float32 (without it), or float16 for half the size")
+    export.add_argument("--dtype", help="float32 (the default), or float16 for half the file size")
     add_existing(export)
     add_json(export)
     export.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the file, once it agrees with PyTorch."""
+    """Export the style, and compare the file with PyTorch."""
     from hrstyle.engine.exporting import CHECK_SIZES, export
 
     if Path(arguments.output).exists() and not arguments.overwrite:
         raise InputError(
             f"{arguments.output} is there already; add --overwrite, or choose another name"
         )
-    error = export(parse_style(arguments.style), arguments.output, **given(arguments, "dtype"))
+    error = export(
+        parse_style(arguments.style), arguments.output, **explicit_options(arguments, "dtype")
+    )
     sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
     line = f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)"
     described = {"style": arguments.style, "output": arguments.output}

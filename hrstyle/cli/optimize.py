@@ -1,4 +1,4 @@
-"""`hrstyle optimize`."""
+"""`hrstyle optimize`: repaint a photo in the style of any picture by image optimisation."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from hrstyle.cli.options import (
     add_existing,
     add_saving,
     existing,
-    given,
+    explicit_options,
     parse_style,
 )
 from hrstyle.errors import InputError
@@ -23,7 +23,7 @@ examples:
   hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
   hrstyle optimize cat.jpg -o painted.png --style starry_night --loss gram
 
-style weights from 0.3 (the photo shines through) to 3 (heavy strokes) are the useful range.
+Useful style weights range from 0.3 (close to the photo) to 3 (heavy strokes).
 """
 _OPTIONS = (
     *("steps", "size", "start", "method", "loss", "content_weight", "style_weight", "tv_weight"),
@@ -37,8 +37,8 @@ def add(commands: Any) -> None:
     optimize = commands.add_parser(
         "optimize",
         help="repaint a photo in the style of any picture, without training",
-        description="Repaint a photo in the style of any picture. Nothing is trained: the pixels"
-        " themselves are changed until they meet the photo's content and the picture's style. That"
+        description="Repaint a photo in the style of any picture. No training is needed: the"
+        " pixels are optimised until they match the photo's content and the picture's style. That"
         " takes minutes, where a trained style takes a second. Ctrl-C keeps the best result so"
         " far.",
         epilog=_EPILOG,
@@ -52,40 +52,48 @@ def add(commands: Any) -> None:
         "--style",
         metavar="NAME|PICTURE",
         required=True,
-        help="a style's name (see hrstyle styles), whose painting is fetched if need be; any"
+        help="a style's name (see hrstyle styles), whose painting is downloaded if needed; any"
         " picture's path or address; or several with their shares: mine.jpg:2,starry_night:1",
     )
-    add("--steps", type=int, help="evaluations of the loss (200); more come nearer")
-    add("--size", type=int, metavar="PX", help="longer side of the result at most (512)")
-    add("--start", metavar="content|noise|PICTURE", help="what to start from (content)")
-    add("--method", metavar="lbfgs|adam", help="how to go down (adam)")
+    add("--steps", type=int, help="evaluations of the loss (200); more give a better result")
+    add("--size", type=int, metavar="PX", help="maximal length of the result's longer side (512)")
+    add("--start", metavar="content|noise|PICTURE", help="the initial picture (content)")
+    add("--method", metavar="lbfgs|adam", help="the optimiser (adam)")
     add(
         "--content-weight",
         type=float,
         metavar="W",
-        help="how much the photo counts (2; 1 for --loss gram)",
+        help="weight of the photo's content (2; 1 for --loss gram)",
     )
-    add("--style-weight", type=float, metavar="W", help="how heavily it is painted (1)")
-    add("--tv-weight", type=float, metavar="W", help="how much smoothness counts (0)")
+    add("--style-weight", type=float, metavar="W", help="weight of the style (1)")
+    add("--tv-weight", type=float, metavar="W", help="weight of smoothness, as total variation (0)")
     add("--loss", metavar="painterly|gram",
-        help="what makes a good picture: painterly, the whole of it painted and its shapes kept, or"
-        " gram, Gram matrices, as Gatys et al. had it (painterly)")  # fmt: skip
+        help="the objective: painterly, which paints everything and keeps the shapes, or gram, the"
+        " Gram matrices of Gatys et al. (painterly)")  # fmt: skip
     add("--content-layers", type=_words, metavar="A,B",
-        help="VGG19 layers of content, for --loss gram (relu4_2)")  # fmt: skip
+        help="VGG19 layers of the content, for --loss gram (relu4_2)")  # fmt: skip
     add("--style-layers", type=_words, metavar="A,B",
-        help="of style, for --loss gram (relu1_1 … relu5_1)")  # fmt: skip
+        help="VGG19 layers of the style, for --loss gram (relu1_1 … relu5_1)")  # fmt: skip
     add("--style-layer-weights", type=_numbers, metavar="W,W",
-        help="how much each counts, for --loss gram (1 each)")  # fmt: skip
+        help="weight of each style layer, for --loss gram (1 each)")  # fmt: skip
     add("--pooling", metavar="max|avg", help="VGG19's pooling (max); avg is smoother")
     add("--style-scale", type=float, metavar="TIMES", help="size of the strokes: 2 doubles it (1)")
     add("--one-size", dest="coarse_to_fine", action="store_false", default=None,
-        help="all steps at the full size, instead of growing to it")  # fmt: skip
+        help="all steps at the full size, instead of starting small")  # fmt: skip
     add_colours(optimize)
-    add("--preview-every", type=int, metavar="N", help="write OUT every N steps, to watch it")
+    add(
+        "--preview-every",
+        type=int,
+        metavar="N",
+        help="write OUT every N steps, to watch the progress",
+    )
     add_saving(optimize)
-    add("--seed", type=int, help="of the noise (0)")
+    add("--seed", type=int, help="seed of the random numbers (0)")
     add("--device", help=DEVICE)
-    add("--dtype", help="float32 (without it), or bfloat16, faster where the hardware has it")
+    add(
+        "--dtype",
+        help="float32 (the default), or bfloat16, which is faster on hardware that supports it",
+    )
     optimize.set_defaults(run=run)
 
 
@@ -120,7 +128,7 @@ def run(arguments: argparse.Namespace) -> None:
     [(source, target)] = plan_outputs(
         [arguments.input], arguments.output, existing=existing(arguments), protected=used
     )
-    check_output(open_image(source), target)  # complain before the work, not after it
+    check_output(open_image(source), target)  # errors before the work, not after it
     done, steps = 0, 0
 
     def watch(progress: Progress) -> None:
@@ -129,7 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
         if every and done % every == 0:
             try:
                 save_image(progress.picture, target, **saving)
-            except InputError as error:  # a full disk, a file held by a viewer: the work goes on
+            except InputError as error:  # such as a full disk: go on without this preview
                 tqdm.write(f"hrstyle: {error}", file=sys.stderr)
 
     result = optimize(
@@ -137,7 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
         style,
         progress=sys.stderr.isatty(),
         callback=watch,
-        **given(arguments, *_OPTIONS),
+        **explicit_options(arguments, *_OPTIONS),
     )
     save_image(result, target, **saving)
     print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")
@@ -146,7 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _peak_memory() -> str:
-    """What the process has taken at most, where the system tells."""
+    """The process's peak memory as text, or "" on Windows."""
     try:
         import resource
     except ImportError:  # Windows

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, and how they are read."""
+"""Options that several commands share, and functions that read them."""
 
 import argparse
 import json
@@ -10,23 +10,26 @@ from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions, explanation
 
 STYLE = (
-    "a style that comes along (see hrstyle styles), or a trained .safetensors or .ckpt file; or"
-    " several with their shares: starry_night:0.5,great_wave:0.5"
+    "a bundled style (see hrstyle styles), or a trained .safetensors or .ckpt file; or several with"
+    " their shares: starry_night:0.5,great_wave:0.5"
 )
-"""Help for where a trained style is asked for."""
-DEVICE = "cpu, cuda, cuda:1, mps; without it, the best one there is"
+"""Help of options that take a trained style."""
+DEVICE = "cpu, cuda, cuda:1 or mps (default: the best one available)"
 DTYPE = (
-    "float32 (without it), or bfloat16 or float16: faster where the hardware has them, a few of 255"
-    " off"
+    "float32 (the default); bfloat16 or float16 are faster on hardware that supports them, and off"
+    " by a few of 255"
 )
-ENGINE = "torch or openvino; without it, OpenVINO on a CPU where it is installed"
+ENGINE = "torch or openvino (default: OpenVINO on a CPU if it is installed)"
 
 
 def parse_style(text: str) -> str | dict[str, float]:
-    """What stands after --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
+    """Parse --style: a name or file, or several as `NAME:SHARE,NAME:SHARE`.
+
+    Returns:
+        The text itself, or the shares by name.
 
     Raises:
-        InputError: several, and one has no share or comes twice.
+        InputError: one of several has no share or is named twice.
     """
     parts = [part.strip().rpartition(":") for part in text.split(",")]
     shared = [bool(name) and _is_number(share) for name, _, share in parts]
@@ -55,30 +58,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The options that were given; the others keep their defaults, which are Python's."""
+def explicit_options(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that the user gave; the others keep the defaults of the Python function."""
     values = vars(arguments)
     return {name: values[name] for name in names if values[name] is not None}
 
 
 def add_existing(command: argparse.ArgumentParser, *, skip: bool = False) -> None:
-    """Add the options that say what to do about results that are there already."""
+    """Add the options for results that exist already."""
     group = command.add_mutually_exclusive_group()
-    group.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    group.add_argument("--overwrite", action="store_true", help="replace results that exist")
     if skip:
         group.add_argument("--skip-existing", action="store_true",
-            help="leave photos out whose results are there")  # fmt: skip
+            help="skip photos whose results exist")  # fmt: skip
 
 
 def existing(arguments: argparse.Namespace) -> str:
-    """What `add_existing`'s options say, as `plan_outputs` takes it."""
+    """The options of `add_existing` as the argument `existing` of `plan_outputs`."""
     if arguments.overwrite:
         return "overwrite"
     return "skip" if getattr(arguments, "skip_existing", False) else "refuse"
 
 
-def add_stylizing(command: argparse.ArgumentParser) -> None:
-    """Add the options of `StylizeOptions`, each with what its docstring says of it."""
+def add_stylize_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `StylizeOptions`; their help is from its docstring."""
 
     def add(flag: str, **settings: Any) -> None:
         text = explanation(flag[2:].replace("-", "_")).replace("%", "%%")
@@ -93,17 +96,19 @@ def add_stylizing(command: argparse.ArgumentParser) -> None:
     add("--max-memory", metavar="SIZE")
 
 
-def stylizing(arguments: argparse.Namespace) -> StylizeOptions:
-    """What was given of `add_stylizing`'s options.
+def stylize_options(arguments: argparse.Namespace) -> StylizeOptions:
+    """The options of `add_stylize_options` that the user gave.
 
     Raises:
         InputError: an impossible value.
     """
-    return StylizeOptions(**given(arguments, *(field.name for field in fields(StylizeOptions))))
+    return StylizeOptions(
+        **explicit_options(arguments, *(field.name for field in fields(StylizeOptions)))
+    )
 
 
 def add_colours(command: argparse.ArgumentParser) -> None:
-    """Add the options that say whose colours a result has."""
+    """Add the options that keep the photo's colours."""
     group = command.add_mutually_exclusive_group()
     group.add_argument("--colours", "--colors", dest="keep_colours", type=float, metavar="0...1",
         help=explanation("keep_colours"))  # fmt: skip
@@ -112,28 +117,28 @@ def add_colours(command: argparse.ArgumentParser) -> None:
 
 
 def add_saving(command: argparse.ArgumentParser) -> None:
-    """Add the options of how a picture is saved."""
+    """Add the options for saving a picture."""
     command.add_argument(
-        "--quality", type=int, metavar="1...100", help="of JPEG, WebP and AVIF (95)"
+        "--quality", type=int, metavar="1...100", help="quality of JPEG, WebP and AVIF (95)"
     )
     command.add_argument(
         "--strip",
         action="store_true",
-        help="leave out what the photo's file says: camera, place, colour profile",
+        help="leave out the photo's metadata: camera, place, colour profile",
     )
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
     """Add the option that makes `report` write JSON."""
     command.add_argument(
-        "--json", action="store_true", help="say what was done as JSON, an object a line"
+        "--json", action="store_true", help="print the results as JSON, one object per line"
     )
 
 
 def report(arguments: argparse.Namespace, line: str, **fields: Any) -> None:
-    """Print a line about what was done, or, with `--json`, an object of its facts.
+    """Print a line about a result, or, with `--json`, its fields as a JSON object.
 
-    A progress bar stays below.
+    A progress bar stays below the output.
     """
     from tqdm import tqdm
 

@@ -1,7 +1,7 @@
-"""A photo in a style that was used before, without PyTorch.
+"""Repaint photos without PyTorch, in a style that was used before.
 
-To import PyTorch takes longer than to paint most photos. So the network of a style is kept in the
-user's cache as the ONNX model that OpenVINO takes, and the next time it is all that is needed.
+Importing PyTorch takes longer than repainting most photos. So the first use of a style writes its
+network to the user's cache as an ONNX model, and later uses run this model with OpenVINO alone.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ from hrstyle.styles.catalogue import weights_file
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
 
-USUAL = StylizeOptions()
-KEPT = 50
-"""Networks in the cache, of some 2 MB each; the one that was made first goes first."""
-_MAKERS = (
+DEFAULTS = StylizeOptions()
+CACHE_SIZE = 50
+"""Maximal number of networks in the cache, of about 2 MB each; the oldest is deleted first."""
+_NETWORK_SOURCES = (
     "checkpoint.py",
     "generator/base.py",
     "generator/paper_network.py",
@@ -43,12 +43,10 @@ _MAKERS = (
 
 
 class QuickStylizer:
-    """As much of `hrstyle.inference.Stylizer` as photos need that are painted as usual.
-
-    On CPUs, in float32, and with the usual options alone.
+    """A reduced `hrstyle.inference.Stylizer`: on the CPU, in float32, with default options only.
 
     Args:
-        model: file that `keep` wrote.
+        model: the file that `cache_network` wrote.
 
     Raises:
         InputError: OpenVINO is not installed.
@@ -65,7 +63,7 @@ class QuickStylizer:
         picture = image_of(image)
         pixels = to_array(picture)
         size = pixels.shape[0], pixels.shape[1]
-        values = resize_planes(pixels, size_to_paint(size, USUAL.strokes(size)))
+        values = resize_planes(pixels, size_to_paint(size, DEFAULTS.strokes(size)))
         painted = self._run(values[None])[0]
         brush(painted, pixels.transpose(2, 0, 1))
         result = Image.fromarray(pixels)
@@ -80,10 +78,10 @@ class QuickStylizer:
         *,
         return_exceptions: bool = False,
         progress: bool = False,
-        options: StylizeOptions = USUAL,
+        options: StylizeOptions = DEFAULTS,
     ) -> Iterator[Any]:
-        """Repaint several pictures in their turn; see `Stylizer.stylize_many`."""
-        assert options == USUAL  # for others there is no code here
+        """Repaint several pictures one after the other; see `Stylizer.stylize_many`."""
+        assert options == DEFAULTS  # others are not implemented here
         for image in images:
             try:
                 yield self.stylize(image)
@@ -94,16 +92,15 @@ class QuickStylizer:
 
 
 def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path | None:
-    """Where the network of a style is kept, or will be: by what its file holds, and by our code.
+    """The cache file of a style's network, named by a hash of the weights and of our code.
 
-    None for a mixture, and where the style's file cannot be read; what is wrong with it,
-    `hrstyle.load` will say.
+    None for a mixture, and for a file that cannot be read; `hrstyle.load` then gives the error.
     """
     if isinstance(source, Mapping):
         return None
-    ours = Path(__file__).parents[1]
+    package = Path(__file__).parents[1]
     try:
-        files = [weights_file(source), *(ours / name for name in _MAKERS)]
+        files = [weights_file(source), *(package / name for name in _NETWORK_SOURCES)]
         digest = hashlib.sha256(__version__.encode())
         for path in files:
             with path.open("rb") as file:
@@ -115,33 +112,34 @@ def network_file(source: str | os.PathLike[str] | Mapping[str, float]) -> Path |
 
 
 def quick_stylizer(network: Path) -> QuickStylizer | None:
-    """The style, if its network has been kept in this file and OpenVINO can run it."""
-    if not (_is_there(network) and find_spec("openvino")):
+    """A stylizer from this cache file, or None if the file or OpenVINO is missing."""
+    if not (_exists(network) and find_spec("openvino")):
         return None
     try:
         return QuickStylizer(network)
     except InputError:
         return None
-    except RuntimeError:  # damaged: to be made anew
+    except RuntimeError:  # a damaged file, to be written again
         with suppress(OSError):
             network.unlink()
         return None
 
 
-def keep(
+def cache_network(
     stylizer: "Stylizer", source: str | os.PathLike[str] | Mapping[str, float], network: Path
 ) -> None:
-    """Keep the network of a style for `quick_stylizer`, unless it needs a GPU or much memory.
+    """Write the network of a style to the cache, for `quick_stylizer`.
 
-    A cache that cannot be written to is no reason to complain.
+    Nothing is written if the stylizer uses a GPU or the network needs much memory, and no error is
+    raised if the cache is not writable.
 
     Args:
-        stylizer: what `hrstyle.load(source)` gave.
-        source: see there.
-        network: the `network_file` of it before it was loaded. If it is another one now, the file
-            has changed meanwhile, and nothing is kept.
+        stylizer: the result of `hrstyle.load(source)`.
+        source: the style, see `hrstyle.load`.
+        network: `network_file(source)` from before the style was loaded. If it differs by now, the
+            weights have changed in between, and nothing is written.
     """
-    if stylizer.device.type != "cpu" or _is_there(network) or not find_spec("openvino"):
+    if stylizer.device.type != "cpu" or _exists(network) or not find_spec("openvino"):
         return
     from hrstyle.engine.layers import read_layers
     from hrstyle.engine.memory import MIN_BYTES
@@ -159,10 +157,10 @@ def keep(
         network.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(network, model)
         others = sorted(network.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
-        for old in others[:-KEPT]:
+        for old in others[:-CACHE_SIZE]:
             old.unlink()
 
 
-def _is_there(network: Path) -> bool:
-    # Path.is_file raises where the folder may not be looked into.
+def _exists(network: Path) -> bool:
+    # Path.is_file raises if the folder is not readable.
     return os.path.isfile(network)  # noqa: PTH113

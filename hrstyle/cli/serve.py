@@ -1,17 +1,17 @@
-"""`hrstyle serve`."""
+"""`hrstyle serve`: the web page."""
 
 import argparse
 import os
 import sys
 from typing import Any
 
-from hrstyle.cli.options import given
+from hrstyle.cli.options import explicit_options
 from hrstyle.errors import InputError
 
 _EPILOG = """\
 examples:
   hrstyle serve                               # then open http://127.0.0.1:7860
-  hrstyle serve --host 0.0.0.0 --port 8000    # for the other machines of the network, too
+  hrstyle serve --host 0.0.0.0 --port 8000    # also for other machines in the network
 """
 
 
@@ -20,16 +20,16 @@ def add(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
         help="open a web page that repaints photos",
-        description="Repaint photos in the browser. The page works without any connection, and"
-        " nobody but this machine reaches it unless --host says so. Photos and results are deleted"
-        " after an hour, and when the server ends. Needs: pip install 'hrstyle[web]'",
+        description="Repaint photos in the browser. The page needs no internet connection, and only"
+        " this machine can reach it unless you give --host. Photos and results are deleted after an"
+        " hour, and when the server ends. It needs: pip install 'hrstyle[web]'",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = serve.add_argument
     add("--host", help="the address to listen on (127.0.0.1: this machine only)")
     add("--port", metavar="N", help="the port (the first free one from 7860 on)")
-    add("--max-pixels", metavar="N", help="of a photo; a larger one is refused (50 million)")
+    add("--max-pixels", metavar="N", help="maximal number of pixels of a photo (50 million)")
     serve.set_defaults(run=run)
 
 
@@ -37,15 +37,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     for name, most in (("port", 65535), ("max_pixels", 10**12)):
         if getattr(arguments, name) is not None:
-            setattr(arguments, name, _whole(name, getattr(arguments, name), most))
+            setattr(arguments, name, _whole_number(name, getattr(arguments, name), most))
     from hrstyle.web.server import serve
 
-    serve(**given(arguments, "host", "port", "max_pixels"))
+    serve(**explicit_options(arguments, "host", "port", "max_pixels"))
     sys.stdout.flush()
-    os._exit(0)  # where a photo is still being painted, OpenVINO would crash instead
+    os._exit(0)  # OpenVINO would crash if a photo is still being repainted
 
 
-def _whole(name: str, text: str, most: int) -> int:
+def _whole_number(name: str, text: str, most: int) -> int:
     try:
         value = int(text)
     except ValueError:

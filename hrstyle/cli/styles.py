@@ -1,4 +1,4 @@
-"""`hrstyle styles`."""
+"""`hrstyle styles`: list the bundled styles, or repaint a photo in all of them."""
 
 import argparse
 import math
@@ -15,21 +15,21 @@ examples:
   hrstyle styles --sheet photo.jpg -o sheet.png
 """
 SIZE = 480
-"""Longer side of a picture on the sheet, at which it is painted, too; in pixels."""
+"""Longer side in pixels of each picture on the sheet; the photo is repainted at this size."""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
     styles = commands.add_parser(
         "styles",
-        help="list the styles that come along, or try all of them on a photo",
-        description="List the styles that come along: name, title, artist, year. Or paint a photo"
-        " in all of them.",
+        help="list the bundled styles, or try all of them on a photo",
+        description="List the bundled styles: name, title, artist, year. Or repaint a photo in all"
+        " of them.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = styles.add_argument
-    add("--sheet", metavar="PHOTO", help="paint this photo in every style, on one labelled sheet")
+    add("--sheet", metavar="PHOTO", help="repaint this photo in every style, on one labelled sheet")
     add("-o", "--output", metavar="OUT", help="the sheet to write (.png, .jpg, .webp …)")
     add("--size", type=int, metavar="PX",
         help=f"longer side of each picture on the sheet ({SIZE})")  # fmt: skip
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a line a style, or paint the sheet."""
+    """Print one line per style, or write the sheet."""
     if arguments.sheet is not None:
         _write_sheet(arguments)
         return
@@ -74,7 +74,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     if Path(arguments.sheet).is_dir():
         raise InputError(f"{arguments.sheet} is a folder; name a picture in it")
     size = SIZE if arguments.size is None else arguments.size
-    StylizeOptions(size=size)  # which checks it
+    StylizeOptions(size=size)  # checks the size
     [(source, target)] = plan_outputs(
         [arguments.sheet], arguments.output, existing=existing(arguments)
     )

@@ -1,4 +1,4 @@
-"""`hrstyle stylize`."""
+"""`hrstyle stylize`: repaint photos and folders of photos."""
 
 import argparse
 import io
@@ -16,12 +16,12 @@ from hrstyle.cli.options import (
     add_existing,
     add_json,
     add_saving,
-    add_stylizing,
+    add_stylize_options,
     existing,
-    given,
+    explicit_options,
     parse_style,
     report,
-    stylizing,
+    stylize_options,
 )
 from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from hrstyle.optimization.refinement import Refiner
 
 STANDARD = "-"
-"""Standard input as IN, standard output as OUT."""
+"""Stands for standard input as IN, and for standard output as OUT."""
 _FORMAT = "png"
-"""Of standard output, unless told otherwise."""
-SMALL = 2**20
-"""Pixels that PyTorch has painted while OpenVINO, which is faster then, gets ready."""
-_USUAL = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
-"""What a kept network is painted with. A GPU would start later than it has painted."""
+"""Default format of standard output."""
+SMALL_PIXELS = 2**20
+"""Number of pixels up to which PyTorch is done before OpenVINO has compiled its faster network."""
+_QUICK_SETTINGS = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
+"""Settings of a cached network. It is done before a GPU would have started."""
 
 _EPILOG = """\
 examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
 
-A result keeps its photo's name; in painted/ it lies where the photo does in holiday/. Where two
-would have one name, as those of dot.gif and dot.png, the old ending is kept: dot.gif.png. What is
-animated, a GIF, WebP or APNG, stays animated.
+A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two
+results would have one name, as of dot.gif and dot.png, the photo's ending is kept: dot.gif.png. An
+animated GIF, WebP or APNG stays animated.
 
   curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
 """
@@ -59,37 +59,37 @@ def add(commands: Any) -> None:
     stylize = commands.add_parser(
         "stylize",
         help="repaint photos",
-        description="Repaint photos of any size, and whole folders of them. Results have their"
-        " photos' sizes.",
+        description="Repaint photos of any size, and whole folders of them. A result has the size"
+        " of its photo.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = stylize.add_argument
     add("input", metavar="IN", nargs="+",
-        help="photos of any usual type, folders of them, or - for standard input")  # fmt: skip
+        help="photos, folders of photos, or - for standard input")  # fmt: skip
     add(
         "-o",
         "--output",
         metavar="OUT",
-        help="the result (.png, .jpg, .webp …); a folder, in which results keep the photos' names;"
-        " or - for standard output",
+        help="the result (.png, .jpg, .webp …); a folder for results with the photos' names; or -"
+        " for standard output",
     )
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
-    add("-r", "--recursive", action="store_true", help="take the folders in a folder, too")
+    add("-r", "--recursive", action="store_true", help="include the folders in a folder")
     add_existing(stylize, skip=True)
-    add_stylizing(stylize)
+    add_stylize_options(stylize)
     add("--refine", type=int, metavar="STEPS",
-        help="fit the style to each photo first: richer, and more like the painting. 25 steps are"
-        " good, and take one or two minutes a photo on two cores")  # fmt: skip
+        help="fine-tune the style on each photo first: richer, and more like the painting. 25 steps"
+        " are good, and take one or two minutes per photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
-        help="the picture of a style you trained, which --refine looks at")  # fmt: skip
+        help="for --refine with a style you trained: the style's picture")  # fmt: skip
     add("--format", metavar="png|jpeg|…",
-        help="type of the results; without it, OUT's, each photo's, or png for -")  # fmt: skip
+        help="type of the results (default: that of OUT or the photo, or png for -)")  # fmt: skip
     add_saving(stylize)
     add_json(stylize)
-    add("--device", help=f"{DEVICE}; or the CPU for a photo that it has painted sooner")
+    add("--device", help=f"{DEVICE}, but the CPU for a photo where it is faster")
     add("--dtype", help=DTYPE)
-    add("--engine", help=f"{ENGINE}, but for the first small photo in a style")
+    add("--engine", help=f"{ENGINE}, except for the first small photo in a style")
     stylize.set_defaults(run=run)
 
 
@@ -98,15 +98,15 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.cli.batch import repaint_files
-    from hrstyle.cli.quick import keep, network_file, quick_stylizer
+    from hrstyle.cli.quick import cache_network, network_file, quick_stylizer
     from hrstyle.images.formats import trust_files
     from hrstyle.images.writing import check_quality
     from hrstyle.painting.strokes import LARGEST, strokes_for
 
     trust_files()
-    options = stylizing(arguments)  # complains before the work, not after it
+    options = stylize_options(arguments)  # errors before the work, not after it
     check_quality(arguments.quality)
-    refining = given(arguments, "refine", "painting")
+    refining = explicit_options(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
         raise InputError("--painting is for --refine STEPS; add it, or leave both out")
     if refining:
@@ -115,30 +115,33 @@ def run(arguments: argparse.Namespace) -> None:
         check_steps(arguments.refine)
     jobs = _plan(arguments)
     if not jobs:
-        print("all results are there already", file=sys.stderr)
+        print("all results exist already", file=sys.stderr)
         return
-    style, how = parse_style(arguments.style), given(arguments, "device", "dtype", "engine")
+    style = parse_style(arguments.style)
+    loading = explicit_options(arguments, "device", "dtype", "engine")
     pixels = _pixels(jobs, options.size)
-    plain = options == StylizeOptions() and not refining and how.items() <= _USUAL.items()
+    plain = (
+        options == StylizeOptions() and not refining and loading.items() <= _QUICK_SETTINGS.items()
+    )
     network = network_file(style) if plain and pixels <= LARGEST else None
-    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL:
-        how.setdefault("engine", "torch")
+    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL_PIXELS:
+        loading.setdefault("engine", "torch")
     quick = quick_stylizer(network) if network else None
     if quick:
         stylizer: Stylizer | QuickStylizer | Refiner = quick
     else:
         from hrstyle.inference import load
 
-        stylizer = loaded = load(style, **how)
+        stylizer = loaded = load(style, **loading)
         if refining:
             stylizer = _refiner(loaded, arguments)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
-    how = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
-    seen = sys.stderr.isatty()  # a log file should hold no progress bars
+    saving = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
+    is_terminal = sys.stderr.isatty()  # no progress bars in log files
     outcomes = repaint_files(
-        stylizer, jobs, progress=seen and len(jobs) == 1, options=options, **how
+        stylizer, jobs, progress=is_terminal and len(jobs) == 1, options=options, **saving
     )
-    bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not seen}
+    bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not is_terminal}
     failed = 0
     for outcome in tqdm(outcomes, leave=False, **bar):
         source = STANDARD if isinstance(outcome.source, io.BytesIO) else str(outcome.source)
@@ -160,7 +163,7 @@ def run(arguments: argparse.Namespace) -> None:
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
     if network and not quick:
-        keep(loaded, style, network)
+        cache_network(loaded, style, network)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
@@ -172,7 +175,7 @@ def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
 
 
 def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
-    """How many are to be painted of a single photo; of several, no end of them."""
+    """Number of pixels to repaint of a single photo; infinite for several photos."""
     from hrstyle.images.animation import is_animated
     from hrstyle.images.reading import pixels_of
 
@@ -183,7 +186,7 @@ def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
 
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
-    """Which photo goes where; standard input is read, and named by none."""
+    """The pictures and the files of their results; standard input is read into memory."""
     from hrstyle.images.outputs import ending_of, expand, plan_outputs
     from hrstyle.images.writing import check_longest
 

@@ -1,4 +1,4 @@
-"""`hrstyle video`."""
+"""`hrstyle video`: repaint a clip."""
 
 import argparse
 import sys
@@ -11,20 +11,21 @@ from hrstyle.cli.options import (
     STYLE,
     add_existing,
     add_json,
-    add_stylizing,
-    given,
+    add_stylize_options,
+    explicit_options,
     parse_style,
     report,
-    stylizing,
+    stylize_options,
 )
+from hrstyle.errors import InputError
 
 _EPILOG = """\
 examples:
   hrstyle video clip.mp4 painted.mp4 --style starry_night
   hrstyle video clip.mov painted.gif --style great_wave --size 480 --start 1:05 --end 1:12.5
 
-The result has the clip's times and its sound, as they are. It is .mp4, .m4v, .mov or .mkv (H.264),
-.webm (VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
+The result keeps the clip's times and its sound. It is .mp4, .m4v, .mov or .mkv (H.264), .webm
+(VP9), or .gif or .webp, which have no sound. It needs: pip install 'hrstyle[video]'
 """
 _OPTIONS = ("start", "end", "crf", "steady")
 
@@ -34,22 +35,24 @@ def add(commands: Any) -> None:
     video = commands.add_parser(
         "video",
         help="repaint a clip",
-        description="Repaint a clip, with its times and its sound.",
+        description="Repaint a clip; its times and its sound stay.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = video.add_argument
-    add("input", metavar="IN", help="the clip, of any usual type")
-    add("output", metavar="OUT", help="the result; its ending says its type")
+    add("input", metavar="IN", help="the clip")
+    add("output", metavar="OUT", help="the result; its ending gives the format")
     add("--style", metavar="NAME|FILE", required=True, help=STYLE)
     add("--start", type=_seconds, metavar="TIME", help="where to begin: 65.5, or 1:05.5")
     add("--end", type=_seconds, metavar="TIME", help="where to end")
-    add_stylizing(video)
+    add_stylize_options(video)
     add("--crf", type=float, metavar="0...51",
-        help="quality of H.264 and VP9: less is better and larger (20)")  # fmt: skip
+        help="quality of H.264 and VP9: lower is better and larger (20)")  # fmt: skip
     add("--steady", type=float, metavar="0...1",
-        help="how far strokes move along with the scene (1); 0: each picture anew")  # fmt: skip
-    add("--no-steady", dest="steady", action="store_const", const=0.0, help="the same as 0")
+        help="how far strokes move with the scene (1); 0: each frame by itself")  # fmt: skip
+    add(
+        "--no-steady", dest="steady", action="store_const", const=0.0, help="the same as --steady 0"
+    )
     add_existing(video)
     add_json(video)
     add("--device", help=DEVICE)
@@ -66,23 +69,28 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-_seconds.__name__ = "time"  # as argparse calls it in its complaint
+_seconds.__name__ = "time"  # the name in argparse's error message
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Repaint the clip."""
-    options = stylizing(arguments)
+    options = stylize_options(arguments)
+    try:
+        from hrstyle.video import repaint_video
+    except ImportError as error:  # PyAV and OpenCV are an extra
+        raise InputError(str(error)) from error
     from hrstyle.inference import load
-    from hrstyle.video import repaint_video
 
     result = repaint_video(
         arguments.input,
         arguments.output,
-        load(parse_style(arguments.style), **given(arguments, "device", "dtype", "engine")),
+        load(
+            parse_style(arguments.style), **explicit_options(arguments, "device", "dtype", "engine")
+        ),
         overwrite=arguments.overwrite,
         progress=sys.stderr.isatty(),
         options=options,
-        **given(arguments, *_OPTIONS),
+        **explicit_options(arguments, *_OPTIONS),
     )
     width, height = result.size
     if result.damaged:

@@ -1,8 +1,8 @@
-"""Image optimisation: nothing is trained, a picture's own pixels change until the loss is low.
+"""Image optimisation: change the pixels of a picture, without training, until its loss is low.
 
-`coarse_to_fine` is what users call, as `hrstyle.optimize`: photo, style and weights to a picture
-that grows while it is optimised. `gradient_descent` is the loop inside, by L-BFGS or Adam.
-`refinement` fits a style's network, rather than a picture, to a single photo.
+`coarse_to_fine` has `hrstyle.optimize`, which doubles the picture's size in between.
+`gradient_descent` is its inner loop, with L-BFGS or Adam. `refinement` has `hrstyle.Refiner`, which
+fits a style's network to a single photo.
 """
 
 from hrstyle.optimization.coarse_to_fine import Progress, optimize

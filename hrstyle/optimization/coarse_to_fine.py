@@ -1,14 +1,15 @@
-"""Image optimisation: nothing is trained, the pixels themselves are changed until the loss is low.
+"""Image optimisation: change the pixels of a picture, without training, until its loss is low.
 
 After Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks" (CVPR 2016),
-with the losses of the training. Where we deviate:
+with the losses of the training. Differences from the paper:
 
-- the picture grows while it is optimised, so that large strokes come first and few steps are needed
-  (their `coarse to fine` of "Controlling Perceptual Factors in Neural Style Transfer", CVPR 2017);
-- it starts from the photo, not from noise, unless told otherwise;
-- the objective is that of the training, see `hrstyle.losses.objectives`; `loss="gram",
-  pooling="avg"` is nearer to theirs;
-- L-BFGS searches along its directions for a point that meets the strong Wolfe conditions.
+- The size of the picture is doubled several times during the optimisation, so that large strokes
+  come first and fewer steps are needed ("coarse to fine" of the same authors, "Controlling
+  Perceptual Factors in Neural Style Transfer", CVPR 2017).
+- By default it starts from the photo, not from noise.
+- The objective is that of the training, see `hrstyle.losses.objectives`; `loss="gram",
+  pooling="avg"` is closer to the paper's.
+- The line search of L-BFGS uses the strong Wolfe conditions.
 """
 
 import math
@@ -34,22 +35,21 @@ from hrstyle.styles.catalogue import find
 
 Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 
-SMALLEST = 128
-"""The least length of the longer side to begin with, in pixels."""
-NARROWEST = 32
-"""The least length of the shorter one, where that is the smaller picture; VGG19 needs 16."""
+FIRST_SIDE = 128
+"""Minimal length of the longer side at the first size, in pixels."""
+MIN_SIDE = 32
+"""Minimal length of a shorter side that is reduced, in pixels; VGG19 needs 16."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an optimisation has come.
+    """The state of an optimisation, given to `optimize`'s callback.
 
     Args:
         step: evaluations of the loss and its gradient so far.
-        steps: how many there will be.
-        losses: what the objective gives, of the best picture so far. When the picture grows they
-            jump, because they are measured at its size.
-        picture: that picture, at its present size.
+        steps: their total number.
+        losses: the loss and its terms of the best picture so far. They jump when the size changes.
+        picture: the best picture so far, at its current size.
     """
 
     step: int
@@ -59,13 +59,13 @@ class Progress:
 
 
 def growing_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Heights and widths of one shape, each twice the one before, up to this one.
+    """Heights and widths that double from the first one to `(height, width)`.
 
-    The first has a longer side of at least `SMALLEST` and a shorter one of at least `NARROWEST`,
-    unless that is this one.
+    The first has a longer side of at least `FIRST_SIDE` and a shorter side of at least `MIN_SIDE`,
+    unless `(height, width)` itself is smaller.
     """
     sizes = [(height, width)]
-    while max(height, width) >= 2 * SMALLEST and min(height, width) >= 2 * NARROWEST:
+    while max(height, width) >= 2 * FIRST_SIDE and min(height, width) >= 2 * MIN_SIDE:
         height, width = round(height / 2), round(width / 2)
         sizes.insert(0, (height, width))
     return sizes
@@ -102,35 +102,33 @@ def optimize(
 ) -> PILImage | Tensor:
     """Repaint a photo in the style of any picture, without training.
 
-    Ctrl-C ends it early, and the best picture so far is the result, unless there is none.
+    Ctrl-C ends it early and returns the best picture so far; before the first step it is raised.
 
     Args:
         content: the photo, as `Stylizer.stylize` takes it; a tensor `(3, H, W)` or `(1, 3, H, W)`
-            in [0, 1]. None leaves content out and shows what the style layers keep of `style`, in
-            its shape.
-        style: name of a bundled style, whose painting is fetched where it does not come along; or
-            a picture, as a path, an address, or what `content` may be. Or several of them, as a
-            list, or names and paths with their shares as `{"starry_night": 2, "mine.jpg": 1}`. None
-            leaves style out and shows what the content layers keep of `content`.
-        steps: evaluations of the loss and its gradient, which is what takes the time, shared
-            evenly between the sizes.
-        size: length of the result's longer side in pixels; a smaller photo keeps its size. None:
-            the photo's own.
-        start: `"content"`, `"noise"` (grey, with a deviation of 0.1), or a picture. None: the photo
-            where there is a style, else noise.
-        method: `"adam"`, which sees other places of the painting in each step, or `"lbfgs"`, as in
+            in [0, 1]. None: no content loss. The result then has the shape of `style`, and shows
+            what the style layers represent.
+        style: a bundled style's name, whose painting is fetched if it is not in the package; or a
+            picture, as a path, an address, or anything that `content` may be. Or several: a list,
+            or names and paths with their shares, `{"starry_night": 2, "mine.jpg": 1}`. None: no
+            style loss. The result then shows what the content layers represent.
+        steps: evaluations of the loss and its gradient in total, split evenly between the sizes.
+        size: maximal length of the result's longer side in pixels; a smaller photo keeps its size.
+            None: the photo's own.
+        start: the initial picture: `"content"`, `"noise"` (grey, standard deviation 0.1), or a
+            picture. None: the photo, or noise without content or style.
+        method: `"adam"`, which draws other places of the painting in each step, or `"lbfgs"`, as in
             the paper.
-        coarse_to_fine: begin small and double the size; if not, all steps are at the full one.
-        style_scale: the longer side of the style's picture over that of the result; more makes
-            strokes larger. A picture is not enlarged.
-        keep_colours: how much of the photo's colours the result is given at the end, from 0 (False)
-            to 1 (True), all ("Preserving Color in Neural Artistic Style Transfer", Gatys et al.
+        coarse_to_fine: start small and double the size; if False, all steps are at the full size.
+        style_scale: ratio of the longer sides of the style's picture and the result, from 0.1 to
+            10; larger values give larger strokes. A picture is not enlarged.
+        keep_colours: share of the photo's colours that the result gets at the end, from 0 (False)
+            to 1 (True) ("Preserving Color in Neural Artistic Style Transfer", Gatys et al.
             2016, luminance-only).
-        seed: of the noise. One seed gives one picture on one CPU; GPUs may differ a little from
-            run to run.
-        device: such as `"cpu"` or `"cuda:1"`; None takes the best there is.
-        dtype: `"float32"`, or `"bfloat16"` for convolutions that are faster where the hardware
-            has it.
+        seed: of the noise and of the places that are drawn. On a CPU the result is reproducible; on
+            GPUs it may differ a little from run to run.
+        device: such as `"cpu"` or `"cuda:1"`; None takes the best available.
+        dtype: `"float32"`, or `"bfloat16"` for faster convolutions on hardware that supports it.
         progress: show a progress bar with the losses.
         callback: called after each step.
         loss: `"painterly"` or `"gram"`, see `hrstyle.losses.objectives`.
@@ -138,8 +136,8 @@ def optimize(
             `pooling`, …
 
     Returns:
-        A Pillow image, with the photo's transparency if it has any; its `info` is as that of
-        `Stylizer.stylize`. For a tensor, a tensor of as many dimensions.
+        A Pillow image, with the photo's transparency if it has any, and with `info` as from
+        `Stylizer.stylize`. For a tensor, a tensor with the same number of dimensions.
 
     Raises:
         InputError: a picture that cannot be read or fetched, or an impossible setting.
@@ -147,16 +145,16 @@ def optimize(
     """
     _check(content, style, steps=steps, size=size, style_scale=style_scale, seed=seed)
     check_colours(keep_colours)
-    place, kind = find_device(device), find_dtype(dtype)
-    if kind == torch.float16:
-        raise InputError("dtype='float16' is too coarse for a pixel's gradient; take bfloat16")
+    torch_device, torch_dtype = find_device(device), find_dtype(dtype)
+    if torch_dtype == torch.float16:
+        raise InputError("dtype='float16' is too coarse for a pixel's gradient; use bfloat16")
     photo, image = (None, None) if content is None else _read(content, size)
     longest = None if photo is None else min(size or math.inf, max(photo.shape[-2:]))
-    looked_at = longest or size  # of a painting, at `style_scale` 1
+    painting_size = longest or size  # a painting's longer side at `style_scale` 1
     paintings, shares = _read_styles(
-        style, looked_at and math.ceil(looked_at * max(1, style_scale))
+        style, painting_size and math.ceil(painting_size * max(1, style_scale))
     )
-    shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
+    shape = _reduced_size(paintings[0] if photo is None else photo, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
         *(("a style's picture", painting.shape[-2:]) for painting in paintings),
@@ -167,12 +165,12 @@ def optimize(
                 " both sides; take a larger size or picture"
             )
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
-    network = build(loss, **weights).to(place)
+    network = build(loss, **weights).to(torch_device)
     if start is None:
         start = "noise" if content is None or style is None else "content"
-    picture = _first(start, photo, sizes[0], seed).to(place)
+    picture = _initial_picture(start, photo, sizes[0], seed).to(torch_device)
 
-    before = done = 0  # steps at the smaller sizes, and all so far
+    before = done = 0  # steps at the smaller sizes, and all steps so far
     with tqdm(total=steps, unit="step", disable=not progress, leave=False) as bar:
 
         def report(step: int, losses: dict[str, float], best: Tensor) -> None:
@@ -187,31 +185,35 @@ def optimize(
 
         try:
             for number, (height, width) in enumerate(sizes):
-                here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
-                if not here:
+                steps_here = steps // len(sizes) + (number >= len(sizes) - steps % len(sizes))
+                if not steps_here:
                     continue
-                # On the CPU: not every accelerator has an antialiased filter.
-                picture = resize(picture.cpu(), (height, width)).to(place)
+                # On the CPU, because not every accelerator has an antialiased filter.
+                picture = resize(picture.cpu(), (height, width)).to(torch_device)
                 target = None
                 if photo is not None:
-                    target = network.photo_features(resize(photo, (height, width)).to(place))
+                    target = network.photo_features(resize(photo, (height, width)).to(torch_device))
                 side = max(height, width) * style_scale
-                seen = [resize(p, _fitting(p, side, NARROWEST)).to(place) for p in paintings]
-                network.set_style(*seen, shares=shares)
+                style_pictures = [
+                    resize(p, _reduced_size(p, side, MIN_SIDE)).to(torch_device) for p in paintings
+                ]
+                network.set_style(*style_pictures, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
                     with (
-                        torch.autocast(place.type, kind, enabled=kind != torch.float32),
+                        torch.autocast(
+                            torch_device.type, torch_dtype, enabled=torch_dtype != torch.float32
+                        ),
                         torch.random.fork_rng(devices=[]),
                     ):
-                        # Places are drawn anew in each step, but not for L-BFGS, which compares
-                        # evaluations along a line. torch.manual_seed would seed GPUs as well.
-                        draw = seed + (done if method == "adam" else 0)
-                        torch.default_generator.manual_seed(draw)
+                        # Each step draws other places. Not so with L-BFGS, whose line search
+                        # compares evaluations. torch.manual_seed would seed GPUs, too.
+                        step_seed = seed + (done if method == "adam" else 0)
+                        torch.default_generator.manual_seed(step_seed)
                         return network(picture, target)
 
-                minimise(picture, objective, steps=here, method=method, report=report)
-                before += here
+                minimise(picture, objective, steps=steps_here, method=method, report=report)
+                before += steps_here
         except KeyboardInterrupt:
             if not done:
                 raise
@@ -241,8 +243,8 @@ def _check(
         raise InputError("give a photo, or a style, or both")
     if steps < 1:
         raise InputError(f"steps={steps} must be at least 1")
-    if size is not None and size < NARROWEST:
-        raise InputError(f"size={size} must be at least {NARROWEST} pixels")
+    if size is not None and size < MIN_SIDE:
+        raise InputError(f"size={size} must be at least {MIN_SIDE} pixels")
     if not 0 <= seed < 2**63:
         raise InputError(f"seed={seed} must be a number from 0 to 2**63 - 1")
     if not 0.1 <= style_scale <= 10:
@@ -250,9 +252,9 @@ def _check(
 
 
 def _read(picture: Source | Tensor, size: int | None = None) -> tuple[Tensor, PILImage | None]:
-    """A picture as `(1, 3, H, W)`, and the image itself where it is no tensor.
+    """A picture as `(1, 3, H, W)`, and its Pillow image, or None for a tensor.
 
-    One that is much larger than `size` is reduced to no less than twice that, on its shorter side.
+    A much larger image is reduced, but its shorter side stays at least twice `size`.
     """
     if isinstance(picture, Tensor):
         picture = check_tensor(picture)
@@ -267,7 +269,7 @@ def _read(picture: Source | Tensor, size: int | None = None) -> tuple[Tensor, PI
 
 
 def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float]]:
-    """The pictures `(1, 3, H, W)`, see `_read`, and how much each counts."""
+    """The style's pictures `(1, 3, H, W)`, see `_read`, and the share of each."""
     if style is None:
         return [], []
     if isinstance(style, Mapping):
@@ -287,25 +289,25 @@ def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float
     return [_read(picture, size)[0] for picture in pictures], shares
 
 
-def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
-    """Height and width of the picture with a longer side of at most `side`; never enlarged.
+def _reduced_size(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
+    """Height and width of the picture, reduced to a longer side of at most `side`.
 
-    A long and narrow one keeps a shorter side of `least`.
+    The shorter side stays at least `least`. A picture is never enlarged.
     """
     height, width = picture.shape[-2:]
     factor = min(1.0, max(side / max(height, width), least / min(height, width)))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _first(
+def _initial_picture(
     start: Source | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
 ) -> Tensor:
-    """What to start from, at the first size."""
+    """The initial picture `(1, 3, H, W)` at the first size."""
     if isinstance(start, str) and start == "noise":
         noise = torch.randn((1, 3, *size), generator=torch.Generator().manual_seed(seed))
         return (0.5 + 0.1 * noise).clamp_(0, 1)
     if isinstance(start, str) and start == "content":
         if photo is None:
-            raise InputError("start='content' needs a photo; take 'noise' or a picture")
+            raise InputError("start='content' needs a photo; use 'noise' or a picture")
         start = photo
     return resize(_read(start, max(size))[0], size)

@@ -1,4 +1,4 @@
-"""Gradient descent on the pixels of a picture."""
+"""The optimisation loop: gradient descent on the pixels of a picture, by L-BFGS or Adam."""
 
 import math
 from collections.abc import Callable
@@ -14,22 +14,24 @@ Objective = Callable[[Tensor], dict[str, Tensor]]
 Report = Callable[[int, dict[str, float], Tensor], None]
 
 LEARNING_RATE = 0.03
-"""Adam's; pixels are from 0 to 1."""
+"""Adam's learning rate, for pixels in [0, 1]."""
 HISTORY = 20
-"""Steps that L-BFGS remembers, each of them two pictures in memory."""
+"""Steps in the history of L-BFGS, each of which takes the memory of two pictures."""
 
 
-class _Leave(Exception):  # noqa: N818 - it is no error
-    """Raised by an evaluation to leave an optimiser, which has no end of its own."""
+class _StopOptimisation(Exception):  # noqa: N818 - it is no error
+    """Raised by an evaluation to end an optimiser's endless loop."""
 
 
 def _lbfgs(picture: Tensor, evaluate: Callable[[], Tensor]) -> NoReturn:
-    while True:  # it only ends where a direction does not lead down; then anew, without its history
+    while (
+        True
+    ):  # step() returns if a direction is no descent direction; then restart without history
         torch.optim.LBFGS(
             [picture],
             max_iter=10**9,
             max_eval=10**9,
-            # torch's limits are for sums over a batch; a pixel's share of a relative error is less.
+            # Off: a single pixel's gradient is far below torch's default limits.
             tolerance_grad=0,
             tolerance_change=0,
             history_size=HISTORY,
@@ -58,24 +60,24 @@ def minimise(
     method: str = "lbfgs",
     report: Report | None = None,
 ) -> Tensor:
-    """Change the pixels of a picture until an objective is low.
+    """Minimise an objective over the pixels of a picture.
 
     Args:
-        picture: `(1, 3, H, W)` to start from, RGB in [0, 1]; it is not changed.
-        objective: gives the terms of a picture; `loss` is minimised. L-BFGS does not keep to the
-            range of pictures, so values may be somewhat outside.
-        steps: how often to evaluate it, whatever the method does with that.
-        method: `"lbfgs"` or `"adam"`, which clamps to [0, 1] after each step.
-        report: called after each evaluation with the number of evaluations, and the terms and the
-            picture of the lowest loss so far.
+        picture: the initial picture `(1, 3, H, W)`, RGB in [0, 1]; it is not changed.
+        objective: maps a picture to its terms, of which `loss` is minimised. With L-BFGS, pixels
+            may lie somewhat outside [0, 1].
+        steps: number of evaluations of the objective.
+        method: `"lbfgs"`, or `"adam"`, which clamps to [0, 1] after each step.
+        report: called after each evaluation with the number of evaluations so far, and the terms
+            and the picture with the lowest loss so far.
 
     Returns:
-        The picture of the lowest loss, clamped to [0, 1].
+        The picture with the lowest loss, clamped to [0, 1].
 
     Raises:
         InputError: an unknown method.
-        NonFiniteError: the loss of the start is not a finite number. Where it ceases to be one
-            later on, the method begins anew from the best.
+        NonFiniteError: the loss of the initial picture is not finite. If a later loss is not, the
+            method restarts from the best picture.
     """
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -86,7 +88,7 @@ def minimise(
     def evaluate() -> Tensor:
         nonlocal best, lowest, done
         if done == steps:
-            raise _Leave
+            raise _StopOptimisation
         picture.grad = None
         terms = objective(picture)
         terms["loss"].backward()
@@ -102,10 +104,10 @@ def minimise(
             report(done, lowest, best)
         if not finite:
             picture.data.copy_(best)
-            raise _Leave
+            raise _StopOptimisation
         return terms["loss"]
 
     while done < steps:
-        with suppress(_Leave):
+        with suppress(_StopOptimisation):
             METHODS[method](picture, evaluate)
     return best.clamp(0, 1)

@@ -1,9 +1,9 @@
-"""A style fitted to a single photo: a few steps of training on it alone, and then the pass.
+"""Fine-tune a style's network on a single photo before repainting it.
 
-What one network paints for all photos is right on average. For each of them it hedges, and comes
-out paler and less like the painting than it could. A few steps on a thumbnail of the photo take
-that away. What comes of them is a network still, so the photo itself may have any size, and
-brushwork stays what the style has learnt.
+A network that serves all photos compromises: for a given photo its result is paler and less like
+the painting than possible. A few training steps on a thumbnail of the photo correct this. The
+result is still a network. So the photo itself may have any size, and the brushwork is still that of
+the style.
 """
 
 import copy
@@ -29,39 +29,38 @@ from hrstyle.options import StylizeOptions, changed
 from hrstyle.styles.catalogue import Style, find, gallery
 
 STEPS = 25
-"""Enough for most of what there is to gain; scripts/README.md has the pictures."""
-MOST_STEPS = 1000
+"""Default number of steps; more improve little (pictures in scripts/README.md)."""
+MAX_STEPS = 1000
 SIZE = 512
-"""Length of the thumbnail's longer side in pixels. From one of 384, 512 px gain half as much."""
-_NARROWEST = 32
+"""Length of the thumbnail's longer side in pixels. 384 px gain half as much for 512 px photos."""
+_MIN_SIDE = 32
 _LEARNING_RATE = 6e-3
 _WARMUP_STEPS = 3
 
 
 def check_steps(steps: object) -> None:
-    """Raise InputError unless `Refiner` takes so many."""
-    if not (isinstance(steps, int | np.integer) and 1 <= steps <= MOST_STEPS):
-        raise InputError(
-            f"steps={steps!r} (--refine) must be a whole number from 1 to {MOST_STEPS}"
-        )
+    """Raise InputError unless `steps` is a whole number from 1 to `MAX_STEPS`."""
+    if not (isinstance(steps, int | np.integer) and 1 <= steps <= MAX_STEPS):
+        raise InputError(f"steps={steps!r} (--refine) must be a whole number from 1 to {MAX_STEPS}")
 
 
 class Refiner:
-    """Paints as a `Stylizer` does, but each photo with a network that was fitted to it first.
+    """Repaints as a `Stylizer` does, but fine-tunes the network on each photo first.
 
-    That takes one or two minutes on two CPU cores, and two gigabytes of memory besides what the
-    picture takes. The loss is training's default, with the style's own weight.
+    Fine-tuning takes one or two minutes on two CPU cores, and two gigabytes of memory on top of
+    repainting. The loss is the default of training, with the style's own weight.
 
     Args:
         stylizer: the style, from `hrstyle.load`. It is not changed.
-        painting: the picture of the style: a path, an address, a style's name, or a `Style`, which
-            has a size and a weight, too. None: that of the gallery's style which has the stylizer's
-            name. Where it does not come along it is fetched.
-        steps: how many, from 1 to 1000.
+        painting: the style's picture: a path, an address, a style's name, or a `Style`, which also
+            sets size and weight. None: the painting of the bundled style with the stylizer's name.
+            It is fetched if it is not in the package.
+        steps: number of training steps, from 1 to 1000.
 
     Raises:
-        InputError: a painting that cannot be read or fetched; none, and the gallery has no style of
-            that name; impossible steps; no weights of VGG19, see `hrstyle.losses.vgg.VGG19`.
+        InputError: a painting that cannot be read or fetched; no painting given, and no bundled
+            style of that name; steps out of range; no weights of VGG19, see
+            `hrstyle.losses.vgg.VGG19`.
     """
 
     @torch.inference_mode(False)
@@ -84,19 +83,20 @@ class Refiner:
         self._loss.set_style(target)
 
     def fit(self, photo: Picture, *, progress: bool = False) -> Stylizer:
-        """The style, fitted to this photo; to others it fits less than it did.
+        """A `Stylizer` that is fine-tuned on this photo, and worse than before on others.
 
         Args:
-            photo: see `Stylizer.stylize`; a batch is fitted to as a whole.
+            photo: see `Stylizer.stylize`; a batch gets one network in common.
             progress: show a progress bar.
 
         Raises:
-            InputError: see there; or the weights went to infinity.
+            InputError: see `Stylizer.stylize`; or the weights became infinite.
         """
         network = self._fit(_thumbnail(photo), progress)
-        known = self.stylizer
-        how: dict[str, Any] = {"device": known.device, "dtype": known.dtype}
-        return Stylizer(network, style=known.style, engine=known.engine, **how)
+        base = self.stylizer
+        return Stylizer(
+            network, style=base.style, device=base.device, dtype=base.dtype, engine=base.engine
+        )
 
     def stylize(
         self,
@@ -106,7 +106,7 @@ class Refiner:
         options: StylizeOptions | None = None,
         **changes: Any,
     ) -> Any:
-        """Repaint a picture; see `Stylizer.stylize`, whose options these are."""
+        """Repaint a picture; the options are those of `Stylizer.stylize`."""
         options = changed(options, changes)
         picture = image if isinstance(image, Tensor) else image_of(image)
         fitted = self.fit(picture, progress=progress)
@@ -121,9 +121,9 @@ class Refiner:
         options: StylizeOptions | None = None,
         **changes: Any,
     ) -> Iterator[Any]:
-        """Repaint many pictures in their turn; see `Stylizer.stylize_many`.
+        """Repaint many pictures one after the other; see `Stylizer.stylize_many`.
 
-        An animation's frames are painted by the network that was fitted to the first.
+        All frames of an animation are repainted by the network fine-tuned on the first.
         """
         check_many(images)
         options = changed(options, changes)
@@ -169,7 +169,7 @@ class Refiner:
         if not all(torch.isfinite(value).all() for value in network.parameters()):
             raise InputError(
                 f"{self.stylizer.style} cannot be fitted to this photo in {self.steps} steps: its"
-                " weights went to infinity; take fewer (--refine), or paint it without"
+                " weights became infinite; take fewer steps (--refine), or do not refine"
             )
         return network.requires_grad_(False)
 
@@ -177,23 +177,23 @@ class Refiner:
 def _painting_of(stylizer: Stylizer) -> Style:
     if stylizer.style not in gallery():
         raise InputError(
-            f"no painting is known for the style {stylizer.style}; name the picture that it is to"
-            " come nearer to with painting= (--painting)"
+            f"no painting is known for the style {stylizer.style}; give its picture with painting="
+            " (--painting)"
         )
     return gallery()[stylizer.style]
 
 
 def _thumbnail(photo: Picture) -> Tensor:
-    """The photo as `(N, 3, H, W)`, small."""
+    """The photo reduced to `SIZE`, as `(N, 3, H, W)`."""
     if isinstance(photo, Tensor):
         values = check_tensor(photo).detach().reshape(-1, *photo.shape[-3:]).float().cpu()
-        width, height = _size(values.shape[-1], values.shape[-2])
+        width, height = _thumbnail_size(values.shape[-1], values.shape[-2])
         return resize(values, (height, width))
     image = to_rgb(image_of(photo, at_least=3 * SIZE))
-    return to_tensor(image.resize(_size(*image.size), reducing_gap=3))
+    return to_tensor(image.resize(_thumbnail_size(*image.size), reducing_gap=3))
 
 
-def _size(width: int, height: int) -> tuple[int, int]:
-    """At most `SIZE` a side, and at least `_NARROWEST`, which VGG19 needs."""
+def _thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the thumbnail: at most `SIZE`, and at least `_MIN_SIDE` for VGG19."""
     factor = min(1, SIZE / max(width, height))
-    return max(_NARROWEST, round(width * factor)), max(_NARROWEST, round(height * factor))
+    return max(_MIN_SIDE, round(width * factor)), max(_MIN_SIDE, round(height * factor))

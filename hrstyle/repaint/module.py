@@ -1,4 +1,4 @@
-"""What each process does with its photos."""
+"""The LightningModule that repaints and writes the photos of one process."""
 
 import json
 import os
@@ -12,8 +12,9 @@ import pytorch_lightning as pl
 import torch
 
 from hrstyle.errors import InputError
+from hrstyle.files import open_atomically
 from hrstyle.images.reading import PILImage
-from hrstyle.images.writing import save_image
+from hrstyle.images.writing import write_image
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import WORKERS
@@ -23,16 +24,19 @@ OUTCOMES = ("repainted", "skipped", "failed")
 
 
 class Repainter(pl.LightningModule):
-    """Repaints and writes each photo; one that cannot be is named in a file and stops nothing.
+    """Repaints and writes each photo. A photo that fails is named in a file, and the job goes on.
+
+    Each result is flushed to the disk before it gets its name, so results are whole even after a
+    power cut.
 
     Args:
         stylizer: the style, on this process's device.
-        failures: gets a line of JSON for each photo that failed, at once.
-        stylize: how.
+        failures: a file to which a line of JSON is appended for each photo that fails.
+        stylize: how the photos are repainted.
         save: keywords of `hrstyle.images.save_image`.
 
     Raises:
-        InputError: while predicting, when results cannot be written.
+        InputError: during prediction, if results cannot be written.
     """
 
     def __init__(
@@ -49,9 +53,9 @@ class Repainter(pl.LightningModule):
         self.stylize = stylize
         self.save = save
         self.counts: Counter[str] = Counter()
-        """How many photos had which of the `OUTCOMES`; in the end, of all processes."""
+        """Number of photos for each of the `OUTCOMES`; after the end, of all processes."""
 
-        self._pool: ThreadPoolExecutor | None = None  # not before it is in its own process
+        self._pool: ThreadPoolExecutor | None = None  # created in the process that uses it
         self._writing: deque[tuple[Photo, Future[None]]] = deque()
 
     def on_predict_start(self) -> None:
@@ -67,15 +71,16 @@ class Repainter(pl.LightningModule):
                 result = self.stylizer.stylize(picture, options=self.stylize)
                 assert self._pool is not None
                 self._writing.append((photo, self._pool.submit(self._write, result, photo.target)))
-        except (InputError, MemoryError, RuntimeError) as error:  # of a device's memory, too
+        except (InputError, MemoryError, RuntimeError) as error:  # such as a device out of memory
             self._fail(photo, error)
         return str(photo.target)
 
     def _write(self, result: PILImage, target: Path) -> None:
-        save_image(result, target, **self.save)
+        with open_atomically(target, durable=True) as file:
+            write_image(result, file, target, **self.save)
 
     def _finish_writing(self, allowed: int) -> None:
-        """Wait until at most so many results are still being written."""
+        """Wait until at most `allowed` results are still being written."""
         while len(self._writing) > allowed:
             photo, writing = self._writing.popleft()
             try:
@@ -83,13 +88,13 @@ class Repainter(pl.LightningModule):
                 self.counts["repainted"] += 1
             except InputError as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
-                    raise  # a full disk would fail them all
+                    raise  # such as a full disk, on which all would fail
                 self._fail(photo, error)
 
     def _fail(self, photo: Photo, error: Exception) -> None:
         self.counts["failed"] += 1
         line = json.dumps({"photo": str(photo.source), "error": str(error)}) + "\n"
-        # In one write at the end of the file, so that processes do not write over each other.
+        # A single append, so that the processes' lines do not overwrite each other.
         file = os.open(self.failures, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(file, line.encode())
@@ -97,12 +102,12 @@ class Repainter(pl.LightningModule):
             os.close(file)
 
     def close(self) -> None:
-        """Leave out what waits to be written, and wait for what is being written."""
+        """Cancel the results that wait to be written, and finish those being written."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
     def on_predict_end(self) -> None:
         self._finish_writing(0)
-        mine = torch.tensor([self.counts[x] for x in OUTCOMES], device=self.stylizer.device)
-        total = self.trainer.strategy.reduce(mine, reduce_op="sum")
+        counts = torch.tensor([self.counts[x] for x in OUTCOMES], device=self.stylizer.device)
+        total = self.trainer.strategy.reduce(counts, reduce_op="sum")
         self.counts = Counter(dict(zip(OUTCOMES, total.tolist(), strict=True)))

@@ -1,4 +1,4 @@
-"""The photos of a folder, dealt out to the processes that repaint them."""
+"""The photos of a folder, split between the processes."""
 
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from hrstyle.pipeline import in_order
 
 
 class Photo(NamedTuple):
-    """A photo's file, the file of its result, and what reading gives unless the result is there."""
+    """A photo's file, its result's file, and the photo being read; None if the result exists."""
 
     source: Path
     target: Path
@@ -25,18 +25,19 @@ class Photo(NamedTuple):
 
 
 class Photos(pl.LightningDataModule):
-    """All pictures below a folder. Their paths are the data; a picture is read as its turn comes.
+    """All pictures in and below a folder.
 
-    Process r of n takes every n-th photo from the r-th on. All processes must see the same photos,
-    so nothing may be added while they start.
+    Process r of n repaints every n-th photo, starting with the r-th. All processes must list the
+    same photos, so no photo may be added while they start. Only the paths are kept in memory; a
+    photo is read shortly before it is repainted.
 
     Args:
         root: the folder.
-        output: where the results go, in folders like those below `root`; it may lie below it.
-        file_format: of the results, such as `"png"`; None: each photo's own, where it can be
-            written.
-        max_pixels: a photo of more is named as one that failed: a small file can unpack to more
-            than memory holds.
+        output: the folder for the results, with the subfolders of `root`; it may lie inside `root`.
+        file_format: format of the results, such as `"png"`; None: each photo's own, or PNG if that
+            cannot be written.
+        max_pixels: a photo with more pixels fails, because a small file may decode to more than the
+            memory holds.
 
     Raises:
         InputError: no such folder, no pictures in it, or two results of one name.
@@ -61,26 +62,26 @@ class Photos(pl.LightningDataModule):
             f"{self.output}/",
             recursive=True,
             file_format=file_format,
-            # Not "skip": what is there changes while the processes start, and all must count alike.
+            # Not "skip": results appear while processes start, but all must list the same photos.
             existing="overwrite",
-            tell=_tell,
+            tell=_print_error,
         )
 
-    def predict_dataloader(self) -> "_Share":
-        trust_files()  # in each process; max_pixels is the limit
+    def predict_dataloader(self) -> "_PhotosOfProcess":
+        trust_files()  # in each process; `max_pixels` replaces Pillow's limit
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
-        return _Share(self.pairs[rank::count], self.max_pixels)
+        return _PhotosOfProcess(self.pairs[rank::count], self.max_pixels)
 
 
 @rank_zero_only
-def _tell(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-class _Share:
-    """One process's photos: threads read the next ones while it paints."""
+class _PhotosOfProcess:
+    """The photos of one process; threads read the next ones while one is repainted."""
 
     def __init__(self, pairs: list[tuple[Path, Path]], max_pixels: int):
         self.pairs = pairs

@@ -1,4 +1,4 @@
-"""One job: a folder in, a folder out."""
+"""One job: repaint all photos of a folder into another folder."""
 
 import json
 import signal
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,18 +20,18 @@ from pytorch_lightning.utilities import rank_zero_info
 import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
-from hrstyle.images.writing import check_quality
+from hrstyle.images.writing import check_quality, save_image
 from hrstyle.options import StylizeOptions
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
 
 FAILED = "failed.jsonl"
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-USUAL = StylizeOptions()
+NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
+DEFAULTS = StylizeOptions()
 SETTINGS = ".hrstyle.json"
-"""Written beside the results, so that those of two styles do not mix."""
-PATIENCE = timedelta(days=7)
-"""How long a process that is done waits for the slowest one."""
+"""A file in the output folder with the settings, so that results of two styles do not mix."""
+TIMEOUT = timedelta(days=7)
+"""How long a process that has finished waits for the slowest one."""
 
 
 def repaint(
@@ -38,85 +39,113 @@ def repaint(
     style: str | Mapping[str, float],
     data: Photos,
     trainer: Callable[..., pl.Trainer] = pl.Trainer,
-    load: Mapping[str, Any] = NOTHING,
-    stylize: StylizeOptions = USUAL,
-    save: Mapping[str, Any] = NOTHING,
+    load: Mapping[str, Any] = NO_KEYWORDS,
+    stylize: StylizeOptions = DEFAULTS,
+    save: Mapping[str, Any] = NO_KEYWORDS,
 ) -> dict[str, int]:
-    """Repaint all photos of a folder. What is there already is skipped.
+    """Repaint all photos of a folder, but skip those whose results exist.
 
-    So the same call after a kill does the rest. A photo that cannot be repainted stops nothing;
-    `failed.jsonl` in the output folder names it and says why.
+    After a kill, the same call repaints the remaining photos. A photo that cannot be repainted does
+    not stop the others; `failed.jsonl` in the output folder names it and says why.
 
     Args:
         style: see `hrstyle.load`.
-        data: the photos, and where their results go.
+        data: the photos and the output folder.
         trainer: builds Lightning's Trainer, such as `partial(Trainer, devices=2)`.
-        load: keywords of `hrstyle.load`, without `device`, which is Lightning's to choose.
-        stylize: how.
+        load: keywords of `hrstyle.load`, without `device`, which Lightning chooses.
+        stylize: how the photos are repainted.
         save: keywords of `hrstyle.images.save_image`.
 
     Returns:
-        How many photos were `"repainted"`, `"skipped"` and have `"failed"`, in all processes.
+        The number of photos that were `"repainted"`, `"skipped"` and `"failed"`, summed over all
+        processes.
 
     Raises:
-        InputError: a setting that cannot be used; results of other settings in the folder; or
-            results that cannot be written.
-        KeyboardInterrupt: Ctrl-C; what is written is whole.
+        InputError: a setting that cannot be used; an output folder with results of other settings;
+            or results that cannot be written.
+        KeyboardInterrupt: Ctrl-C; the files written so far are whole.
     """
     check_quality(save.get("quality"))
     settings = trainer.keywords if isinstance(trainer, partial) else {}
     shown = settings.get("enable_progress_bar")
     try:
-        engine = trainer(
+        lightning_trainer = trainer(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            use_distributed_sampler=False,  # Photos deals them out itself
+            use_distributed_sampler=False,  # Photos splits them between the processes
             enable_progress_bar=sys.stderr.isatty() if shown is None else shown,
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
-    if engine.world_size > len(data.pairs):
+    if lightning_trainer.world_size > len(data.pairs):
         raise InputError(
-            f"{engine.world_size} processes for {len(data.pairs)} photos; give trainer.devices and"
-            " trainer.num_nodes that make no more of them than there are photos"
+            f"{lightning_trainer.world_size} processes for {len(data.pairs)} photos; choose fewer"
+            " trainer.devices or trainer.num_nodes, so that each process has a photo"
         )
-    if isinstance(engine.strategy, DDPStrategy):
-        engine.strategy._timeout = PATIENCE  # no argument of Trainer's says it
-    stylizer = hrstyle.load(style, device=engine.strategy.root_device, **load)
-    known = {"style": style, **load, **asdict(stylize), **save}
-    _claim(data.output, known, engine.is_global_zero)
+    if isinstance(lightning_trainer.strategy, DDPStrategy):
+        lightning_trainer.strategy._timeout = TIMEOUT  # Trainer has no argument for it
+    stylizer = hrstyle.load(style, device=lightning_trainer.strategy.root_device, **load)
+    options = asdict(stylize)
+    # With the defaults, so that a setting left out equals one given with its default.
+    complete = {"style": style, **_complete(hrstyle.load, load), **options}
+    complete |= _complete(save_image, save)
+    _claim_folder(data.output, complete, is_first=lightning_trainer.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
     before = signal.getsignal(signal.SIGINT)
     try:
-        engine.predict(model, data, return_predictions=False)
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C, which it ignores from then on
+        lightning_trainer.predict(model, data, return_predictions=False)
+    except SystemExit as stop:  # Lightning turns Ctrl-C into it, and ignores further ones
         signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt from stop
     finally:
         model.close()
     counts = {name: int(count) for name, count in model.counts.items()}
     rank_zero_info(f"{data.output}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-    if counts["failed"] and engine.is_global_zero:
-        raise InputError(
-            f"{counts['failed']} of {sum(counts.values())} photos could not be repainted;"
-            f" {data.output / FAILED} names them"
-        )
     return counts
 
 
-def _claim(output: Path, settings: dict[str, Any], first: bool) -> None:
-    """Mark the folder as that of these settings; the first process forgets earlier failures."""
-    mark, text = output / SETTINGS, json.dumps(settings, default=str, sort_keys=True)
+def _complete(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords given to a function, and its defaults for the others, without the device."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature(function).parameters.items()
+        if parameter.default is not parameter.empty and name != "device"
+    }
+    return defaults | dict(given)
+
+
+def _claim_folder(output: Path, settings: dict[str, Any], *, is_first: bool) -> None:
+    """Check that the folder's results have these settings; the first process writes them there.
+
+    It also deletes the list of an earlier run's failures.
+
+    Raises:
+        InputError: the folder holds results of other settings.
+    """
+    path, text = output / SETTINGS, json.dumps(settings, default=_plain, sort_keys=True)
     try:
-        found = mark.read_text() if mark.exists() else text
+        found = path.read_text() if path.exists() else text
     except OSError as error:
-        raise InputError(f"cannot read {mark}: {error.strerror}") from error
-    if found != text:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if found != text and _parsed(found) != json.loads(text):
         raise InputError(
             f"{output} holds repaints of other settings ({found}); give another output, or delete"
-            f" {mark} to go on with these"
+            f" {path} to continue with the new settings"
         )
-    if first:
-        write_atomically(mark, text.encode())
+    if is_first:
+        write_atomically(path, text.encode(), durable=True)
         (output / FAILED).unlink(missing_ok=True)
+
+
+def _plain(value: object) -> str:
+    """What JSON has no type for, such as a path or a dtype, as the command line spells it."""
+    return str(value).removeprefix("torch.")
+
+
+def _parsed(text: str) -> Any:
+    """JSON as Python compares it: 1, 1.0 and true are one value; None if it is damaged."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,4 +1,4 @@
-"""What a training shows and how it stops."""
+"""Lightning callbacks: progress bar, previews, checkpoints, and a clean stop on Ctrl-C."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ from hrstyle.images.writing import save_image
 
 
 class StepProgressBar(TQDMProgressBar):
-    """Lightning's bar, counting to `max_steps`: the data never end, so it would know no total."""
+    """Lightning's bar with `max_steps` as its total, which endless data do not give it."""
 
     @property
     def total_train_batches(self) -> int | float:
@@ -36,22 +36,22 @@ class StepProgressBar(TQDMProgressBar):
     def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         super().on_train_epoch_start(trainer, *args)
         bar = self.train_progress_bar
-        # What an earlier run did is done, but says nothing about this one's speed.
+        # Steps before a resume count as done, but not towards the speed.
         bar.n = bar.initial = trainer.global_step * trainer.accumulate_grad_batches
         bar.set_description(f"{trainer.max_steps} steps")
 
 
 class Preview(Callback):
-    """Repaints the same photos every few steps.
+    """Repaints the same photos every `every_n_steps` steps.
 
-    The picture, one row a photo with the photo on the left, goes to TensorBoard and to
-    `preview.png` in the run's folder; the style picture goes to TensorBoard once.
+    The preview has one row per photo, with the photo on the left. It goes to TensorBoard and to
+    `preview.png` in the run's folder. The style picture goes to TensorBoard once.
 
     Args:
-        photos: picture files; all are cropped to the shape of the first.
+        photos: picture files, all cropped to the shape of the first.
         style: `(1, 3, H, W)` in [0, 1].
         folder: where `preview.png` goes.
-        every_n_steps: how often.
+        every_n_steps: steps between two previews.
         size: length of the photos' longer side in pixels.
     """
 
@@ -90,11 +90,11 @@ class Preview(Callback):
         self._draw(trainer, pl_module)
 
     def _draw(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if self.drawn_at == trainer.global_step:  # accumulated batches, or the end on a round step
+        if self.drawn_at == trainer.global_step:  # a further accumulated batch, or the end
             return
         self.drawn_at = trainer.global_step
-        pl_module.eval()  # the noise in its place, as it will be for a user
-        with torch.no_grad():  # one at a time, so that it needs no more memory than a step
+        pl_module.eval()  # fixes the noise, as in inference
+        with torch.no_grad():  # one photo at a time, which needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
             rows = [
                 [p, *(x[0].cpu() for x in pl_module.repaints(p[None].to(**place)))]
@@ -109,10 +109,10 @@ class Preview(Callback):
 
 
 class SaveEvery(Callback):
-    """Writes the whole state of the training to one file every few steps.
+    """Writes the training state to one checkpoint file every `every_n_steps` steps.
 
-    Not Lightning's ModelCheckpoint, which ranks files by a metric and keeps a record of them that
-    must match on resuming.
+    Lightning's ModelCheckpoint ranks files by a metric instead, and its record of them must match
+    on resuming.
     """
 
     def __init__(self, path: Path, *, every_n_steps: int):
@@ -124,14 +124,16 @@ class SaveEvery(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         step = trainer.global_step
-        if step % self.every_n_steps == 0 and step != self.saved_at:  # not per accumulated batch
+        if (
+            step % self.every_n_steps == 0 and step != self.saved_at
+        ):  # once per step, not per accumulated batch
             self.saved_at = step
             save_state(trainer, self.path)
 
 
 def save_state(trainer: pl.Trainer, path: Path) -> None:
-    """Write the whole state of the training; `path` is whole at any moment, the old or the new."""
-    # Lightning's own temporary file may be on another disk, from where it is copied, not renamed.
+    """Write a checkpoint; at any moment `path` is the whole old file or the whole new one."""
+    # Lightning's own temporary file may be on another disk, so it would be copied, not renamed.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         trainer.save_checkpoint(temporary, weights_only=False)
@@ -143,10 +145,10 @@ def save_state(trainer: pl.Trainer, path: Path) -> None:
 
 
 class StopOnInterrupt(Callback):
-    """On the first Ctrl-C, lets the step finish and the training end as usual, checkpoint and all.
+    """On the first Ctrl-C, finishes the step and ends the training as usual, with a checkpoint.
 
-    Lightning's own way stops in the middle of a step. A second Ctrl-C stops at once.
-    `interrupted` tells afterwards whether that happened.
+    Lightning's own handling stops in the middle of a step. A second Ctrl-C stops at once.
+    Afterwards `interrupted` says whether there was a Ctrl-C.
     """
 
     def __init__(self) -> None:
@@ -159,7 +161,7 @@ class StopOnInterrupt(Callback):
             signal.signal(signal.SIGINT, self._previous)
             rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
 
-        if threading.current_thread() is threading.main_thread():  # signals come to no other
+        if threading.current_thread() is threading.main_thread():  # only it receives signals
             self._previous = signal.signal(signal.SIGINT, stop)
 
     def on_train_batch_end(
@@ -172,7 +174,7 @@ class StopOnInterrupt(Callback):
     ) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # in the middle of a step
-        # Together, or a process that heard of it a step later would wait for the others for ever.
+        # All processes decide together: one that went on for another step would wait forever.
         stop = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         self.interrupted = bool(stop)
         trainer.should_stop = trainer.should_stop or self.interrupted

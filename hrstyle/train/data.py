@@ -1,7 +1,7 @@
 """Content photos for training: endless batches of random crops, or a single photo.
 
-Batch number k depends only on the seed, k and the process's rank. So a resumed run goes on with the
-very batches it would have seen, and nothing of the data has to be in a checkpoint.
+Batch k depends only on the seed, k and the process's rank. So a resumed run continues with the same
+batches as an uninterrupted one, and checkpoints hold no state of the data.
 """
 
 import itertools
@@ -37,23 +37,23 @@ SAMPLE_PHOTOS = (
     "motorcycle_right.png",
     "rocket.jpg",
 )
-"""Photos of scikit-image's wheel to train on without any data set."""
+"""Photos in scikit-image's wheel: training data without a download."""
 
 PREVIEW_PHOTOS = ("chelsea.png", "coffee.png")
-"""Photos of scikit-image's wheel that no training sees; they show how it goes."""
+"""Held-out photos in scikit-image's wheel, for previews."""
 
-_GAP = 3  # how many times larger than the crop a photo may be reduced to without a filter
+_REDUCING_GAP = 3  # Pillow's `reducing_gap`: decode photos at no less than 3 times the crop's size
 
 
 def sample_path(name: str) -> Path:
-    """Path of a sample photo in scikit-image's wheel."""
+    """The path of a sample photo in scikit-image's wheel."""
     return Path(skimage.data.__file__).parent / name
 
 
 def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     """All pictures below `root`, sorted; see `hrstyle.images.pictures_in`.
 
-    What else is there is counted in a line on standard error.
+    A line on standard error counts the other files by type.
 
     Raises:
         InputError: no such folder, or no pictures in it.
@@ -68,26 +68,26 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
             f"no pictures in {folder} or below it; data.root needs a folder of photos{rest}"
         )
     if others:
-        _tell(f"{folder}{rest.replace(';', ':', 1)}")
+        _print_error(f"{folder}{rest.replace(';', ':', 1)}")
     return sorted(paths)
 
 
 @rank_zero_only
-def _tell(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
 class RandomCrops(IterableDataset[Tensor]):
-    """Endless batches `(batch_size, 3, size, size)` of flipped square crops of the photos.
+    """Endless batches `(batch_size, 3, size, size)` of random square crops, half of them mirrored.
 
-    A crop's side is between `min_scale` and all of the photo's shorter side, and is then resized
-    to `size`. A photo that cannot be read is reported once and another one takes its place.
+    A crop's side is a random share, from `min_scale` to 1, of the photo's shorter side. The crop is
+    then resized to `size`. A photo that cannot be read is reported once, and another replaces it.
 
     Args:
         paths: picture files.
-        repeat: how many batches on end are the same.
+        repeat: each batch is given this many times in a row.
         start: number of the first batch.
-        rank: of the process, so that each of several sees other crops.
+        rank: the process's rank; each process sees other crops.
 
     Raises:
         InputError: while iterating, when no photo at all can be read.
@@ -109,13 +109,14 @@ class RandomCrops(IterableDataset[Tensor]):
         self.size = size
         self.batch_size = batch_size
         self.min_scale = min_scale
-        self.enough = math.ceil(_GAP * size / min_scale)  # of a photo, for its smallest crop
+        # Shorter side to decode photos at, so that the smallest crop has enough pixels.
+        self.min_side = math.ceil(_REDUCING_GAP * size / min_scale)
         self.seed = seed
         self.repeat = repeat
         self.start = start
         self.rank = rank
-        self._latest: tuple[int, Tensor] | None = None
-        # Shared between worker processes, so that a broken photo is reported by one of them.
+        self._cached: tuple[int, Tensor] | None = None
+        # Shared between the worker processes, so that only one reports an unreadable photo.
         self.unreadable = torch.zeros(len(self.paths), dtype=torch.bool).share_memory_()
         self.lock = multiprocessing.Lock()
 
@@ -128,10 +129,10 @@ class RandomCrops(IterableDataset[Tensor]):
     def batch(self, number: int) -> Tensor:
         """Batch `number`: the same one every time."""
         draw = number // self.repeat
-        if self._latest is None or self._latest[0] != draw:
+        if self._cached is None or self._cached[0] != draw:
             rng = np.random.default_rng([self.seed, self.rank, draw])
-            self._latest = draw, torch.cat([self._crop(rng) for _ in range(self.batch_size)])
-        return self._latest[1]
+            self._cached = draw, torch.cat([self._crop(rng) for _ in range(self.batch_size)])
+        return self._cached[1]
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
         """A random square of a random photo."""
@@ -143,7 +144,7 @@ class RandomCrops(IterableDataset[Tensor]):
             (self.size, self.size),
             Image.Resampling.BICUBIC,
             box=(left, top, left + side, top + side),
-            reducing_gap=_GAP,
+            reducing_gap=_REDUCING_GAP,
         )
         tensor = to_tensor(crop)
         return tensor.flip(-1) if flip else tensor
@@ -154,31 +155,31 @@ class RandomCrops(IterableDataset[Tensor]):
             if self.unreadable[index]:
                 continue
             try:
-                return to_rgb(open_image(self.paths[index], at_least=self.enough))
+                return to_rgb(open_image(self.paths[index], at_least=self.min_side))
             except InputError as error:
                 with self.lock:
-                    known = bool(self.unreadable[index])
+                    was_reported = bool(self.unreadable[index])
                     self.unreadable[index] = True
-                if self.rank == 0 and not known:  # with several processes, one that tells is enough
+                if self.rank == 0 and not was_reported:  # one report from all processes
                     warnings.warn(f"skipped: {error}", stacklevel=2)
         raise InputError(
-            f"none of the {len(self.paths)} pictures can be read, {self.paths[0]} for one"
+            f"none of the {len(self.paths)} pictures can be read, for example {self.paths[0]}"
         )
 
 
 class PhotoData(pl.LightningDataModule):
-    """Photos to train on; `samples` and `folder` build it from where they are.
+    """Photos to train on; `samples` and `folder` build it.
 
     Args:
         paths: the photos.
-        preview_paths: the photos to watch the training on.
+        preview_paths: held-out photos for previews.
         size: side of the square crops in pixels.
-        batch_size: crops a step, for each device.
-        min_scale: the smallest crop, as a share of a photo's shorter side; 1 takes all of it.
-        num_workers: processes that read photos ahead; 0 reads them in between.
-        seed: chooses photos and crops.
-        repeat: steps on end that see the same crops; with several styles trained together,
-            what the loss network makes of the crops is then computed once for all of these.
+        batch_size: crops per step and device.
+        min_scale: the smallest crop's side as a share of the photo's shorter side, in (0, 1].
+        num_workers: processes that read photos ahead; 0 reads them in the main process.
+        seed: of the random choice of photos and crops.
+        repeat: number of steps in a row that see the same crops. When several styles are trained
+            together, the loss network's features of the crops are computed once for these steps.
 
     Raises:
         InputError: an impossible number.
@@ -224,21 +225,21 @@ class PhotoData(pl.LightningDataModule):
             rank = self.trainer.global_rank
         return DataLoader(
             RandomCrops(self.paths, start=start, rank=rank, **self.crops),
-            batch_size=None,  # the data set makes whole batches
+            batch_size=None,  # the data set yields whole batches
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_begin,
+            worker_init_fn=_start_worker,
         )
 
 
-def _begin(worker: int) -> None:
-    """A Ctrl-C reaches the workers too, but the main process needs them to finish its step."""
+def _start_worker(worker: int) -> None:
+    """Ignore Ctrl-C in a worker, because the main process still needs it to finish the step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     trust_files()  # in each process
 
 
 def samples(**crops: Any) -> PhotoData:
-    """The photos that come with scikit-image. `crops`: keywords of `PhotoData`."""
+    """The sample photos of scikit-image. `crops`: keywords of `PhotoData`."""
     return PhotoData(
         [sample_path(name) for name in SAMPLE_PHOTOS], preview_paths=_held_out(), **crops
     )
@@ -254,12 +255,12 @@ def folder(root: str, **crops: Any) -> PhotoData:
 
 
 class OnePhoto(pl.LightningDataModule):
-    """The same photo over and over, whole and in its own shape, as in arXiv 1904.11617.
+    """One whole photo, given in every step, as in arXiv 1904.11617.
 
     Args:
-        content: the photo.
-        size: length of its longer side in pixels while training, at most. The picture that training
-            writes at its end has the photo's own size.
+        content: the photo's file.
+        size: maximal length of its longer side in pixels while training. The picture that training
+            writes at the end has the photo's own size.
 
     Raises:
         InputError: the photo cannot be read, or is too small.
@@ -279,10 +280,10 @@ class OnePhoto(pl.LightningDataModule):
         self.preview_paths = self.repaint_paths = [path]
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        return DataLoader(_Endless(self.photo), batch_size=None)
+        return DataLoader(_RepeatedBatch(self.photo), batch_size=None)
 
 
-class _Endless(IterableDataset[Tensor]):
+class _RepeatedBatch(IterableDataset[Tensor]):
     def __init__(self, batch: Tensor):
         self.batch = batch
 

@@ -1,4 +1,4 @@
-"""The training itself: a generator against a perceptual loss."""
+"""The LightningModule: trains a generator with a perceptual loss."""
 
 import math
 import warnings
@@ -24,22 +24,24 @@ from hrstyle.losses import PerceptualLoss
 
 
 class StyleTransfer(pl.LightningModule):
-    """Trains `generator` to repaint photos so that `loss` finds them good.
+    """Trains `generator` to minimise `loss` on repainted photos.
 
-    Optimiser and checkpoint hold the generator's parameters and nothing of the loss network.
+    Optimiser and checkpoint hold the generator's parameters, but not the loss network.
 
     Args:
         generator: the network to train.
-        loss: with its style set by the time that training begins.
-        style, credit, base: kept in the checkpoint, see `hrstyle.checkpoint.Trained`.
-        learning_rate: Adam's, at its height.
-        warmup_steps: steps over which it rises to that.
-        final_learning_rate: share of it that a cosine brings it down to by the last step.
-        cosine_steps: over how many of the last steps; None: over all of them. With few, training
-            for longer goes on where it was, and can be ended at any time.
-        decay_every_n_steps: instead of the cosine, multiply it by `decay` every so many steps after
-            the warm-up.
-        decay: see there.
+        loss: its style must be set before training starts.
+        style, credit, base: saved in the checkpoint, see `hrstyle.checkpoint.Trained`.
+        learning_rate: Adam's peak learning rate.
+        warmup_steps: steps in which the learning rate rises linearly to its peak.
+        final_learning_rate: the last step's learning rate as a share of the peak, from 0 to 1,
+            reached by a cosine.
+        cosine_steps: number of steps at the end in which the cosine falls; before, the learning
+            rate is constant. None: all steps after the warm-up. With few, a training can be
+            extended or ended early without a jump in the learning rate.
+        decay_every_n_steps: replaces the cosine: multiply the learning rate by `decay` every so
+            many steps after the warm-up.
+        decay: the factor of `decay_every_n_steps`, in (0, 1].
 
     Raises:
         InputError: an impossible number.
@@ -102,25 +104,25 @@ class StyleTransfer(pl.LightningModule):
         self.strict_loading = False  # a checkpoint lacks the loss network on purpose
 
     def forward(self, photo: Tensor) -> Tensor:
-        """`(N, 3, H, W)` in [0, 1] -> the same, repainted and not clamped."""
+        """Repaint photos `(N, 3, H, W)` in [0, 1]; the result has that shape and is not clamped."""
         return self.generator(photo)
 
     @property
     def trained(self) -> nn.Module:
-        """Whose parameters the optimiser changes."""
+        """The module whose parameters the optimiser updates."""
         return self.generator
 
     def repaints(self, photo: Tensor) -> list[Tensor]:
-        """What to show of a photo `(1, 3, H, W)` while training: itself repainted."""
+        """The repaints of a photo `(1, 3, H, W)` for the preview."""
         return [self(photo)]
 
     def terms(self, photo: Tensor) -> dict[str, Tensor]:
-        """The loss and its terms for a batch, see `PerceptualLoss.forward`."""
+        """The loss and its terms of a batch, see `PerceptualLoss.forward`."""
         return self.loss(self(photo), photo)
 
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
-        # Where the generator's noise lies is drawn anew for each batch, from the batch's number
-        # alone, so that a resumed run repeats the one that was cut off.
+        # The offset of the generator's noise is random per batch. It is seeded by the batch number
+        # alone, so that a resumed run repeats the interrupted one.
         with torch.random.fork_rng(devices=[]):
             number = self._batch * self.trainer.world_size + self.trainer.global_rank
             torch.default_generator.manual_seed(number)
@@ -128,7 +130,7 @@ class StyleTransfer(pl.LightningModule):
         self._batch += 1
         loss = terms["loss"]
         finite = bool(torch.isfinite(loss))
-        # Of any process, or those that went well would wait for ever for the one that stopped.
+        # All processes stop together: the others would wait forever for one that stopped alone.
         if not self.trainer.strategy.reduce_boolean_decision(finite):
             where = " in another process" if finite else ""
             raise self._diverged(f"the loss is not finite{where}")
@@ -143,15 +145,15 @@ class StyleTransfer(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule | {"name": "learning_rate"}}
 
     def _total_steps(self) -> float:
-        # Lightning would have to load the data to count them, and data that depend on the step
-        # would take a resumed run for a fresh one.
-        known = self.trainer.max_steps
-        return known if known > 0 else self.trainer.estimated_stepping_batches
+        # `estimated_stepping_batches` loads the data before the step of a resumed run is known, and
+        # our data depend on that step.
+        max_steps = self.trainer.max_steps
+        return max_steps if max_steps > 0 else self.trainer.estimated_stepping_batches
 
     def schedule(self, optimizer: Optimizer, total: float) -> LRScheduler:
-        """The learning rate over `total` steps: warm-up, and then cosine or decay.
+        """The learning rate over `total` steps: warm-up, then cosine or decay.
 
-        Without an end (`total` infinite) there is no cosine.
+        If `total` is infinite, the learning rate stays constant instead of the cosine.
         """
         warm = self.warmup_steps
         parts: list[LRScheduler] = []
@@ -173,8 +175,8 @@ class StyleTransfer(pl.LightningModule):
         return SequentialLR(optimizer, parts, ends)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        # With 16-mixed the first steps are left out, until their gradients fit into float16. The
-        # schedule goes by the number of steps all the same, of which torch warns.
+        # With 16-mixed, steps are skipped until the gradient scale fits float16. The schedule
+        # counts these steps, too, and torch warns about that.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             # Older torch: SequentialLR itself calls what torch deprecates.
@@ -185,7 +187,7 @@ class StyleTransfer(pl.LightningModule):
         self._batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
         if not self.trainer.global_step:
             return
-        # The schedule follows from the step and from the settings given now, which may be others.
+        # On resuming, rebuild the schedule, because the settings may have changed.
         for config in self.trainer.lr_scheduler_configs:
             optimizer = config.scheduler.optimizer
             for group in optimizer.param_groups:
@@ -199,22 +201,21 @@ class StyleTransfer(pl.LightningModule):
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **settings: Any) -> Self:
-        """See Lightning; a checkpoint has neither the generator's code nor the loss, so give both.
+        """As Lightning's, but needs `generator=` and `loss=`, which a checkpoint does not hold.
 
         Raises:
-            InputError: `generator` or `loss` is missing.
+            InputError: one of these is missing.
         """
         if not {"generator", "loss"} <= settings.keys():
             raise InputError(
                 f"{checkpoint_path}: to read the network, use"
-                " hrstyle.checkpoint.load_generator(path).generator; to go on with the training,"
+                " hrstyle.checkpoint.load_generator(path).generator; to resume the training,"
                 " ckpt_path=; load_from_checkpoint needs generator= and loss="
             )
         return super().load_from_checkpoint(checkpoint_path, *args, **settings)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # A finite loss can have had a gradient that is not; raised here, it leaves the last good
-        # checkpoint alone.
+        # A finite loss may have an infinite gradient. Raising here keeps the last good checkpoint.
         if not all(torch.isfinite(p).all() for p in self.trained.parameters()):
             raise self._diverged("the weights are no longer finite")
         checkpoint["state_dict"] = generator_state(checkpoint["state_dict"])

@@ -1,4 +1,4 @@
-"""One training run, from its parts to the file that people share."""
+"""One training run, from its parts to the weights file."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,13 +36,13 @@ from hrstyle.train.callbacks import (
 )
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.shared import Curve, SharedStyleTransfer
+from hrstyle.train.shared import SharedStyleTransfer, ValidationCurve
 
 LAST = "last.ckpt"
 BUNDLED = "bundled"
-TOGETHER = (
-    "a set of styles and the module that trains them together go with each other; give"
-    " experiment=together data.root=PHOTOS"
+SET_MISMATCH = (
+    "a set of styles needs the module that trains several styles, and one style must not have it;"
+    " for a set, give experiment=together data.root=PHOTOS"
 )
 
 
@@ -56,22 +56,23 @@ def find_checkpoint(
 
     Args:
         run_dir: the run's folder.
-        ckpt_path: a file, `"last"` for the run's own latest, or None.
-        generator: what is to be trained, which must be of the checkpoint's kind.
-        together: the styles, where several are trained at once; the checkpoint must have the same.
+        ckpt_path: a checkpoint file; `"last"`, the one in `run_dir`; or None.
+        generator: the network to train; the checkpoint's must have the same config.
+        together: names of the styles if several are trained in one network, else empty; the
+            checkpoint's must be the same.
 
     Raises:
-        InputError: there is no such checkpoint, or it does not fit; or a fresh start would
-            overwrite what the folder holds.
+        InputError: there is no such checkpoint, or it does not match; or a fresh start would
+            overwrite an earlier run in the folder.
     """
     last = run_dir / LAST
     path = last if ckpt_path == "last" else Path(ckpt_path).expanduser() if ckpt_path else None
     if path and not path.is_file():
-        raise InputError(f"no checkpoint {path} to resume from; without ckpt_path it starts afresh")
+        raise InputError(f"no checkpoint {path} to resume from; without ckpt_path a new run starts")
     if last.is_file() and not (path and path.samefile(last)):
         raise InputError(
-            f"{run_dir} already holds a run; ckpt_path=last goes on with it, and"
-            " run_dir=ANOTHER_FOLDER starts a new one beside it"
+            f"{run_dir} already holds a run; ckpt_path=last resumes it, and"
+            " run_dir=ANOTHER_FOLDER starts a new one"
         )
     trained = load_generator(path, generator) if path else None
     if trained and trained.generator.config != generator.config:
@@ -91,45 +92,46 @@ def find_checkpoint(
     return path
 
 
-def together_names(style: Style | StyleSet) -> list[str]:
-    """Names of the styles that are trained at once; none, where it is one."""
+def style_names(style: Style | StyleSet) -> list[str]:
+    """Names of a set's styles; empty for a single style."""
     return [part.name for part in style.parts] if isinstance(style, StyleSet) else []
 
 
 def start_from(generator: Generator, init: str | Path) -> str:
-    """Give `generator` the weights to start from.
+    """Load initial weights into `generator`.
 
     Args:
-        generator: takes them over.
-        init: `"scratch"` leaves it as it is; `"base"` is the network that the bundled styles were
-            grown from; or the name of a style, or a file of trained weights. `"bundled"`, which is
-            for several styles at once, leaves it as it is too: see `SharedGenerator`.
+        generator: the network; its weights are replaced.
+        init: `"scratch"` leaves the weights unchanged; `"base"` is the network from which the
+            bundled styles were trained; or the name of a style, or a file of trained weights.
+            `"bundled"` is for several styles, and also leaves the weights unchanged, see
+            `SharedGenerator`.
 
     Returns:
-        The base that the result has in common with others, see `hrstyle.checkpoint.Trained`.
+        The fingerprint of the base, see `hrstyle.checkpoint.Trained`; "" without one.
 
     Raises:
-        InputError: no such weights, or those of another generator.
+        InputError: no such weights, or weights of another generator.
     """
     if init in ("scratch", BUNDLED):
         return ""
-    start = _fitting(init, generator)
+    start = _load_matching(init, generator)
     generator.load_state_dict(start.generator.state_dict())
     return start.base or fingerprint(start.generator)
 
 
-def _fitting(init: str | Path, generator: Generator) -> Trained:
+def _load_matching(init: str | Path, generator: Generator) -> Trained:
     start = load_source(init, generator)
     if start.generator.config != generator.config:
         raise InputError(
             f"init={init} holds the weights of {start.generator.config}, which do not fit"
-            f" {generator.config}; add init=scratch to start this one from nothing"
+            f" {generator.config}; add init=scratch to start from random weights"
         )
     return start
 
 
 def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
-    """A photo, repainted in its own size by what a file holds, a generator like that one."""
+    """Repaint a photo in its own size with a file of weights for a generator `like` this one."""
     generator = load_generator(weights, like).generator
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
     painted = repaint(painter, photo, StylizeOptions())
@@ -137,11 +139,11 @@ def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) 
     return painted
 
 
-def _count_steps(engine: pl.Trainer) -> None:
-    """Put `StepProgressBar` in the place of Lightning's own bar, where it has one."""
-    callbacks: list[Callback] = engine.callbacks  # type: ignore[attr-defined]
+def _use_step_progress_bar(trainer: pl.Trainer) -> None:
+    """Replace Lightning's own progress bar, if there is one, by `StepProgressBar`."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     for place, bar in enumerate(callbacks):
-        if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not someone's own
+        if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not a user's subclass
             callbacks[place] = StepProgressBar(int(bar.refresh_rate))
 
 
@@ -159,28 +161,35 @@ def train(
     init: str | Path = "base",
     ckpt_path: str | Path | None = None,
 ) -> Path | None:
-    """Train `generator` on a style and write what is worth keeping to `run_dir`.
+    """Train `generator` on a style and write the results to `run_dir`.
 
-    With a `StyleSet` and a `SharedStyleTransfer`, all its styles are trained together and each gets
-    its small file, as does the base that they have in common.
+    During training these are `last.ckpt` (to resume from; of a single style it can also be loaded),
+    `tensorboard/` and `preview.png`. After the last step follows `<style>.safetensors`, the small
+    file of weights, and after training on one photo also its repaint, `<photo>-<style>.png`.
 
-    There is `last.ckpt` to resume from and, of one style, to load, `tensorboard/`, `preview.png`,
-    and once all steps are done `<style>.safetensors`, the small file to share; after training on
-    one photo also `<photo>-<style>.png`, its repaint.
+    With a `StyleSet` and a `SharedStyleTransfer`, all styles of the set are trained in one network.
+    Each gets a `<style>.safetensors`, and so does their common base.
 
     Args:
+        style: one style, or a set of them.
+        data: the photos to train on.
+        generator: the network to train.
+        loss: the objective; its style is set here.
+        run_dir: the folder for the results.
         trainer: builds Lightning's Trainer, such as `partial(Trainer, max_steps=2000)`; it is
             called with `callbacks`, `logger` and `enable_checkpointing`.
-        module: builds the LightningModule from `generator` and `loss`, and by their names `style`,
-            `credit` and `base`, of several styles also `pictures` and perhaps `starts`: a class, or
-            anything that calls it.
-        init: where a fresh start takes its weights from, see `start_from`; those that `generator`
-            came with are lost unless it is `"scratch"`.
-        ckpt_path: a checkpoint to resume from, which brings weights, optimiser, schedule and step;
-            `"last"` is the one in `run_dir`.
+        module: builds the LightningModule: a class, or a function that calls it. Its arguments are
+            `generator` and `loss`, and the keywords `style`, `credit` and `base`; for several
+            styles also `pictures`, and `starts` with `init="bundled"`.
+        preview_every_n_steps: steps between two previews.
+        checkpoint_every_n_steps: steps between two checkpoints.
+        init: the initial weights of a new run, see `start_from`. They replace those of `generator`
+            unless `init` is `"scratch"`.
+        ckpt_path: a checkpoint to resume from, with weights, optimiser, schedule and step; `"last"`
+            is the one in `run_dir`.
 
     Returns:
-        Path of the small file (of their folder, with several styles), or None if Ctrl-C ended the
+        The path of the weights file, or of its folder with several styles; None if Ctrl-C ended the
         training before its last step.
 
     Raises:
@@ -195,30 +204,30 @@ def train(
     together = isinstance(style, StyleSet)
     kind = module.func if isinstance(module, partial) else module
     if isinstance(kind, type) and issubclass(kind, SharedStyleTransfer) is not together:
-        raise InputError(TOGETHER)
+        raise InputError(SET_MISMATCH)
     if init == BUNDLED and not together:
-        raise InputError("init=bundled starts several styles together; give the name of one style")
-    resume_from = find_checkpoint(run_dir, ckpt_path, generator, together_names(style))
+        raise InputError("init=bundled is for several styles at once; give the name of one style")
+    resume_from = find_checkpoint(run_dir, ckpt_path, generator, style_names(style))
     run_dir.mkdir(parents=True, exist_ok=True)
     base = (
         load_generator(resume_from, generator).base if resume_from else start_from(generator, init)
     )
-    known: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
+    keywords: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
     first = style.parts[0].load()
     if isinstance(style, StyleSet):
-        known["pictures"] = style.parts
+        keywords["pictures"] = style.parts
         if init == BUNDLED and not resume_from:
-            grown = {
-                part.name: _fitting(part.name, generator)
+            bundled = {
+                part.name: _load_matching(part.name, generator)
                 for part in style.parts
                 if part.name in names()
             }
-            known["starts"] = {name: trained.generator for name, trained in grown.items()}
-            bases = {trained.base for trained in grown.values()}
-            known["base"] = bases.pop() if len(bases) == 1 else ""
-    model = module(generator, loss, **known)
+            keywords["starts"] = {name: trained.generator for name, trained in bundled.items()}
+            bases = {trained.base for trained in bundled.values()}
+            keywords["base"] = bases.pop() if len(bases) == 1 else ""
+    model = module(generator, loss, **keywords)
     if isinstance(model, SharedStyleTransfer) is not together:
-        raise InputError(TOGETHER)
+        raise InputError(SET_MISMATCH)
     interrupt = StopOnInterrupt()
     callbacks: list[Callback] = [
         interrupt,
@@ -233,37 +242,45 @@ def train(
     ]
     if isinstance(model, SharedStyleTransfer):
         callbacks.append(
-            Curve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
+            ValidationCurve(data.preview_paths, folder=run_dir, every_n_steps=preview_every_n_steps)
         )
     logger = TensorBoardLogger(run_dir, name="tensorboard", version="", default_hp_metric=False)
     try:
-        engine = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
+        lightning_trainer = trainer(callbacks=callbacks, logger=logger, enable_checkpointing=False)
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
-    _count_steps(engine)
-    if engine.max_steps < 1:
-        raise InputError(f"trainer.max_steps={engine.max_steps} must be a positive number of steps")
+    _use_step_progress_bar(lightning_trainer)
+    if lightning_trainer.max_steps < 1:
+        raise InputError(
+            f"trainer.max_steps={lightning_trainer.max_steps} must be a positive number of steps"
+        )
     if not isinstance(style, StyleSet):
-        loss.set_style(first)  # which takes seconds, so what is wrong above is said before
-    if isinstance(model, SharedStyleTransfer) and isinstance(engine.strategy, DDPStrategy):
-        # A step uses the weights of one style.
-        engine.strategy._ddp_kwargs["find_unused_parameters"] = True
-    engine.fit(model, data, ckpt_path=resume_from, weights_only=True)
-    save_state(engine, run_dir / LAST)
+        loss.set_style(first)  # takes seconds, so it comes after the checks
+    if isinstance(model, SharedStyleTransfer) and isinstance(
+        lightning_trainer.strategy, DDPStrategy
+    ):
+        # A step leaves the parameters of all other styles unused.
+        lightning_trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
+    lightning_trainer.fit(model, data, ckpt_path=resume_from, weights_only=True)
+    save_state(lightning_trainer, run_dir / LAST)
     if interrupt.interrupted:
-        rank_zero_info(f"Stopped at step {engine.global_step}; to go on, add ckpt_path=last.")
+        rank_zero_info(
+            f"Stopped at step {lightning_trainer.global_step}; to go on, add ckpt_path=last."
+        )
         return None
     if isinstance(model, SharedStyleTransfer):
-        if engine.is_global_zero:
+        if lightning_trainer.is_global_zero:
             model.save_styles(run_dir)
         return run_dir
     path = run_dir / f"{style.name}.safetensors"
-    if engine.is_global_zero:
-        save_weights(path, generator, **known)
+    if lightning_trainer.is_global_zero:
+        save_weights(path, generator, **keywords)
         for photo in data.repaint_paths:
-            repaint = run_dir / f"{photo.stem}-{style.name}.png"
-            painted = paint(path, photo, like=generator, device=engine.strategy.root_device)
-            save_image(painted, repaint)
-            rank_zero_info(f"Repainted {photo}: {repaint}")
+            result = run_dir / f"{photo.stem}-{style.name}.png"
+            painted = paint(
+                path, photo, like=generator, device=lightning_trainer.strategy.root_device
+            )
+            save_image(painted, result)
+            rank_zero_info(f"Repainted {photo}: {result}")
     rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
     return path

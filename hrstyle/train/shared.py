@@ -1,11 +1,11 @@
-"""Training many styles at once: one network whose convolutions they share.
+"""Training several styles in one network that shares its convolutions between them.
 
 After Dumoulin, Shlens & Kudlur, "A Learned Representation for Artistic Style" (ICLR 2017): each
-style has its own scale and shift in every norm, all else is common, so that each step serves every
-style. Other than there, a style also owns the weights of the noise and the last convolution, and a
-step sees one style, in rounds that are shuffled anew each time.
+style has its own scale and shift in every norm, and all other parameters are shared. Two things
+differ from the paper. Each style also has its own noise weights and its own last convolution. And
+each step trains one style: every round of steps takes all styles once, in a new random order.
 
-All of it is a thing of training: a style leaves as the weights of an ordinary generator.
+After training, each style is saved as the weights of an ordinary generator.
 """
 
 import copy
@@ -36,15 +36,15 @@ from hrstyle.train.module import StyleTransfer
 
 
 def own_parameters(generator: Generator, which: str = "all") -> list[str]:
-    """Names of the parameters of which each style has its own.
+    """Names of the parameters that are separate for each style.
 
     Args:
         generator: the network.
-        which: `"norms"`: scale and shift of the norms, as in the paper. `"all"`: every parameter
-            but the weights of the convolutions, and the last convolution whole.
+        which: `"norms"`: scale and shift of the norms, as in the paper. `"all"`: these, the biases,
+            the noise weights, and the weights of the last convolution.
 
     Raises:
-        InputError: neither of these.
+        InputError: another value.
     """
     if which not in ("norms", "all"):
         raise InputError(f"own must be norms or all, not {which!r}")
@@ -61,16 +61,16 @@ def own_parameters(generator: Generator, which: str = "all") -> list[str]:
 
 
 class SharedGenerator(nn.Module):
-    """A generator, and for each style its own values of some of the generator's parameters.
+    """A generator in which some parameters have separate values for each style.
 
     Args:
-        generator: the network; its own values of these are where every style starts.
-        styles: their names.
-        own: see `own_parameters`.
-        starts: generators of some of the styles, grown from one base. What is common starts as
-            their mean, which is a good network where all come from one base (Wortsman et al.,
-            "Model soups", ICML 2022), and each of these styles with its own values; the others
-            with the mean of those.
+        generator: the network; its parameters are the initial values for every style.
+        styles: names of the styles.
+        own: which parameters are separate, see `own_parameters`.
+        starts: generators of some of the styles, all trained from one base. If given, the shared
+            parameters start as the mean over these generators, which is a good network because of
+            the common base (Wortsman et al., "Model soups", ICML 2022). A style in `starts` gets
+            its separate parameters from its own generator, any other style from the mean.
     """
 
     def __init__(
@@ -95,26 +95,26 @@ class SharedGenerator(nn.Module):
         )
 
     def forward(self, photo: Tensor, style: str) -> Tensor:
-        """`photo` repainted in one of the styles; see `Generator.forward`."""
+        """Repaint `photo` in one of the styles; see `Generator.forward`."""
         return functional_call(self.generator, self._values(style), (photo,))
 
     def _values(self, style: str) -> dict[str, Tensor]:
         return dict(zip(self.own, self.styles[style].parameters(), strict=True))
 
-    def _alone(self, values: Mapping[str, Tensor]) -> Generator:
-        alone = copy.deepcopy(self.generator)
-        alone.load_state_dict({**self.generator.state_dict(), **values})
-        return alone.requires_grad_(False).eval()
+    def _as_generator(self, values: Mapping[str, Tensor]) -> Generator:
+        generator = copy.deepcopy(self.generator)
+        generator.load_state_dict({**self.generator.state_dict(), **values})
+        return generator.requires_grad_(False).eval()
 
     @torch.no_grad()
-    def take(self, style: str) -> Generator:
-        """One style as a generator of its own."""
-        return self._alone(self._values(style))
+    def extract(self, style: str) -> Generator:
+        """One style as an ordinary generator."""
+        return self._as_generator(self._values(style))
 
     @torch.no_grad()
     def mean(self) -> Generator:
-        """The generator in the middle of all styles: where a new one starts."""
-        return self._alone(_mean([self._values(style) for style in self.styles]))
+        """The generator with the mean of all styles' parameters; a new style starts from it."""
+        return self._as_generator(_mean([self._values(style) for style in self.styles]))
 
 
 @torch.no_grad()
@@ -123,14 +123,13 @@ def _mean(sets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class SharedStyleTransfer(StyleTransfer):
-    """Trains a `SharedGenerator`. What comes out of it is the running average of its weights.
+    """Trains a `SharedGenerator`; its results are the exponential moving average of the weights.
 
     Args:
-        generator, loss: see `StyleTransfer`; the loss's style and style weight change with the
-            styles.
+        generator, loss: see `StyleTransfer`; each step sets the loss's style and style weight.
         pictures: the styles.
         own, starts: see `SharedGenerator`.
-        average: how much of the running average each step keeps.
+        average: decay of the moving average per step, from 0 to 1.
         settings: further keywords of `StyleTransfer`.
     """
 
@@ -160,7 +159,7 @@ class SharedStyleTransfer(StyleTransfer):
 
     @property
     def result(self) -> SharedGenerator:
-        """The averaged weights."""
+        """The generator with the averaged weights."""
         module = self.average.module
         assert isinstance(module, SharedGenerator)
         return module
@@ -168,23 +167,23 @@ class SharedStyleTransfer(StyleTransfer):
     def repaints(self, photo: Tensor) -> list[Tensor]:
         return [self.average(photo, style) for style in self.pictures]
 
-    def style_of(self, number: int) -> str:
-        """The style of step `number`: a round takes each once, in an order of its own."""
+    def style_of_step(self, number: int) -> str:
+        """The style of step `number`: each round takes every style once, in a random order."""
         names = list(self.pictures)
         turn, place = divmod(number, len(names))
-        return names[_order(turn, len(names))[place]]
+        return names[_order_of_round(turn, len(names))[place]]
 
-    def aim(self, style: str) -> None:
-        """Make that style the one that the loss looks at."""
+    def set_target_style(self, style: str) -> None:
+        """Set the loss's style and style weight to those of this style."""
         self.loss.set_style(
             {name: target.to(self.device) for name, target in self.targets[style].items()}
         )
         self.loss.style_weight = self.pictures[style].style_weight
 
     def terms(self, photo: Tensor) -> dict[str, Tensor]:
-        style = self.style_of(self._batch)
-        self.aim(style)
-        # The data give the same crops several times on end (`repeat`).
+        style = self.style_of_step(self._batch)
+        self.set_target_style(style)
+        # The data give the same crops several times in a row, see `PhotoData.repeat`.
         if self._photo is None or not torch.equal(self._photo[0], photo):
             self._photo = photo, self.loss.photo_features(photo)
         return self.loss(self.shared(photo, style), self._photo[1])
@@ -195,15 +194,15 @@ class SharedStyleTransfer(StyleTransfer):
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
         if self.trainer.global_step == self._averaged_at:
-            return  # in the middle of a step of several batches
+            return  # gradients of further batches are still being accumulated
         self._averaged_at = self.trainer.global_step
         self.average.update_parameters(self.shared)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        whole = checkpoint["state_dict"]
+        complete = checkpoint["state_dict"]
         super().on_save_checkpoint(checkpoint)
-        kept = ("shared.", "average.")
-        checkpoint["state_dict"] |= {k: v for k, v in whole.items() if k.startswith(kept)}
+        prefixes = ("shared.", "average.")
+        checkpoint["state_dict"] |= {k: v for k, v in complete.items() if k.startswith(prefixes)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -211,14 +210,14 @@ class SharedStyleTransfer(StyleTransfer):
         owned = sum(key.startswith(first) for key in checkpoint["state_dict"])
         if owned != len(self.shared.own):
             raise InputError(
-                f"the checkpoint's styles have {owned} parameters of their own, and with this"
-                f" module.own they have {len(self.shared.own)}; give the same module.own again"
+                f"the checkpoint's styles have {owned} separate parameters each, but this"
+                f" module.own gives {len(self.shared.own)}; give the same module.own as before"
             )
 
     def save_styles(self, folder: Path) -> list[Path]:
-        """Write every style, and their mean to start new ones from, as files to share.
+        """Write a weights file for every style, and one for their mean, `base.safetensors`.
 
-        The base that they have in common is the one of what they started from, where they did, or
+        The base recorded in the styles' files is the one that the training started from, or else
         this mean.
         """
         base = self.result.mean()
@@ -227,27 +226,28 @@ class SharedStyleTransfer(StyleTransfer):
         paths = []
         for name, picture in self.pictures.items():
             paths.append(folder / f"{name}.safetensors")
-            known = {"style": name, "credit": picture.credit, "base": common}
-            save_weights(paths[-1], self.result.take(name), **known)
+            metadata = {"style": name, "credit": picture.credit, "base": common}
+            save_weights(paths[-1], self.result.extract(name), **metadata)
         return paths
 
 
 @cache
-def _order(turn: int, count: int) -> list[int]:
+def _order_of_round(turn: int, count: int) -> list[int]:
     return np.random.default_rng(turn).permutation(count).tolist()
 
 
-class Curve(Callback):
-    """Every few steps, what the loss makes of photos that are not trained on, style by style.
+class ValidationCurve(Callback):
+    """Computes the loss of every style on held-out photos every `every_n_steps` steps.
 
-    Goes to `curve.csv` in the run's folder, and to the logger as `judged/<style>`.
+    The losses are written to `curve.csv` in the run's folder, and logged as `judged/<style>`.
 
     Args:
         photos: picture files.
-        folder: where `curve.csv` goes.
-        every_n_steps: how often.
-        size: length of the photos' longer side in pixels. Thumbnails mislead: at 256 px J rose
-            while it fell at 512, where things are as large as in the crops (scripts/README.md).
+        folder: where `curve.csv` is written.
+        every_n_steps: steps between two measurements.
+        size: length of the photos' longer side in pixels. Smaller photos mislead: at 256 px the
+            loss rose while it fell at 512 px, where objects have the size that they have in the
+            crops (scripts/README.md).
     """
 
     def __init__(
@@ -260,10 +260,10 @@ class Curve(Callback):
             self.photos.append(to_tensor(photo))
         self.path = folder / "curve.csv"
         self.every_n_steps = every_n_steps
-        self.judged_at = 0
+        self.measured_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self.judged_at = trainer.global_step
+        self.measured_at = trainer.global_step
 
     @rank_zero_only
     @torch.no_grad()
@@ -271,22 +271,24 @@ class Curve(Callback):
         self, trainer: pl.Trainer, pl_module: Any, *args: Any, **kwargs: Any
     ) -> None:
         step = trainer.global_step
-        if step % self.every_n_steps or step == self.judged_at:  # not per accumulated batch
+        if (
+            step % self.every_n_steps or step == self.measured_at
+        ):  # once per step, not per accumulated batch
             return
-        self.judged_at = step
+        self.measured_at = step
         pl_module.eval()
         photos = [photo.to(pl_module.device) for photo in self.photos]
         content = [pl_module.loss.photo_features(photo) for photo in photos]
         rows = []
         for style in pl_module.pictures:
-            pl_module.aim(style)
-            judged = [
+            pl_module.set_target_style(style)
+            measured = [
                 pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
                 for photo, features in zip(photos, content, strict=True)
             ]
             means = {
-                term: torch.stack([terms[term] for terms in judged]).mean().item()
-                for term in judged[0]
+                term: torch.stack([terms[term] for terms in measured]).mean().item()
+                for term in measured[0]
             }
             rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
             pl_module.logger.log_metrics({f"judged/{style}": means["loss"]}, step)

@@ -1,13 +1,16 @@
-"""Repaint clips, picture by picture, with their times and their sound.
+"""Repaint clips frame by frame, and keep their times and sound.
 
-It needs PyAV and OpenCV: `pip install 'hrstyle[video]'`.
+`repainting` has `repaint_video`. `reading` decodes a clip, `writing` encodes the result, and
+`steady` reduces flicker. All need PyAV and OpenCV: `pip install 'hrstyle[video]'`. Without them,
+importing this package raises ImportError.
 """
-
-from hrstyle.errors import InputError
 
 try:
     from hrstyle.video.repainting import Repainted, repaint_video
 except ImportError as error:
-    raise InputError(f"video needs more ({error}); run: pip install 'hrstyle[video]'") from error
+    raise ImportError(
+        f"hrstyle.video needs PyAV and OpenCV ({error}); run: pip install 'hrstyle[video]'",
+        name=error.name,
+    ) from error
 
 __all__ = ["Repainted", "repaint_video"]

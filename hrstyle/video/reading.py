@@ -1,4 +1,4 @@
-"""Clips in: pictures with their times, upright and in RGB, and the sound's packets as they are."""
+"""Decode clips: upright RGB frames with their times, and unchanged packets of sound."""
 
 import math
 import os
@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from hrstyle.errors import InputError
 
 _HD = 720
-"""Rows from which a clip that does not name its colour matrix is taken as BT.709, else BT.601."""
-_STATED = {"mov", "matroska", "avi"}
-"""Formats whose length stands in the file, so that a cut shows; others have it estimated."""
-_APART = 10
-"""Seconds from one picture that can be decoded by itself to the next, at most, in formats that keep
-no list of them."""
+"""Frames of at least this height are taken as BT.709 if the clip names no colour matrix, lower
+ones as BT.601."""
+_EXACT_DURATION = {"mov", "matroska", "avi"}
+"""Container formats that store the exact duration, which reveals a truncated file."""
+_MAX_KEYFRAME_GAP = 10
+"""Assumed maximal time between keyframes in seconds, for formats without a keyframe index."""
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _SECOND = 1_000_000  # av.time_base, the unit of a container's times
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture; its times are in the clip's `time_base`, 0 where the result starts."""
+    """A decoded frame; its times are in the clip's `time_base`, and the result starts at 0."""
 
     frame: av.VideoFrame
     pts: int
@@ -40,33 +40,33 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sound:
-    """A packet of sound, untouched but for its times; `track` is its place in `Clip.sound`."""
+    """A packet of sound with shifted times; `track` is the index of its stream in `Clip.sound`."""
 
     packet: Any
     track: int
 
 
 class Clip:
-    """A clip that is being read, from `start` to `end`; memory does not grow with its length.
+    """A clip opened for reading from `start` to `end`; memory does not grow with its length.
 
-    Iterating gives its `Picture`s and `Sound`s in the order of the file, once.
+    Iterate once to get its `Picture`s and `Sound`s in the order of the file.
 
     Args:
         path: the file.
-        start, end: the part to read, in seconds from where the clip begins; `end` None: all.
+        start, end: the part to read, in seconds from the clip's beginning; `end` None: to its end.
 
     Attributes:
-        size: width and height as it is shown: upright, with square pixels.
-        rate: pictures a second; of a clip of variable rate, roughly.
-        time_base: the unit of its pictures' times, in seconds.
-        sound: its sound tracks.
-        tags: title, artist and whatever else it says of itself.
-        expected: about how many pictures there are; None where that is not known.
-        damaged: whether there were pictures that could not be read, as in a clip that was cut off;
-            known once it has been read.
+        size: width and height in display orientation, with square pixels.
+        rate: frames per second; an average if the rate is variable.
+        time_base: the unit of the frames' times, in seconds.
+        sound: the sound streams.
+        tags: metadata such as title and artist.
+        expected: approximate number of frames, or None if unknown.
+        damaged: whether some frames could not be read, such as in a truncated clip; final once the
+            clip has been read.
 
     Raises:
-        InputError: the file is missing or is no clip, or nothing lies between start and end.
+        InputError: the file is missing or is no clip, or there is no frame between start and end.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, start: float = 0.0, end: float | None):
@@ -80,7 +80,7 @@ class Clip:
                 if not stream.disposition & Disposition.attached_pic  # the cover of a song
             ]
             if not pictures:
-                raise InputError(f"{path} has no pictures; it is not a clip but sound")
+                raise InputError(f"{path} has no pictures, only sound; give a clip")
             self._stream = pictures[0]
             self.sound = list(self._container.streams.audio)
             self.tags = dict(self._container.metadata)
@@ -104,7 +104,7 @@ class Clip:
         self._origin = self._first + Fraction(start)
         self._length = math.inf if end is None else Fraction(end) - Fraction(start)
         duration = None if container.duration is None else Fraction(container.duration, _SECOND)
-        self._stated = duration if _STATED & set(container.format.name.split(",")) else None
+        self._stated = duration if _EXACT_DURATION & set(container.format.name.split(",")) else None
         if self._stated is not None and start >= self._stated:
             raise InputError(
                 f"start={start:g} is not before the end of {self.path}, {float(self._stated):g} s"
@@ -116,26 +116,26 @@ class Clip:
             seconds = min(self._length, duration - Fraction(start))
             self.expected = max(1, round(seconds * self.rate))
         self.damaged = False
-        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
-        self._next_pts = 0  # for pictures without a time
+        self._last_dts: dict[int, int] = {}  # decoding time of each sound track's last packet
+        self._next_pts = 0  # for frames without a time
         if start:
-            early = 0 if self._stated is not None else _APART
+            early = 0 if self._stated is not None else _MAX_KEYFRAME_GAP
             container.seek(max(0, int((self._origin - early) * _SECOND)))
         parts = self._read()
-        before: list[Picture | Sound] = []
+        first_parts: list[Picture | Sound] = []
         for part in parts:
-            before.append(part)
+            first_parts.append(part)
             if isinstance(part, Picture):
                 break
         else:
             raise InputError(f"{self.path} has no picture that can be read between start and end")
-        self._parts = chain(before, parts)
+        self._parts = chain(first_parts, parts)
         width, height = part.frame.width, part.frame.height
         aspect = stream.sample_aspect_ratio
         if aspect is not None and aspect > 0:
             width = max(1, round(width * aspect))
-        self._turns = _turns(part.frame)
-        self.size = (height, width) if self._turns[0] else (width, height)
+        self._orientation = _orientation(part.frame)
+        self.size = (height, width) if self._orientation[0] else (width, height)
 
     def __enter__(self) -> "Clip":
         return self
@@ -152,8 +152,8 @@ class Clip:
         return self._parts
 
     def pixels(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """A picture, upright and scaled to a width and height -> `(height, width, 3)`, sRGB."""
-        frame, (transposed, *mirrored) = picture.frame, self._turns
+        """A frame, upright and scaled to width and height: `(height, width, 3)`, sRGB."""
+        frame, (transposed, *mirrored) = picture.frame, self._orientation
         width, height = reversed(size) if transposed else size
         guess = "ITU709" if frame.height >= _HD else "ITU601"
         pixels = frame.reformat(
@@ -172,8 +172,8 @@ class Clip:
 
     def _read(self) -> Iterator[Picture | Sound]:
         tracks = {stream.index: track for track, stream in enumerate(self.sound)}
-        self._going = {self._stream.index, *tracks}
-        last: Picture | None = None  # held back until the next one says how long it is shown
+        self._open_streams = {self._stream.index, *tracks}
+        last: Picture | None = None  # its duration is known once the next frame comes
         for packet in self._packets():
             if packet.stream_index in tracks:
                 if self._shift_sound(packet):
@@ -181,22 +181,22 @@ class Clip:
                 continue
             for picture in self._decode(packet):
                 if last is not None and picture.pts > max(0, last.pts):
-                    yield _shown_until(picture.pts, last)
+                    yield _ending_at(picture.pts, last)
                 if picture.pts * self.time_base >= self._length:
-                    self._going.discard(packet.stream_index)
+                    self._open_streams.discard(packet.stream_index)
                     last = None
                     break
-                # Times of a damaged clip, or of two joined ones, may go back.
+                # In a damaged clip, or in two joined ones, times may go backwards.
                 self.damaged |= last is not None and picture.pts < last.pts
                 last = picture if last is None or picture.pts > last.pts else last
         if last is not None and last.pts + last.duration > 0:
-            yield _shown_until(last.pts + last.duration, last)
+            yield _ending_at(last.pts + last.duration, last)
 
     def _packets(self) -> Iterator[Any]:
-        """The packets of all streams until each has reached the end."""
+        """The packets of all streams up to the end of the part."""
         reached = Fraction(0)
         packets = self._container.demux(self._stream, *self.sound)
-        while self._going:
+        while self._open_streams:
             try:
                 packet = next(packets)
             except StopIteration:
@@ -207,38 +207,40 @@ class Clip:
             if packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base - self._first
                 reached = max(reached, end)
-            if packet.stream_index in self._going:
+            if packet.stream_index in self._open_streams:
                 yield packet
-        if self._going and self._stated is not None:
+        if self._open_streams and self._stated is not None:
             self.damaged |= reached < self._stated - Fraction(3, 2) / self.rate
 
     def _shift_sound(self, packet: Any) -> bool:
-        """Move a packet to its time in the result; False: it has none there."""
+        """Shift a packet to its time in the result; False if it is not part of the result."""
         if packet.pts is None or packet.is_corrupt:
             self.damaged |= packet.is_corrupt
             return False
         time = packet.pts * packet.time_base - self._origin
         if time >= self._length:
-            self._going.discard(packet.stream_index)
+            self._open_streams.discard(packet.stream_index)
             return False
         shift = round(self._origin / packet.time_base)
         packet.pts -= shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         if packet.dts is not None:
-            if packet.dts < self._latest.get(packet.stream_index, -math.inf):
-                self.damaged = True  # no file could hold it
+            if packet.dts < self._last_dts.get(packet.stream_index, -math.inf):
+                self.damaged = True  # decoding times must not decrease
                 return False
-            self._latest[packet.stream_index] = packet.dts
-        return time >= 0 or self._origin == self._first  # what leads a clip prepares its decoder
+            self._last_dts[packet.stream_index] = packet.dts
+        return (
+            time >= 0 or self._origin == self._first
+        )  # packets before a clip's start prepare the decoder
 
     def _decode(self, packet: Any) -> Iterator[Picture]:
-        """The whole pictures that a packet completes, as long as they say they are."""
-        counts = packet.pts is None or packet.pts * packet.time_base >= self._origin
-        self.damaged |= counts and packet.is_corrupt
+        """The intact frames that a packet completes."""
+        is_used = packet.pts is None or packet.pts * packet.time_base >= self._origin
+        self.damaged |= is_used and packet.is_corrupt
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            self.damaged |= counts
+            self.damaged |= is_used
             return
         origin = round(self._origin / self.time_base)
         for frame in frames:
@@ -251,14 +253,14 @@ class Clip:
                 self.damaged = True
 
 
-def _shown_until(end: int, picture: Picture) -> Picture:
+def _ending_at(end: int, picture: Picture) -> Picture:
     begin = max(0, picture.pts)
     return Picture(picture.frame, begin, end - begin)
 
 
-def _turns(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """What makes a picture upright: whether to transpose it, then to mirror rows, then columns."""
-    # Asked of one picture only: it makes a cycle, which keeps the picture until Python collects it.
+def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """How to rotate a frame upright: whether to transpose it, then flip rows, then flip columns."""
+    # Called for one frame only: side_data makes a reference cycle, which delays freeing the frame.
     side_data: Any = frame.side_data
     data = side_data.get(Type.DISPLAYMATRIX)
     if data is None:
@@ -271,7 +273,9 @@ def _turns(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
 
 def _check_times(start: float, end: float | None) -> None:
     if not (isinstance(start, int | float) and 0 <= start < math.inf):
-        raise InputError(f"start={start!r} must be seconds from the beginning of the clip, from 0")
+        raise InputError(
+            f"start={start!r} must be seconds from the beginning of the clip, at least 0"
+        )
     if end is not None and not (isinstance(end, int | float) and start < end < math.inf):
         raise InputError(f"end={end!r} must be seconds, more than start={start!r}")
 
@@ -280,7 +284,7 @@ def _open(path: Path) -> Any:
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a clip in it")
     try:
-        # The prefix, because a name such as a:b.mp4 would be taken as an address.
+        # Without the prefix, a name such as a:b.mp4 would be taken as an address.
         return av.open(f"file:{path}", metadata_errors="replace")
     except FileNotFoundError as error:
         raise InputError(f"no such clip: {path}; check the path") from error

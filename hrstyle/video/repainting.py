@@ -1,4 +1,4 @@
-"""From clip to clip: `repaint_video`."""
+"""`repaint_video`: read a clip, repaint its frames, and write the result."""
 
 import os
 import sys
@@ -17,21 +17,21 @@ from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
 
-_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-"""Tags that say how the clip was written, not what it is."""
+_CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""Tags that describe the file, not the clip; the result gets its own."""
 
 
 @dataclass(frozen=True)
 class Repainted:
-    """What `repaint_video` wrote.
+    """The result of `repaint_video`.
 
     Attributes:
         path: the file.
         size: width and height.
-        pictures: how many there are.
-        seconds: how long they last.
-        sound: the number of sound tracks.
-        damaged: whether the clip could not be read whole, because it was cut off, for one.
+        pictures: number of frames.
+        seconds: duration of the frames.
+        sound: number of sound tracks.
+        damaged: whether some of the clip could not be read, for example because it was truncated.
     """
 
     path: Path
@@ -56,42 +56,43 @@ def repaint_video(
     options: StylizeOptions | None = None,
     **changes: Any,
 ) -> Repainted:
-    """Repaint a clip; the result has its times, of variable rate too, and its sound untouched.
+    """Repaint a clip. The result keeps the frames' times, also of variable rate, and the sound.
 
-    It is upright and has square pixels, whatever the clip asks its player to do. Memory does not
-    grow with the clip's length. The file is written under a temporary name and renamed at the end.
+    The result is stored upright with square pixels, also if the clip relies on the player for that.
+    Memory does not grow with the clip's length. The file is written under a temporary name and
+    renamed at the end.
 
     Args:
-        source: the clip, of any kind that FFmpeg reads.
-        target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, whose sides are even, so that
-            an odd one loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
-        stylizer: what paints, from `hrstyle.load`.
-        start, end: the part to repaint, in seconds from where the clip begins; `end` None: to its
-            end. The sound is cut where its packets allow it, to some hundredths of a second.
+        source: the clip, in any format that FFmpeg reads.
+        target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, which needs even sides, so an
+            odd side loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
+        stylizer: the style, from `hrstyle.load`.
+        start, end: the part to repaint, in seconds from the clip's beginning; `end` None: to its
+            end. The sound is cut between packets, so to within some hundredths of a second.
         crf: constant rate factor of the encoder, from 0 (best) to 51 (63 for `.webm`); None: 20.
-        steady: how far strokes move along with the scene instead of being painted anew in each
-            picture, from 0 to 1; see `hrstyle.video.steady`.
-        overwrite: whether a file that is there already may be replaced.
+        steady: how far strokes move with the scene instead of being painted independently in each
+            frame, from 0 to 1; see `hrstyle.video.steady`.
+        overwrite: whether an existing file may be replaced.
         progress: show a progress bar.
-        options, changes: as of `Stylizer.stylize`, for all pictures.
+        options, changes: see `Stylizer.stylize`; they apply to all frames.
 
     Raises:
         InputError: an impossible setting or name; a clip that cannot be read, or whose sound the
-            result's format cannot hold. Nothing is painted then.
+            result's format cannot hold. Nothing is repainted then.
     """
     source, target = Path(source), Path(target)
     options = changed(options, changes)
     check_ending(target, crf)
-    steadied = Steady(steady)
+    steady_pictures = Steady(steady)
     if target.exists():
         if source.exists() and target.samefile(source):
-            raise InputError(f"{target} is what is to be painted from; choose another name")
+            raise InputError(f"{target} is the clip itself; choose another name")
         if not overwrite:
             raise InputError(f"{target} is there already; add --overwrite, or choose another name")
     with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
-        shape = writable_size(target, _fit(clip.size, options))
+        shape = writable_size(target, _result_size(clip.size, options))
         sound = clip.sound if has_sound(target) else []
-        at_size = replace(options, size=None)  # as which the pictures are read
+        at_size = replace(options, size=None)  # frames are read at the result's size
         pictures = seconds = 0
         with (
             Writer(
@@ -102,7 +103,7 @@ def repaint_video(
                 time_base=clip.time_base,
                 crf=crf,
                 sound=sound,
-                tags={k: v for k, v in clip.tags.items() if k not in _OF_THE_FILE},
+                tags={k: v for k, v in clip.tags.items() if k not in _CONTAINER_TAGS},
             ) as writer,
             tqdm(
                 total=clip.expected,
@@ -116,11 +117,11 @@ def repaint_video(
             for part in clip:
                 if isinstance(part, Picture):
                     bar.update()
-                    if not writer.takes(part.pts):
+                    if not writer.accepts(part.pts):
                         continue
                     pixels = clip.pixels(part, shape)
                     painted = np.asarray(stylizer.stylize(pixels, options=at_size))
-                    writer.add_picture(steadied(pixels, painted), part.pts, part.duration)
+                    writer.add_picture(steady_pictures(pixels, painted), part.pts, part.duration)
                     seconds = part.pts + part.duration
                     pictures += 1
                 elif sound:
@@ -130,7 +131,7 @@ def repaint_video(
     )
 
 
-def _fit(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
-    """Width and height of the result, for a clip of this width and height."""
+def _result_size(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
+    """Width and height of the result for a clip of this size."""
     height, width = options.result_size(size[::-1])
     return width, height

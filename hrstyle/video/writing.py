@@ -1,4 +1,4 @@
-"""Clips out: RGB pictures encoded at their times, and the sound's packets as they came."""
+"""Encode clips: RGB frames at their times, and unchanged packets of sound."""
 
 import math
 import os
@@ -17,24 +17,24 @@ from PIL import Image
 from hrstyle.errors import InputError
 
 CRF = 20.0
-"""Constant rate factor unless told otherwise: lower is better and larger."""
+"""Default constant rate factor; a lower one is better and gives a larger file."""
 _BT709, _LIMITED = 1, 1  # AVCOL_…_BT709, AVCOL_RANGE_MPEG
 
 
 @dataclass(frozen=True)
 class _Format:
-    """What stands behind an ending."""
+    """How files with an ending are encoded."""
 
     muxer: str
     codec: str
     pixels: str = "yuv420p"
     worst: float | None = 51
-    """The largest constant rate factor; None: the codec knows none."""
+    """Maximal constant rate factor, or None if the codec has none."""
     even: bool = False
     """Whether both sides must be even."""
     sound: bool = True
     shortest: Fraction = Fraction(0)
-    """The least time between two pictures, in seconds."""
+    """Minimal time between two frames, in seconds."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ _FORMATS = {
         worst=63,
         options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
     ),
-    # Browsers show a GIF's pictures for a tenth of a second if they ask for less than a fiftieth.
+    # Browsers show a GIF's frames for 1/10 s if they are shorter than 1/50 s.
     ".gif": _Format("gif", "gif", "pal8", worst=None, sound=False, shortest=Fraction(1, 50)),
     ".webp": _Format(
         "webp",
@@ -63,10 +63,10 @@ _FORMATS = {
 
 
 def check_ending(path: str | os.PathLike[str], crf: float | None = None) -> None:
-    """Whether a clip can be written under this name, with this constant rate factor.
+    """Check that a clip can be written under this name with this constant rate factor.
 
     Raises:
-        InputError: an unknown ending, or a factor out of range or of no use there.
+        InputError: an unknown ending; a factor that is out of range or unused by the format.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
@@ -81,7 +81,7 @@ def check_ending(path: str | os.PathLike[str], crf: float | None = None) -> None
 
 
 def writable_size(path: str | os.PathLike[str], size: tuple[int, int]) -> tuple[int, int]:
-    """The nearest width and height that the format can hold."""
+    """Width and height rounded down to what the format supports."""
     if not _format(path).even:
         return size
     width, height = (max(2, side // 2 * 2) for side in size)
@@ -89,7 +89,7 @@ def writable_size(path: str | os.PathLike[str], size: tuple[int, int]) -> tuple[
 
 
 def has_sound(path: str | os.PathLike[str]) -> bool:
-    """Whether the format can hold sound at all."""
+    """Whether the format can hold sound."""
     return _format(path).sound
 
 
@@ -98,17 +98,17 @@ def _format(path: str | os.PathLike[str]) -> _Format:
 
 
 class Writer:
-    """A clip that is being written; it is whole once the `with` has ended.
+    """Writes a clip; a context manager that completes the file at its end.
 
     Args:
-        file: where to, opened for writing.
-        path: the name whose ending says the format; see `check_ending`.
+        file: the file, open for writing.
+        path: a name whose ending gives the format; see `check_ending`.
         size: width and height; see `writable_size`.
-        rate: pictures a second, roughly; their times are what counts.
+        rate: approximate frames per second; the frames' own times are used.
         time_base: the unit of these times, in seconds.
         crf: see `CRF`.
-        sound: the streams whose packets will come; see `has_sound`.
-        tags: title, artist and the like.
+        sound: the sound streams whose packets will be added; see `has_sound`.
+        tags: metadata such as title and artist.
 
     Raises:
         InputError: the format cannot hold this sound or pictures of this size.
@@ -128,10 +128,10 @@ class Writer:
     ):
         self._format = _format(path)
         self._time_base = time_base
-        self._next = -math.inf
-        self._latest: dict[int, int] = {}  # of each sound track, when its last packet is decoded
-        self._durations: dict[int, int] = {}  # of the pictures that the encoder holds
-        loop = {} if self._format.sound else {"loop": "0"}  # without end
+        self._earliest = -math.inf
+        self._last_dts: dict[int, int] = {}  # decoding time of each sound track's last packet
+        self._durations: dict[int, int] = {}  # of frames in the encoder, by `pts`
+        loop = {} if self._format.sound else {"loop": "0"}  # loop forever
         self._container = av.open(file, "w", format=self._format.muxer, options=loop)
         try:
             self._stream = self._add_pictures(size, rate, crf)
@@ -175,13 +175,13 @@ class Writer:
         track.metadata.update(stream.metadata)
         return track
 
-    def takes(self, pts: int) -> bool:
-        """Whether a picture at that time can be added; it may follow the last one too soon."""
-        return pts >= self._next
+    def accepts(self, pts: int) -> bool:
+        """Whether a frame at this time can be added; False if it follows the last one too soon."""
+        return pts >= self._earliest
 
     def add_picture(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
-        """Add a picture `(height, width, 3)`, shown from `pts` for `duration`, in `time_base`."""
-        self._next = pts + math.ceil(self._format.shortest / self._time_base)
+        """Add a frame `(height, width, 3)`, shown from `pts` for `duration`, in `time_base`."""
+        self._earliest = pts + math.ceil(self._format.shortest / self._time_base)
         frame = self._encodable(pixels)
         frame.pts, frame.time_base = pts, self._time_base
         self._durations[pts] = duration
@@ -202,17 +202,20 @@ class Writer:
 
     def _mux(self, packets: Sequence[Any]) -> None:
         for packet in packets:
-            packet.duration = self._durations.pop(packet.pts)  # encoders leave it out
+            packet.duration = self._durations.pop(packet.pts)  # encoders do not set it
             self._container.mux(packet)
 
     def add_sound(self, packet: Any, track: int) -> None:
-        """Add a packet of the stream `sound[track]`, as it is."""
+        """Add a packet of the stream `sound[track]`."""
         packet.stream = self._tracks[track]
         if packet.dts is not None:
-            # Only Matroska can hold two of one time.
-            if packet.dts == self._latest.get(track) and self._container.format.name != "matroska":
+            # Only Matroska can hold two packets with the same time.
+            if (
+                packet.dts == self._last_dts.get(track)
+                and self._container.format.name != "matroska"
+            ):
                 return
-            self._latest[track] = packet.dts
+            self._last_dts[track] = packet.dts
         self._container.mux(packet)
 
     def __enter__(self) -> "Writer":

@@ -1,4 +1,6 @@
-"""The web page of `hrstyle serve`: a visitor's photos in, repaints out, nothing kept.
+"""The web page of `hrstyle serve`, which repaints visitors' photos and deletes them afterwards.
 
-Needs Gradio, `pip install 'hrstyle[web]'`; of these modules, only `studio` does without.
+`server` starts the web server and deletes old files. `page` builds the page with Gradio. `studio`
+checks and repaints the photos, and is the only module that works without Gradio
+(`pip install 'hrstyle[web]'`).
 """

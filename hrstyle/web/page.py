@@ -1,4 +1,4 @@
-"""The page itself, in Gradio's components."""
+"""The page, built from Gradio components."""
 
 import base64
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ import gradio as gr
 from hrstyle import styles
 from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions
-from hrstyle.web.studio import MOST_PHOTOS, THUMBNAILS, Repaint, Studio, find
+from hrstyle.web.studio import MAX_PHOTOS, THUMBNAILS, Repaint, Studio, find
 
 EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
-"""Of scikit-image's sample photos."""
+"""Example photos, from scikit-image."""
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-_SHOW = """() => {
-  // Progress and result, which a phone has further down; not before they are laid out.
+_SCROLL_TO_RESULT = """() => {
+  // On a phone, progress and result are further down. Wait until they are laid out.
   setTimeout(() => document.getElementById("slider").scrollIntoView(
     {behavior: "smooth", block: "nearest"}), 300)
 }"""
-PASTE = """() => addEventListener("paste", event => {
-  // Into the page anywhere; Gradio alone would have its button pressed.
+PASTE_SCRIPT = """() => addEventListener("paste", event => {
+  // Accept a paste anywhere on the page; Gradio itself only has a paste button.
   const field = document.querySelector("#photos input[type=file]")
   if (field && event.clipboardData.files.length) {
     field.files = event.clipboardData.files
@@ -36,11 +36,11 @@ _CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
-    """The page.
+    """Build the page.
 
     Args:
-        studio: paints the photos.
-        delete_cache: every how many seconds files are looked through, and how old they may become.
+        studio: repaints the photos.
+        delete_cache: seconds between two checks for old files, and their maximal age in seconds.
     """
 
     def paint(
@@ -53,9 +53,9 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> tuple[Any, ...]:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [path for path, _ in photos or ()]
-        repaints = _paint(studio, paths, (style, second, share), how, progress)
+        repaints = _paint(studio, paths, (style, second, share), options, progress)
         before = [str(repaint.before) for repaint in repaints]
         after = [str(repaint.after) for repaint in repaints]
         return (
@@ -65,7 +65,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             gr.File([str(repaint.file) for repaint in repaints], visible=True),
         )
 
-    def stylize(  # scripts call it by these names
+    def stylize(  # the API that scripts call, with these parameter names
         photo: str | None,
         style: str,
         strength: float,
@@ -75,9 +75,9 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
         share: float,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
-        how = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
+        options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [photo] if photo else []
-        [repaint] = _paint(studio, paths, (style, second, share), how, progress)
+        [repaint] = _paint(studio, paths, (style, second, share), options, progress)
         return str(repaint.file)
 
     with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
@@ -89,7 +89,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
                 button = gr.Button("Paint", variant="primary", elem_id="paint")
             with gr.Column(min_width=320):
                 slider, before, after, results = _results()
-        # What scripts call takes and gives a single file.
+        # The API takes and returns a single file.
         photo, result = gr.File(visible=False), gr.File(visible=False, label="Result")
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painter"}
         button.click(
@@ -99,15 +99,15 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             api_visibility="private",
             show_progress_on=slider,
             **one_at_a_time,
-        ).success(js=_SHOW)
-        button.click(js=_SHOW)
-        after.select(_show, [before, after], slider, queue=False, api_visibility="private")
+        ).success(js=_SCROLL_TO_RESULT)
+        button.click(js=_SCROLL_TO_RESULT)
+        after.select(_select_result, [before, after], slider, queue=False, api_visibility="private")
         gr.Button(visible=False).click(
             stylize,
             [photo, *settings],
             result,
             api_name="stylize",
-            api_description="Repaint a photo; gives back a PNG of its size.",
+            api_description="Repaint a photo; returns a PNG of the same size.",
             **one_at_a_time,
         )
         gr.api(_names, api_name="styles", api_description="The names of the styles.", queue=False)
@@ -116,7 +116,7 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
 
 def _photos() -> gr.Gallery:
     photos = gr.Gallery(
-        label="Photos: drop, paste or take them",
+        label="Photos: drop, paste or take some",
         sources=["upload", "clipboard", "webcam"],
         file_types=["image"],
         height=260,
@@ -131,13 +131,17 @@ def _photos() -> gr.Gallery:
 
 
 def _settings() -> list[gr.components.Component]:
-    """In the order in which they are handed over."""
+    """The settings, in the order of the parameters of `paint` and `stylize`."""
     names = [(name.replace("_", " ").capitalize(), name) for name in styles.names()]
     style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
     with gr.Accordion("More", open=False):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
         stroke_size = gr.Slider(
-            0, 8, 0, step=0.5, label="Stroke size, times as trained (0: to suit the photo)"
+            0,
+            8,
+            0,
+            step=0.5,
+            label="Stroke size, relative to training (0: chosen by the photo's size)",
         )
         keep_colours = gr.Slider(0, 1, 0, step=0.05, label="Colours: 1 is the photo's")
         second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
@@ -164,7 +168,7 @@ def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
         elem_id="results",
     )
     results = gr.File(
-        label="To keep: full size, PNG",
+        label="Download in full size, PNG",
         visible=False,
         file_count="multiple",
         interactive=False,
@@ -174,7 +178,7 @@ def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
 
 
 def css() -> str:
-    """The page's style sheet, with the thumbnails in it."""
+    """The page's style sheet, with embedded thumbnails."""
     rules = [_CSS]
     for name in styles.names():
         data = base64.b64encode((THUMBNAILS / f"{name}.jpg").read_bytes()).decode()
@@ -189,32 +193,32 @@ def _paint(
     studio: Studio,
     paths: list[str],
     style: tuple[str, str, float],
-    how: dict[str, Any],
+    options: dict[str, Any],
     progress: gr.Progress,
 ) -> list[Repaint]:
-    """Repaint photos in a style and a share of a second one, and tell how far it is."""
+    """Repaint photos in a style mixed with a share of a second one, and show the progress."""
     first, second, share = style
     repaints = []
-    with _shown():
-        if not 1 <= len(paths) <= MOST_PHOTOS:
+    with _errors_on_page():
+        if not 1 <= len(paths) <= MAX_PHOTOS:
             raise InputError(
-                "choose a photo first" if not paths else f"at most {MOST_PHOTOS} photos at once"
+                "choose a photo first" if not paths else f"at most {MAX_PHOTOS} photos at once"
             )
-        # On the page's scale 0 is to suit the photo.
-        options = StylizeOptions(**how | {"stroke_size": how["stroke_size"] or None})
+        # The page's stroke size 0 is None: chosen by the photo's size.
+        checked = StylizeOptions(**options | {"stroke_size": options["stroke_size"] or None})
         stylizer = find(first, None if second == _NONE else second, share)
         for number, path in enumerate(paths):
             progress((number, len(paths)), desc="Painting", unit="photos")
             try:
-                repaints.append(studio.paint(path, stylizer, options))
+                repaints.append(studio.paint(path, stylizer, checked))
             except InputError as error:
                 if number == len(paths) - 1 and not repaints:
                     raise
-                gr.Warning(str(error))  # and go on with the others
+                gr.Warning(str(error))  # go on with the other photos
     return repaints
 
 
-def _show(
+def _select_result(
     before: list[tuple[str, Any]], after: list[tuple[str, Any]], event: gr.SelectData
 ) -> tuple[str, str]:
     return before[event.index][0], after[event.index][0]
@@ -225,8 +229,8 @@ def _names() -> list[str]:
 
 
 @contextmanager
-def _shown() -> Iterator[None]:
-    """Bad input is told to the visitor, in one sentence."""
+def _errors_on_page() -> Iterator[None]:
+    """Show an InputError to the visitor as one sentence."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""The server behind the page: what it answers, and what it leaves behind, which is nothing."""
+"""The web server: starts the page, blocks unneeded routes, and deletes visitors' files."""
 
 import errno
 import os
@@ -16,13 +16,13 @@ from hrstyle.images.formats import trust_files
 from hrstyle.web.studio import MAX_PIXELS, Studio
 
 HOST = "127.0.0.1"
-QUEUE = 20
-"""How many requests may wait; one more is told to try again."""
-KEEP = 3600
-"""Seconds until photos and results are deleted."""
-_BYTES_A_PIXEL = 4  # of a photo's file: as many as an uncompressed one with transparency
-# Gradio's routes that this page has no use for: fetching from other hosts, recordings, its editor.
-_CLOSED = (
+MAX_WAITING = 20
+"""Maximal number of waiting requests; further ones are refused."""
+KEEP_SECONDS = 3600
+"""Seconds after which photos and results are deleted."""
+_MAX_BYTES_PER_PIXEL = 4  # of an uploaded file; an uncompressed photo with transparency has as many
+# Gradio routes that this page does not need: downloads from other hosts, recordings, the editor.
+_BLOCKED_ROUTES = (
     "/file=http",
     "gradio_api/file/",  # the older name of /file=
     "/proxy=",
@@ -37,36 +37,39 @@ def serve(
     host: str = HOST,
     port: int | None = None,
     max_pixels: int = MAX_PIXELS,
-    keep: float = KEEP,
+    keep: float = KEEP_SECONDS,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
-        host: the address to listen on; the default is reached from this machine only.
-        port: None takes the first free one from 7860 on.
-        max_pixels: of a photo.
-        keep: seconds until a photo and its results are deleted; all are when the server ends.
+        host: the address to listen on; the default is reachable from this machine only.
+        port: the port; None takes the first free one from 7860 on.
+        max_pixels: maximal number of pixels of a photo.
+        keep: seconds until a photo and its results are deleted. All are deleted at the end.
 
     Raises:
-        InputError: an address of another machine, a port in use, Gradio is not installed.
+        InputError: the address is not of this machine, the port is in use, or Gradio is not
+            installed.
     """
     check_address(host, port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as if by Ctrl-C: to clear up
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # like Ctrl-C, so that files are deleted
     with TemporaryDirectory(prefix="hrstyle-") as name:
         folder, empty = Path(name, "files"), Path(name, "empty")
         folder.mkdir()
         empty.mkdir()
         os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
-        _reach_directly("127.0.0.1", "localhost", "::1", host)
-        with chdir(empty):  # Gradio is free with what lies in the current folder
+        _bypass_proxy("127.0.0.1", "localhost", "::1", host)
+        with chdir(empty):  # because Gradio serves files of the current folder
             page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
-            trust_files()  # the studio counts their pixels
+            trust_files()  # the studio checks the number of pixels
             examples = set(folder.rglob("*"))
             try:
                 print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
                 while True:
                     time.sleep(min(60, keep))
-                    sweep(folder, keep, but=examples)
+                    delete_old_files(folder, keep, except_for=examples)
             except KeyboardInterrupt:
                 pass
             finally:
@@ -74,27 +77,27 @@ def serve(
 
 
 def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
-    """The running page, a `gradio.Blocks`."""
+    """Start the page; returns the `gradio.Blocks`."""
     try:
         from gradio import processing_utils
     except ImportError as error:
         raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
     from starlette.middleware import Middleware
 
-    processing_utils.async_ssrf_protected_download = _refuse
-    from hrstyle.web.page import PASTE, THEME, build, css
+    processing_utils.async_ssrf_protected_download = _refuse_download
+    from hrstyle.web.page import PASTE_SCRIPT, THEME, build, css
 
     page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
-    page.queue(max_size=QUEUE)
+    page.queue(max_size=MAX_WAITING)
     try:
         page.launch(
             server_name=f"[{host}]" if ":" in host else host,
             server_port=port,
             theme=THEME,
             css=css(),
-            js=PASTE,
-            max_file_size=_BYTES_A_PIXEL * studio.max_pixels,
-            app_kwargs={"middleware": [Middleware(Gate)]},
+            js=PASTE_SCRIPT,
+            max_file_size=_MAX_BYTES_PER_PIXEL * studio.max_pixels,
+            app_kwargs={"middleware": [Middleware(BlockRoutes)]},
             footer_links=["api"],
             share=False,
             ssr_mode=False,
@@ -105,26 +108,26 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
             prevent_thread_lock=True,
             quiet=True,
         )
-    except OSError as error:  # taken since it was checked
+    except OSError as error:  # the port was taken after the check
         raise InputError(f"cannot listen on {host}, port {port}: {error}") from error
     return page
 
 
-def _reach_directly(*hosts: str) -> None:
-    """Gradio asks the page whether it is up, which no proxy of the user's could tell it."""
+def _bypass_proxy(*hosts: str) -> None:
+    """Bypass the user's proxy for these hosts, because Gradio checks its own page by HTTP."""
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *hosts]))
 
 
-async def _refuse(*args: Any, **kwargs: Any) -> str:
-    """In place of Gradio's fetching what a request names by its address, however large."""
+async def _refuse_download(*args: Any, **kwargs: Any) -> str:
+    """Replaces Gradio's download of a photo by its address, which has no size limit."""
     from gradio import Error
 
     raise Error("Upload the photo itself, not its address.", print_exception=False)
 
 
 def check_address(host: str, port: int | None) -> None:
-    """Whether this machine can listen there.
+    """Check that this machine can listen on this address.
 
     Raises:
         InputError: it cannot.
@@ -134,7 +137,7 @@ def check_address(host: str, port: int | None) -> None:
             host, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind) as probe:
-            if os.name == "posix":  # a port that has just been given up is free
+            if os.name == "posix":  # a port that was just released counts as free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except (OSError, UnicodeError) as error:
@@ -148,25 +151,25 @@ def check_address(host: str, port: int | None) -> None:
         ) from error
 
 
-def sweep(folder: Path, keep: float, *, but: Container[Path] = ()) -> None:
-    """Delete old files and empty folders, all the way down.
+def delete_old_files(folder: Path, keep: float, *, except_for: Container[Path] = ()) -> None:
+    """Delete old files and empty folders below a folder.
 
-    Gradio's `delete_cache` does so too, but not with what it has lost sight of: uploads that broke
-    off, and results of visitors who did not wait for them.
+    Gradio's `delete_cache` misses some: incomplete uploads, and results of visitors who left before
+    they were done.
 
     Args:
-        folder: where.
-        keep: how old they may become, in seconds.
-        but: what stays.
+        folder: the folder.
+        keep: maximal age in seconds.
+        except_for: files that are not deleted.
     """
     for path in sorted(folder.rglob("*"), reverse=True):  # files before their folders
-        with suppress(OSError):  # gone meanwhile; a folder that is not empty
-            if path not in but and time.time() - path.stat().st_mtime > keep:
+        with suppress(OSError):  # deleted in the meantime, or a folder that is not empty
+            if path not in except_for and time.time() - path.stat().st_mtime > keep:
                 path.rmdir() if path.is_dir() else path.unlink()
 
 
-class Gate:
-    """ASGI middleware that closes the routes in `_CLOSED`."""
+class BlockRoutes:
+    """ASGI middleware that answers 403 for the routes in `_BLOCKED_ROUTES`."""
 
     def __init__(self, app: Any):
         self.app = app
@@ -174,7 +177,7 @@ class Gate:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from starlette.responses import PlainTextResponse
 
-        if any(route in scope.get("path", "") for route in _CLOSED):
+        if any(route in scope.get("path", "") for route in _BLOCKED_ROUTES):
             await PlainTextResponse("Not here", status_code=403)(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What visitors of the web page may ask for: checked, then painted."""
+"""Check the requests of the web page's visitors, and repaint their photos."""
 
 import os
 import secrets
@@ -14,24 +14,24 @@ from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, load
 from hrstyle.options import StylizeOptions
 
-USUAL = StylizeOptions()
+DEFAULTS = StylizeOptions()
 MAX_PIXELS = 50_000_000
-"""Of a photo, unless told otherwise."""
-MOST_PHOTOS = 20
-"""At once."""
-PREVIEW = 1280
-"""Longer side of what the page shows, in pixels; the result itself is as large as the photo."""
-MEMORY = "1GB"
-"""For a pass: what needs more is streamed."""
+"""Default of the maximal number of pixels of a photo."""
+MAX_PHOTOS = 20
+"""Maximal number of photos per request."""
+PREVIEW_SIDE = 1280
+"""Maximal longer side in pixels of the pictures on the page; the result has the photo's size."""
+MAX_MEMORY = "1GB"
+"""Memory of a pass; a photo that needs more is streamed."""
 THUMBNAILS = Path(__file__).parent / "thumbnails"
-"""A small repaint for each style, to choose it by; scripts/web_thumbnails.py draws them."""
+"""Folder with a small repaint of each style, drawn by scripts/web_thumbnails.py."""
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF", "JXL")
-"""What is read from strangers. Pillow knows others, one of which (EPS) runs programs."""
+"""Formats accepted from visitors. Of Pillow's others, EPS runs an external program."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repaint:
-    """Files of one repaint: the result, and photo and result as the page shows them."""
+    """Files of one repaint: the result, and the previews of photo and result."""
 
     file: Path
     before: Path
@@ -40,11 +40,11 @@ class Repaint:
 
 @dataclass(frozen=True, kw_only=True)
 class Studio:
-    """Paints for visitors.
+    """Repaints visitors' photos.
 
     Args:
-        folder: where results go, each into a folder of its own that nobody can guess.
-        max_pixels: how many a photo may have, and how many it may be painted at.
+        folder: the folder for results; each gets a subfolder with a random name.
+        max_pixels: maximal number of pixels of a photo, also after enlarging it for fine strokes.
     """
 
     folder: Path
@@ -54,20 +54,20 @@ class Studio:
         self,
         path: str | os.PathLike[str],
         stylizer: Stylizer,
-        options: StylizeOptions = USUAL,
+        options: StylizeOptions = DEFAULTS,
     ) -> Repaint:
         """Repaint one photo.
 
         Args:
-            path: of the photo, as uploaded.
-            stylizer: see `find`.
-            options: how.
+            path: the uploaded photo.
+            stylizer: the style, see `find`.
+            options: how the photo is repainted.
 
         Raises:
-            InputError: no picture, or too large a one.
+            InputError: the file is no picture, or too large.
         """
         photo = open_photo(Path(path), self.max_pixels, options.stroke_size or 1)
-        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MEMORY)
+        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MAX_MEMORY)
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
         repaint = Repaint(
@@ -82,12 +82,12 @@ class Studio:
 
 
 def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
-    """A bundled style, or two of them mixed.
+    """A bundled style, or a mixture of two.
 
     Args:
-        style: its name. Here a path is none: visitors may send any text.
-        second: name of another, or None.
-        share: how much of the second, from 0 to 1.
+        style: its name. Paths are refused, because visitors can send any text.
+        second: name of a second style, or None.
+        share: share of the second style, from 0 to 1.
 
     Raises:
         InputError: no such style or share.
@@ -105,18 +105,18 @@ def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
     return _load(style, second, share)
 
 
-@lru_cache(maxsize=2)  # each keeps the memory that its engine has taken
+@lru_cache(maxsize=2)  # few, because each keeps its engine's memory
 def _load(style: str, second: str | None, share: float) -> Stylizer:
     return load(style if second is None else {style: 1 - share, second: share})
 
 
 def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
-    """A photo from a stranger, upright. Its pixels are counted before any is decoded.
+    """Open a visitor's photo, upright. The number of pixels is checked before decoding.
 
     Args:
         path: the file.
-        max_pixels: how many it may have.
-        stroke_size: below 1, the photo is enlarged by it to be painted, and that counts.
+        max_pixels: maximal number of pixels.
+        stroke_size: below 1 the photo is repainted enlarged, and the enlarged size is checked.
 
     Raises:
         InputError: too many pixels, or no picture; the message names the file without its folder.
@@ -140,15 +140,15 @@ def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
 
 
 def preview(picture: PILImage) -> PILImage:
-    """A picture of any mode in sRGB, no longer than `PREVIEW`; transparency is kept."""
+    """The picture in sRGB, reduced to `PREVIEW_SIDE`, with its transparency."""
     image, alpha = to_rgb(picture), alpha_of(picture)
     if alpha is not None:
         image = image.copy()  # it may be the picture itself
         image.putalpha(alpha)
-    return image if max(image.size) <= PREVIEW else _reduced(image)
+    return image if max(image.size) <= PREVIEW_SIDE else _reduced(image)
 
 
 def _reduced(image: PILImage) -> PILImage:
     copy = image.copy()
-    copy.thumbnail((PREVIEW, PREVIEW))
+    copy.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     return copy
