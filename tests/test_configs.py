@@ -51,7 +51,7 @@ def required(photo):
     }
 
 
-def test_all_groups_are_there():
+def test_the_groups_of_settings_are_these():
     groups = {"style", "data", "generator", "loss", "module", "trainer", "experiment"}
     assert {path.parts[0] for path in OPTIONS} == groups
 
@@ -77,7 +77,7 @@ def all_styles(hydra):
 
 
 @pytest.mark.parametrize("name", GALLERY)
-def test_gallery(all_styles, name):
+def test_hydra_and_the_gallery_read_each_style_alike(all_styles, name):
     known = all_styles.get(name) or config_of(f"style={name}").style
     style = instantiate(known, _convert_="all")
     # Two readers of the same files, which must agree.
@@ -90,7 +90,7 @@ def test_gallery(all_styles, name):
     assert name in picture_names() or (style.image.startswith("https://") and style.sha256)
 
 
-def test_the_gallery_is_complete():
+def test_every_bundled_style_and_painting_is_in_the_gallery():
     # Some paintings come along without weights: `hrstyle optimize` and training take them.
     assert set(names()) <= set(GALLERY)
     assert len(picture_names()) >= 12
@@ -100,7 +100,7 @@ def test_the_gallery_is_complete():
     assert sorted(gallery()) == GALLERY
 
 
-def test_together(photo):
+def test_the_experiment_together_trains_several_styles_in_one_network(photo):
     parts = instantiate(
         config_of("experiment=together", f"data.root={photo.parent}"), _convert_="all"
     )
@@ -169,7 +169,7 @@ def test_weights_of_the_default_objective_can_be_set():
     assert found == {name: number for number, name in enumerate(keys, 2)}
 
 
-def test_a_term_more():
+def test_a_term_can_be_added_to_either_objective():
     term = "{_target_: hrstyle.losses.TotalVariation, weight: 3, scale: 2}"
     for objective in ("painterly", "gram"):
         config = config_of("style=starry_night", f"loss={objective}", f"loss.more=[{term}]")

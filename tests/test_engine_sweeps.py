@@ -31,7 +31,7 @@ def test_a_plan_can_be_carried_out(layers, budget):
     assert sweep.targets == [layers[-1]]
 
 
-def test_memory_saves_work(layers):
+def test_more_memory_means_less_work(layers):
     work = [
         total_multiply_adds(plan(layers, pixels=PIXELS, budget=budget, itemsize=4))
         for budget in (0, 5e7, 1e8, 3e8, 1e12)

@@ -44,7 +44,7 @@ def loaded_after(statement):
         "from hrstyle.styles import gallery; gallery()",
     ],
 )
-def test_what_is_light(statement):
+def test_nothing_heavy_is_loaded_by_what_is_light(statement):
     assert not HEAVY & loaded_after(statement)
 
 
@@ -67,7 +67,7 @@ def test_painting_needs_no_training():
     assert not {"pytorch_lightning", "hydra", "torchvision"} & loaded_after(using)
 
 
-def test_public_names():
+def test_public_names_are_documented():
     for name in hrstyle.__all__:
         assert getattr(hrstyle, name).__doc__
     assert set(hrstyle.__all__) <= set(dir(hrstyle))
@@ -81,7 +81,7 @@ def test_the_styles_are_listed():
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_public_names_of_folders(folder):
+def test_public_names_of_folders_are_no_modules(folder):
     package = import_module(f"hrstyle.{folder}")
     for name in package.__all__:
         # A module of that name would come in its stead, or not, by what was imported before.

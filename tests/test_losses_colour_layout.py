@@ -32,7 +32,7 @@ def by_loops(result, photo, block):
 
 
 @pytest.mark.parametrize("block", [1, 4, 5])
-def test_against_loops(both, block):
+def test_it_is_what_plain_loops_give(both, block):
     expected = by_loops(*both, block)
     found = colour_layout_loss(*both, block=block).item()
     assert found == pytest.approx(expected, abs=3e-3)  # the squares' distance to themselves is .001
@@ -80,7 +80,7 @@ def test_a_batch_does_not_mix_pictures(both):
     assert colour_layout_loss(*both, block=4).item() == pytest.approx(np.mean(alone), rel=1e-5)
 
 
-def test_gradient(both, check_gradient):
+def test_the_gradient_is_that_of_differences(both, check_gradient):
     check_gradient(lambda x: colour_layout_loss(x, both[1, :1], block=4), both[0, :1])
 
 

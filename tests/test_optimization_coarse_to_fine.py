@@ -149,7 +149,7 @@ def test_starting_from_a_picture(photo, tmp_path):
     assert np.abs(np.asarray(first, int) - np.asarray(expected, int)).mean() < 2
 
 
-def test_several_styles(cat):
+def test_a_style_of_two_paintings_lies_between_them(cat):
     night = find("starry_night").picture()
     night.thumbnail((64, 64))
 
@@ -161,7 +161,7 @@ def test_several_styles(cat):
     assert own < 1e-6 < half < other
 
 
-def test_shares_by_name(photo, tmp_path):
+def test_a_large_share_decides_the_style(photo, tmp_path):
     path = tmp_path / "mine.png"
     Image.new("RGB", (64, 64), "olive").save(path)
     mostly_mine = last_losses(
@@ -195,7 +195,7 @@ def test_works_where_gradients_are_off(cat):
         assert not torch.equal(found, cat)
 
 
-def test_grey_pictures():
+def test_grey_pictures_become_rgb():
     grey = Image.effect_noise((40, 30), 60)
     assert optimize(grey, grey.rotate(90), steps=1, **SHALLOW).mode == "RGB"
 
@@ -286,7 +286,7 @@ def test_short_types_are_near(photo):
         ({"start": "gone.jpg"}, "gone.jpg"),
     ],
 )
-def test_bad_settings(photo, change, message):
+def test_impossible_settings_are_input_errors(photo, change, message):
     with pytest.raises(InputError, match=message):
         optimize(**{"content": photo, "style": "starry_night", "size": 64, "steps": 1} | change)
 

@@ -82,7 +82,7 @@ def test_weights_that_went_to_infinity_are_not_painted_with(refiner, small, monk
     assert isinstance(error, InputError)
 
 
-def test_many(refiner, small, tmp_path):
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(refiner, small, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     results = refiner.stylize_many([small, tmp_path / "bad.jpg", small], return_exceptions=True)
     first, error, last = results
@@ -117,7 +117,7 @@ def test_a_painting_of_ones_own(weights_file, small, photo):
 
 
 @pytest.mark.parametrize("steps", [0, 1001, 2.5, "many"])
-def test_bad_steps(stylizer, steps):
+def test_impossible_steps_are_input_errors(stylizer, steps):
     with pytest.raises(InputError, match="steps=.*must be a whole number from 1 to 1000"):
         Refiner(stylizer, steps=steps)
 
@@ -127,5 +127,5 @@ def test_bad_steps(stylizer, steps):
     [((4000, 3000), (SIZE, 384)), ((300, 200), (300, 200)), ((20000, 2), (SIZE, 32)),
      ((1, 65535), (32, SIZE)), ((1, 1), (32, 32))],
 )  # fmt: skip
-def test_thumbnails(size, thumbnail):
+def test_a_photo_is_fitted_to_in_a_thumbnail_that_vgg_can_take(size, thumbnail):
     assert _size(*size) == thumbnail

@@ -303,7 +303,7 @@ def test_colours_are_a_share_or_a_switch(main, tmp_path, share):
     assert share == 0.4 or kept["keep_colours"] is share
 
 
-def test_help_teaches(main, capsys):
+def test_help_shows_examples(main, capsys):
     assert main("--help") == 0
     text = capsys.readouterr().out
     for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):

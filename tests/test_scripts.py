@@ -83,7 +83,7 @@ def test_a_gallery_training_is_resumed(tmp_path):
     assert "ckpt_path=last" in train_gallery.settings_of("mondrian", arguments(tmp_path))
 
 
-def test_pictures_from_a_folder(tmp_path):
+def test_a_picture_in_the_folder_is_taken_instead_of_the_address(tmp_path):
     import gallery
 
     (tmp_path / "mondrian.jpg").touch()
@@ -149,7 +149,7 @@ def test_a_training_that_is_interrupted_saves_first(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "shape"), [([], (3, 5)), (["--layers"], (2, 6))])
-def test_weights_grid(tmp_path, monkeypatch, options, shape):
+def test_the_grid_has_a_picture_and_a_title_for_each_weight(tmp_path, monkeypatch, options, shape):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     import weights_grid
 

@@ -173,6 +173,6 @@ def test_a_photo_too_small_for_vgg(tmp_path):
     "change",
     [{"size": 8}, {"batch_size": 0}, {"min_scale": 0}, {"min_scale": 2}, {"num_workers": -1}],
 )
-def test_impossible_numbers(change):
+def test_impossible_numbers_are_input_errors(change):
     with pytest.raises(InputError, match=next(iter(change))):
         PhotoData([], preview_paths=[], **change)

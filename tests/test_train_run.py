@@ -216,7 +216,7 @@ def test_start_from_what_does_not_fit():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "bf16-true"])
-def test_precision(tmp_path, precision):
+def test_weights_are_kept_in_the_type_of_the_precision(tmp_path, precision):
     with warnings.catch_warnings():
         # Lightning takes bfloat16 where a CPU has no float16
         warnings.filterwarnings("ignore", message=".*16-mixed.*")

@@ -51,7 +51,7 @@ def shared():
     return shared.eval()
 
 
-def test_what_a_style_owns():
+def test_a_style_owns_its_norms_or_its_noise_as_well():
     generator = pyramid()
     norms = {n for n, part in generator.named_modules() if isinstance(part, nn.InstanceNorm2d)}
     expected = {f"{name}.{kind}" for name in norms for kind in ("weight", "bias")}
@@ -240,7 +240,7 @@ this.run(Path(sys.argv[1]), 4, devices=2)
 
 
 @pytest.mark.slow
-def test_two_processes(tmp_path):
+def test_two_processes_train_all_styles(tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)
     place = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}

@@ -159,7 +159,11 @@ def optimize(
     paintings, shares = _read_styles(
         style, looked_at and math.ceil(looked_at * max(1, style_scale))
     )
-    shape = _fitting(paintings[0] if photo is None else photo, size or math.inf)
+    if image is not None:
+        whole: Sequence[int] = (image.height, image.width)  # `photo` may be reduced, and rounded
+    else:
+        whole = paintings[0].shape if photo is None else photo.shape
+    shape = _fitting(whole, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
         *(("a style's picture", painting.shape[-2:]) for painting in paintings),
@@ -201,7 +205,7 @@ def optimize(
                 if photo is not None:
                     target = network.photo_features(resize(photo, (height, width)).to(place))
                 side = max(height, width) * style_scale
-                seen = [resize(p, _fitting(p, side, NARROWEST)).to(place) for p in paintings]
+                seen = [resize(p, _fitting(p.shape, side, NARROWEST)).to(place) for p in paintings]
                 network.set_style(*seen, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
@@ -292,12 +296,12 @@ def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float
     return [_read(picture, size)[0] for picture in pictures], shares
 
 
-def _fitting(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
-    """Height and width of the picture with a longer side of at most `side`; never enlarged.
+def _fitting(shape: Sequence[int], side: float, least: float = 0) -> tuple[int, int]:
+    """Height and width, which end `shape`, with a longer side of at most `side`; never enlarged.
 
     A long and narrow one keeps a shorter side of `least`.
     """
-    height, width = picture.shape[-2:]
+    height, width = shape[-2:]
     factor = min(1.0, max(side / max(height, width), least / min(height, width)))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
