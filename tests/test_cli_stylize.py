@@ -157,7 +157,9 @@ def test_bad_use_of_standard_input_and_output(
     assert error.count("\n") == 1
 
 
-def test_two_photos_of_one_name_are_refused_before_the_work(run, photo, weights_file, tmp_path, capsys):
+def test_two_photos_of_one_name_are_refused_before_the_work(
+    run, photo, weights_file, tmp_path, capsys
+):
     other = tmp_path / "chelsea.png"
     Image.new("RGB", (20, 20)).save(other)
     assert run("stylize", photo, other, "-o", tmp_path / "out", "--style", weights_file) == 2
@@ -165,7 +167,9 @@ def test_two_photos_of_one_name_are_refused_before_the_work(run, photo, weights_
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(run, photo, weights_file, tmp_path, capsys):
+def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(
+    run, photo, weights_file, tmp_path, capsys
+):
     common = ["stylize", photo, "-o", tmp_path / "out.png", "--style", weights_file]
     for option, value, message in [
         ("--max-memory", "much", "amount of memory"),
@@ -251,7 +255,9 @@ def test_refine_paints_what_a_refiner_paints(run, photo, weights_file, tmp_path,
         (["--style", "starry_night:1,irises:1", "--refine", "9"], "name the picture that it"),
     ],
 )
-def test_impossible_strengths_strokes_and_mixtures_are_one_sentence(run, photo, tmp_path, capsys, options, message):
+def test_impossible_strengths_strokes_and_mixtures_are_one_sentence(
+    run, photo, tmp_path, capsys, options, message
+):
     assert run("stylize", photo, "-o", tmp_path / "out.png", *options) == 2
     assert message in capsys.readouterr().err
 

@@ -143,7 +143,7 @@ class Deep(Generator):
         return self.last(self.norm(y) + self.branch_norm(self.branch(y)))
 
 
-def test_a_norm_beside_a_deep_branch():
+def test_a_norm_beside_a_deep_branch_is_streamed_right():
     torch.manual_seed(0)
     generator, picture = Deep().eval(), torch.rand(1, 3, 40, 20)
     with torch.no_grad():

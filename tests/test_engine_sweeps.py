@@ -1,7 +1,7 @@
 import pytest
 
 from hrstyle.engine.layers import read_layers
-from hrstyle.engine.sweeps import memory_of_pass, memory_of_plain_pass, plan, total_multiply_adds
+from hrstyle.engine.sweeps import memory_of_plain_pass, plan, total_multiply_adds
 from hrstyle.generator import paper, pyramid
 
 PIXELS = 1024 * 1024
@@ -54,6 +54,5 @@ def test_memory_of_a_plain_pass_grows_with_the_picture():
     layers = read_layers(paper().eval())
     one = memory_of_plain_pass(layers, pixels=PIXELS, itemsize=4)
     assert memory_of_plain_pass(layers, pixels=3 * PIXELS, itemsize=2) == 1.5 * one
-    assert memory_of_pass(layers, pixels=PIXELS, itemsize=4) == 2 * one
     # The widest place: the concatenation's 192 channels, and the 192 that it is made of.
     assert one == (192 + 192) * PIXELS * 4

@@ -17,7 +17,7 @@ def painting(tmp_path):
     return path
 
 
-def test_a_bundled_style(photo, tmp_path):
+def test_a_bundled_style_is_painted_in_the_size_asked_for(photo, tmp_path):
     path = generate(photo, "starry_night", resolution=64, output_dir=tmp_path / "a" / "b")
     assert path == tmp_path / "a" / "b" / "chelsea-starry_night.png"
     assert open_image(path).size == (96, 64)  # of 451 x 300

@@ -174,7 +174,7 @@ def test_pillows_warnings_reach_nobody(tmp_path, capfd):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with Image.open(photo_that_warns(tmp_path)) as image:
-            assert image.getexif() is not None
+            image.getexif()
         assert len(caught) > 0  # so that there is something to hide
         caught.clear()
         with pytest.raises(InputError, match=r"a\.tif"):

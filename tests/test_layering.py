@@ -11,8 +11,7 @@ import pytest
 import hrstyle
 from hrstyle.styles import names
 
-LAZY = ("engine", "images", "painting")
-FOLDERS = (*LAZY, "generator", "optimization", "styles")
+FOLDERS = ("engine", "images", "painting", "generator", "optimization", "styles")
 HEAVY = {"torch", "torchvision", "pytorch_lightning", "hydra"}
 
 
@@ -89,5 +88,3 @@ def test_public_names_of_folders_are_no_modules(folder):
         assert not (Path(package.__file__).parent / f"{name}.py").exists()
     with pytest.raises(AttributeError, match="no attribute"):
         _ = package.missing
-    if folder in LAZY:
-        assert set(package._HOMES) == set(package.__all__)

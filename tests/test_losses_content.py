@@ -41,7 +41,7 @@ def test_bfloat16_features_give_float32():
     assert found.item() == pytest.approx(content_loss(features, features.flip(3)).item(), rel=0.02)
 
 
-def test_unknown_normalisation():
+def test_an_unknown_normalisation_is_an_input_error():
     with pytest.raises(InputError, match="relative or paper"):
         content_loss(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1), normalisation="none")
     with pytest.raises(InputError, match="relative or paper"):

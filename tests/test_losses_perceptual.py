@@ -137,7 +137,7 @@ def test_a_batch_does_not_mix_pictures(loss, crops):
 
 def test_terms_of_weight_0_are_not_there_and_cost_nothing(crops):
     loss = PerceptualLoss([Content(0.0, ["relu5_4"]), Gram(1.0, ["relu1_1"])])
-    assert list(loss.vgg.features._modules)[-1] == "relu1_1"
+    assert [name for name, _ in loss.vgg.features.named_children()][-1] == "relu1_1"
     loss.set_style(crops[1:])
     assert loss(crops[:1], crops[:1]).keys() == {"loss", "gram"}
     assert loss.weights == {"gram": 1.0}

@@ -37,8 +37,8 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(target), link
 
 
-def test_the_readme_is_short():
-    assert len(README.encode()) <= 7000
+def test_the_readme_can_be_read_in_a_few_minutes():
+    assert len(README.encode()) <= 9000
 
 
 @pytest.fixture

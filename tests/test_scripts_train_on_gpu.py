@@ -236,7 +236,7 @@ def test_crops_depend_on_their_number_alone_and_lie_within_a_photo(tmp_path):
 @pytest.mark.gpu
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--compile"]])
-def test_on_a_gpu(command, tmp_path, options):
+def test_a_training_goes_on_from_gpu_to_cpu_and_back(command, tmp_path, options):
     run_dir = tmp_path / "run"
     own = ["--run-dir", run_dir, "--output", run_dir, *options]
     script = [sys.executable, SCRIPTS / "train_on_gpu.py"]

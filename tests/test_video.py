@@ -258,7 +258,9 @@ def test_ctrl_c_leaves_no_half_file(stylizer, tmp_path, ending):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(weights_file, tmp_path, capsys):
+def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
+    weights_file, tmp_path, capsys
+):
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     out = tmp_path / "out.mp4"
     command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
@@ -302,7 +304,9 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(weights_
         (["clip.mp4", "--overwrite"], "painted from"),
     ],
 )
-def test_bad_settings_are_one_sentence_and_change_nothing(weights_file, tmp_path, monkeypatch, capsys, change, message):
+def test_bad_settings_are_one_sentence_and_change_nothing(
+    weights_file, tmp_path, monkeypatch, capsys, change, message
+):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4", sound="aac")
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
