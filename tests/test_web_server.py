@@ -384,13 +384,24 @@ def test_nothing_of_a_visitor_is_kept(servers, photo, tmp_path):
     assert left == examples
 
 
-def test_the_server_turns_to_nobody(server):
+def test_the_server_turns_to_nobody(server, photo):
+    assert "event: complete" in outcome(server, ask(server, upload(server, photo)))
     hosts = re.findall(r"^turned to (.*)$", server.log.read_text(), flags=re.MULTILINE)
     assert hosts  # itself, as Gradio starts
     assert {*hosts} <= {"127.0.0.1", "localhost"}
 
 
-def test_ctrl_c_in_the_middle(server, tmp_path):
+@pytest.fixture
+def stopped(tmp_path):
+    """A server of a test's own, which may end it."""
+    server = Server(tmp_path / "stopped", COMMAND)
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def test_ctrl_c_in_the_middle_of_a_picture_leaves_no_files(stopped, tmp_path):
+    server = stopped.wait()
     Image.effect_noise((1500, 1500), 50).save(tmp_path / "long.png")
     assert ask(server, upload(server, tmp_path / "long.png")).status_code == 200
     time.sleep(0.5)
