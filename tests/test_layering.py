@@ -61,6 +61,7 @@ assert not {HEAVY!r} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_painting_needs_no_training():
     using = "import hrstyle; hrstyle.load('starry_night')"
     assert not {"pytorch_lightning", "hydra", "torchvision"} & loaded_after(using)

@@ -76,6 +76,7 @@ def test_more_style_weight_gives_more_style_and_less_content(cat):
 SHALLOW = {"loss": "gram", "content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_the_default_objective_comes_down_and_is_the_same_again(cat, method, monkeypatch):
     monkeypatch.setattr(transport, "COMPARED", 60)  # so that some places are drawn

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,9 +20,12 @@ def stylizer():
     return hrstyle.load("irises", device="cpu", engine="torch")
 
 
+IRISES = replace(gallery()["irises"], size=128)  # at its full size VGG would take most of the time
+
+
 @pytest.fixture(scope="module")
 def refiner(stylizer):
-    return Refiner(stylizer, steps=6)
+    return Refiner(stylizer, painting=IRISES, steps=6)
 
 
 @pytest.fixture
@@ -30,9 +34,8 @@ def small(photo):
 
 
 def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, small):
-    style = gallery()["irises"]
-    loss = build(style_weight=style.style_weight)
-    loss.set_style(style.load())
+    loss = build(style_weight=IRISES.style_weight)
+    loss.set_style(IRISES.load())
     photo = to_tensor(small)
     with torch.no_grad():
         before, after = (
@@ -65,12 +68,13 @@ def test_options_and_kinds_of_pictures_are_a_stylizers(refiner, small):
 
 def test_in_inference_mode_as_well(stylizer, small):
     with torch.inference_mode():
-        refiner = Refiner(stylizer, steps=np.int64(2))
+        refiner = Refiner(stylizer, painting=IRISES, steps=np.int64(2))
         assert refiner.stylize(small.convert("L"), max_memory="1GB").size == small.size
 
 
 def test_a_short_type_is_fitted_in_float32(small):
-    refiner = Refiner(hrstyle.load("irises", device="cpu", dtype="bfloat16"), steps=1)
+    short = hrstyle.load("irises", device="cpu", dtype="bfloat16")
+    refiner = Refiner(short, painting=IRISES, steps=1)
     fitted = refiner.fit(small)
     assert fitted.dtype == refiner.dtype == torch.bfloat16
     assert fitted.stylize(small).size == small.size

@@ -109,6 +109,7 @@ def test_every_style_gets_weights_of_its_own_and_nothing_else_changes(train, tmp
     assert capsys.readouterr().out.splitlines()[-1].split(" | ")[1:4] == ["2", "1 of 48 px", "3"]
 
 
+@pytest.mark.slow
 def test_stopped_and_killed_it_ends_with_the_same_bits(train, tmp_path, monkeypatch):
     import train_on_gpu
 

@@ -254,6 +254,7 @@ class Own(SharedStyleTransfer):
     """A module of someone's own."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [Own, partial(Own, own="norms"), lambda *x, **y: Own(*x, **y)])
 def test_anything_that_builds_a_shared_module_will_do(tmp_path, module):
     assert run(tmp_path, 1, module=module) == tmp_path
@@ -281,6 +282,7 @@ def test_several_styles_need_the_shared_module_and_one_style_another(tmp_path):
     assert not (tmp_path / "alone").exists()
 
 
+@pytest.mark.slow
 def test_bundled_styles_are_a_start_for_all_together(tmp_path):
     still = {"generator": pyramid, "init": "bundled", "learning_rate": 1e-12, "average": 0.0}
     run(tmp_path, 1, **still)
