@@ -148,7 +148,8 @@ def test_preview_is_photo_beside_result(finished, photo):
     assert np.abs(shown - np.asarray(original)).mean() < 1
 
 
-@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 2])
 def test_resuming_gives_the_weights_of_an_unbroken_run(tmp_path, accumulate):
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     run(unbroken, 8, accumulate_grad_batches=accumulate)
