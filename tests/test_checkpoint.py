@@ -38,7 +38,7 @@ def test_rounding_to_float16_hardly_moves_the_picture(tiny, weights_file):
     assert difference.abs().max() < 1.5 / 255
 
 
-def test_lightning_checkpoint(tiny, tmp_path):
+def test_a_lightning_checkpoint_is_read_as_weights(tiny, tmp_path):
     path = tmp_path / "last.ckpt"
     state = {f"generator.{key}": value for key, value in tiny.state_dict().items()}
     hparams = {"generator": tiny.config, "style": "tiny"}
@@ -64,7 +64,7 @@ def test_generator_state_leaves_the_rest_out():
     assert list(generator_state(state)) == ["generator.stem"]
 
 
-def test_unwritable_folder(tiny, tmp_path):
+def test_a_folder_that_is_not_there_is_an_input_error(tiny, tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         save_weights(tmp_path / "nowhere" / "x.safetensors", tiny, style="x")
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -41,7 +42,7 @@ def test_what_the_system_refuses_is_one_sentence(run, weights_file, tmp_path, ca
         assert error.count("\n") == 1
 
 
-def test_help_teaches(run, capsys):
+def test_help_shows_the_first_commands_to_type(run, capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
     assert "hrstyle stylize cat.jpg" in text
@@ -82,9 +83,9 @@ def test_bad_values_are_one_sentence_before_any_work(run, tmp_path, capsys, opti
     assert not list(tmp_path.iterdir())
 
 
-def test_export(run, weights_file, tmp_path, capsys):
+def test_export_writes_a_model_and_tells_how_far_it_is_off(run, weights_file, tmp_path, capsys):
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
-    assert (tmp_path / "tiny.onnx").stat().st_size > 0
+    onnx.checker.check_model(tmp_path / "tiny.onnx")
     assert "of 255 from PyTorch (64x64, 131x83, 190x250 px)" in capsys.readouterr().out
     assert run("export", weights_file, tmp_path / "tiny.onnx") == 2
     assert "is there already" in capsys.readouterr().err
@@ -95,7 +96,7 @@ def test_export(run, weights_file, tmp_path, capsys):
     assert ".onnx" in capsys.readouterr().err
 
 
-def test_styles(capsys):
+def test_styles_lists_the_styles_as_a_table_or_as_json(capsys):
     main(["styles"])
     lines = capsys.readouterr().out.splitlines()
     night = next(line for line in lines if line.startswith("starry_night"))
@@ -112,7 +113,9 @@ def test_styles(capsys):
 
 
 @pytest.mark.slow
-def test_a_sheet_of_styles(run, photo, tmp_path, capsys, monkeypatch):
+def test_a_sheet_shows_the_photo_and_its_repaint_in_each_style(
+    run, photo, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr("hrstyle.styles.catalogue.names", lambda: ["great_wave", "starry_night"])
     out = tmp_path / "sheet.png"
     command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
@@ -141,7 +144,9 @@ def test_a_sheet_of_styles(run, photo, tmp_path, capsys, monkeypatch):
         *((["--sheet", "gone.jpg", "-o", "x.png", "--size", n], "size") for n in ("-1", "nan")),
     ],
 )
-def test_bad_sheets(run, tmp_path, monkeypatch, capsys, options, message):
+def test_settings_that_make_no_sheet_are_one_sentence(
+    run, tmp_path, monkeypatch, capsys, options, message
+):
     monkeypatch.chdir(tmp_path)
     assert run("styles", *options) == 2
     error = capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_what_the_tab_key_completes(complete, shell, tmp_path):
     assert complete(shell, "completion", "") == {"bash", "fish", "zsh"}
 
 
-def test_zsh_reads_its_script(capsys, tmp_path):
+def test_zsh_finds_no_mistake_in_its_script(capsys, tmp_path):
     if not shutil.which("zsh"):
         pytest.skip("there is no zsh on this machine")
     main(["completion", "zsh"])

@@ -28,7 +28,7 @@ def interrupt(process):
 
 
 @pytest.mark.slow
-def test_a_folder(photo, tmp_path):
+def test_a_folder_holds_only_whole_results_after_ctrl_c(photo, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     for number in range(200):
@@ -45,7 +45,7 @@ def test_a_folder(photo, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_animation(tmp_path):
+def test_an_older_animation_stays_whole_after_ctrl_c(tmp_path):
     clip, out = tmp_path / "clip.gif", tmp_path / "out.gif"
     frames = [Image.new("L", (200, 150), number) for number in range(200)]
     frames[0].save(clip, save_all=True, append_images=frames[1:])

@@ -11,7 +11,7 @@ from hrstyle.images import open_image
 SHALLOW = ["--loss", "gram", "--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1"]
 
 
-def test_optimize(photo, tmp_path, capsys):
+def test_optimize_saves_what_the_function_gives(photo, tmp_path, capsys):
     out = tmp_path / "out.png"
     run_it = ["optimize", photo, "-o", out, "--style", "starry_night", "--size", "64", *SHALLOW]
     main([str(a) for a in [*run_it, "--steps", "3", "--style-layer-weights", "1,2"]])
@@ -78,7 +78,7 @@ def test_optimize_shows_previews_and_keeps_the_best_on_ctrl_c(
     assert open_image(out).size == (64, 43)
 
 
-def test_how_what_was_optimised_is_saved(run, photo, tmp_path):
+def test_strip_and_quality_hold_for_what_was_optimised(run, photo, tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     open_image(photo).resize((64, 43)).save(tmp_path / "photo.jpg", exif=exif)

@@ -5,11 +5,11 @@ from hrstyle.errors import InputError
 
 
 @pytest.mark.parametrize("text", ["1984", "1e3", "nan", ":0.5", "starry_night", "a:b", "a,b"])
-def test_a_style_that_is_no_mixture(text):
+def test_what_has_no_style_before_its_share_is_a_plain_name(text):
     assert parse_style(text) == text
 
 
-def test_mixtures():
+def test_each_style_of_a_mixture_has_a_share_and_is_named_once():
     assert parse_style("1984:0.5, great_wave:2") == {"1984": 0.5, "great_wave": 2}
     assert parse_style("starry_night:0.5") == {"starry_night": 0.5}
     with pytest.raises(InputError, match="each needs a share"):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_paints_what_a_stylizer_paints(stylizer, weights_file, photo, tmp_path):
         assert nearly_equal(painted, expected)
 
 
-def test_many(stylizer, weights_file, photo):
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(stylizer, weights_file, photo):
     keep(stylizer, weights_file)
     pictures = [photo, "gone.jpg", photo]
     results = list(quick_stylizer(weights_file).stylize_many(pictures, return_exceptions=True))
@@ -154,7 +155,9 @@ def test_a_damaged_network_is_made_anew(stylizer, weights_file, photo, tmp_path,
     assert isinstance(quick_stylizer(weights_file), QuickStylizer)
 
 
-def test_only_some_are_kept(stylizer, weights_file, monkeypatch, empty_cache):
+def test_the_oldest_networks_leave_the_cache_when_it_is_full(
+    stylizer, weights_file, monkeypatch, empty_cache
+):
     monkeypatch.setattr(quick, "CACHE_SIZE", 2)
     for age, version in enumerate("abc"):
         monkeypatch.setattr(quick, "__version__", version)
@@ -186,11 +189,13 @@ def test_without_openvino_nothing_is_kept(stylizer, weights_file, monkeypatch, e
     assert not kept(empty_cache)
 
 
-def test_no_such_style():
+def test_an_unknown_style_has_no_network():
     assert network_file("guernica") is None
 
 
-def test_a_file_that_changes_while_it_is_used(stylizer, weights_file, tiny, empty_cache):
+def test_a_network_is_not_kept_for_a_file_that_changed_meanwhile(
+    stylizer, weights_file, tiny, empty_cache
+):
     from hrstyle.checkpoint import save_weights
 
     before = network_file(weights_file)
@@ -200,7 +205,7 @@ def test_a_file_that_changes_while_it_is_used(stylizer, weights_file, tiny, empt
     assert not kept(empty_cache)
 
 
-def test_a_cache_that_may_not_be_looked_into(stylizer, weights_file, monkeypatch):
+def test_a_cache_that_may_not_be_looked_into_is_no_trouble(stylizer, weights_file, monkeypatch):
     network = network_file(weights_file)
 
     def refuse(path, **how):
@@ -211,15 +216,23 @@ def test_a_cache_that_may_not_be_looked_into(stylizer, weights_file, monkeypatch
         assert quick.quick_stylizer(network) is None
 
 
-def test_other_code_makes_another_network(weights_file, monkeypatch):
+def test_changed_code_makes_another_network(weights_file, tmp_path, monkeypatch):
+    code = tmp_path / "hrstyle"
+    others = shutil.ignore_patterns("*.safetensors", "*.jpg", "__pycache__")
+    shutil.copytree(Path(hrstyle.__file__).parent, code, ignore=others)
+    monkeypatch.setattr(quick, "__file__", str(code / "cli" / "quick.py"))
     before = network_file(weights_file)
-    monkeypatch.setattr(quick, "_NETWORK_SOURCES", quick._NETWORK_SOURCES[1:])
-    assert network_file(weights_file) != before
-    for name in quick._NETWORK_SOURCES:
-        assert (Path(hrstyle.__file__).parent / name).is_file()
+    assert before == network_file(weights_file)
+    for name in ("checkpoint.py", "generator/pyramid_network.py", "engine/onnx.py"):
+        with (code / name).open("a") as file:
+            file.write("# changed\n")
+        after = network_file(weights_file)
+        assert after is not None
+        assert after != before
+        before = after
 
 
-def test_an_animation(stylizer, weights_file, tmp_path):
+def test_an_animation_keeps_its_frames_without_torch_too(stylizer, weights_file, tmp_path):
     keep(stylizer, weights_file)
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])

@@ -20,28 +20,28 @@ def refused(capsys, *arguments):
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "1.5", "many", "", "1e6"])
-def test_numbers(capsys, value):
+def test_ports_and_sizes_that_are_no_whole_numbers_are_refused(capsys, value):
     assert "from 1 to 65535" in refused(capsys, "--port", value)
     assert "--max-pixels" in refused(capsys, "--max-pixels", value)
 
 
-def test_more_than_there_are(capsys):
+def test_a_port_or_a_size_beyond_the_largest_is_refused(capsys):
     refused(capsys, "--port", "65536")
     refused(capsys, "--max-pixels", "9" * 20)
 
 
 @pytest.mark.parametrize("host", ["nan", "-1", "192.0.2.1", "a b", "", "x" * 300, "127.0.0.1:80"])
-def test_addresses_of_other_machines(capsys, host):
+def test_an_address_that_is_not_of_this_machine_is_refused(capsys, host):
     assert "no address of this machine" in refused(capsys, "--host", host)
 
 
-def test_a_port_in_use(capsys):
+def test_a_port_in_use_is_one_sentence(capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
         assert f"port {port} is in use" in refused(capsys, "--port", port)
 
 
-def test_without_gradio(capsys, monkeypatch):
+def test_without_gradio_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)  # which is how Python says: not there
     for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
         monkeypatch.setenv(name, "")  # to be put back afterwards
@@ -52,7 +52,7 @@ def test_without_gradio(capsys, monkeypatch):
         signal.signal(signal.SIGTERM, before)
 
 
-def test_help_teaches(capsys):
+def test_help_shows_two_examples_and_the_extra(capsys):
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     text = capsys.readouterr().out

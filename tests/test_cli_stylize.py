@@ -15,7 +15,7 @@ from hrstyle.cli import main, quick
 from hrstyle.images import open_image
 
 
-def test_stylize(photo, weights_file, tmp_path, capsys):
+def test_a_photo_is_repainted_in_its_own_size(photo, weights_file, tmp_path, capsys):
     main(["stylize", str(photo), "-o", str(tmp_path / "out.jpg"), "--style", str(weights_file)])
     assert open_image(tmp_path / "out.jpg").size == open_image(photo).size
     assert "out.jpg: 451x300" in capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_one_broken_photo_does_not_stop_the_others(run, photo, weights_file, tmp
     assert [path.name for path in out.iterdir()] == ["chelsea.png"]
 
 
-def test_a_folder_of_photos(run, weights_file, tmp_path, capsys):
+def test_a_folder_is_repainted_with_the_folders_in_it(run, weights_file, tmp_path, capsys):
     photos, out = tmp_path / "photos", tmp_path / "out"
     (photos / "deep").mkdir(parents=True)
     for name in ("a.jpg", "a.png", "deep/b.bmp", "deep/.c.png"):
@@ -157,7 +157,9 @@ def test_bad_use_of_standard_input_and_output(
     assert error.count("\n") == 1
 
 
-def test_outputs_that_would_be_lost(run, photo, weights_file, tmp_path, capsys):
+def test_two_photos_of_one_name_are_refused_before_the_work(
+    run, photo, weights_file, tmp_path, capsys
+):
     other = tmp_path / "chelsea.png"
     Image.new("RGB", (20, 20)).save(other)
     assert run("stylize", photo, other, "-o", tmp_path / "out", "--style", weights_file) == 2
@@ -165,7 +167,9 @@ def test_outputs_that_would_be_lost(run, photo, weights_file, tmp_path, capsys):
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_settings_reach_the_pass(run, photo, weights_file, tmp_path, capsys):
+def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(
+    run, photo, weights_file, tmp_path, capsys
+):
     common = ["stylize", photo, "-o", tmp_path / "out.png", "--style", weights_file]
     for option, value, message in [
         ("--max-memory", "much", "amount of memory"),
@@ -223,7 +227,7 @@ def test_strength_stroke_size_and_mixtures(photo, tmp_path):
 
 
 @pytest.mark.slow
-def test_refine(run, photo, weights_file, tmp_path, capsys):
+def test_refine_paints_what_a_refiner_paints(run, photo, weights_file, tmp_path, capsys):
     small, out = tmp_path / "small.png", tmp_path / "out.png"
     open_image(photo).resize((60, 40)).save(small)
     common = ["stylize", str(small), "-o", str(out), "--style", str(weights_file), "--json"]
@@ -250,11 +254,13 @@ def test_refine(run, photo, weights_file, tmp_path, capsys):
         (["--style", "starry_night", "--painting", "a.jpg"], "--painting is for --refine STEPS"),
         (
             ["--style", "starry_night:1,irises:1", "--refine", "9"],
-            "give its picture with painting=",
+            "with painting=",
         ),
     ],
 )
-def test_bad_strengths_and_mixtures(run, photo, tmp_path, capsys, options, message):
+def test_impossible_strengths_strokes_and_mixtures_are_one_sentence(
+    run, photo, tmp_path, capsys, options, message
+):
     assert run("stylize", photo, "-o", tmp_path / "out.png", *options) == 2
     assert message in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ def test_the_same_from_bytes_and_from_a_file(tiny, tmp_path, as_file):
     assert np.abs(run(picture.numpy()) - expected).max() * 255 < 0.5
 
 
-def test_a_damaged_model(tmp_path):
+def test_a_damaged_model_is_a_runtime_error(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"no model")
     with pytest.raises(RuntimeError):
         compile_model(tmp_path / "no.onnx")

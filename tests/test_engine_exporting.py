@@ -44,7 +44,7 @@ def test_onnx_takes_any_size(generator):
         assert (out - painted(generator, picture)).abs().max() * 255 < 0.5, size
 
 
-def test_one_pixel(tiny):
+def test_a_picture_of_one_pixel_passes(tiny):
     picture = torch.rand(1, 3, 1, 1)
     assert run_onnx(onnx_bytes(tiny, style="x"), picture).shape == (1, 3, 1, 1)
 
@@ -74,7 +74,7 @@ def test_the_file_describes_itself(tmp_path):
     assert "NCHW" in picture.doc_string
 
 
-def test_bad_input(tmp_path, weights_file, monkeypatch):
+def test_bad_input_is_refused_and_leaves_no_file(tmp_path, weights_file, monkeypatch):
     cases = [
         ({"source": "guernica"}, "guernica"),
         ({"path": tmp_path / "out.tflite"}, r"\.onnx"),

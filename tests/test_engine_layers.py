@@ -34,7 +34,7 @@ def test_multiply_adds_of_a_convolution():
     assert total == 13616
 
 
-def test_rows_needed():
+def test_the_rows_a_layer_needs_are_those_by_hand():
     layers = read_layers(pyramid().eval())
     convs = [layer for layer in layers if layer.kind == "conv"]
     assert convs[0].rows_needed(4, 6) == (3, 7)  # 3x3

@@ -66,7 +66,7 @@ def test_large_tensors_and_batches_are_streamed(stylizer):
 
 
 @pytest.mark.slow
-def test_engines_agree(weights_file, photo):
+def test_the_engines_paint_the_same_picture(weights_file, photo):
     pictures = {}
     for way in ("torch", "openvino", "auto"):
         stylizer = hrstyle.load(weights_file, device="cpu", engine=way)
@@ -101,7 +101,7 @@ def test_auto_does_without_an_openvino_that_cannot_be_used(weights_file, photo, 
 
 
 @pytest.mark.parametrize("size", [(20, 30), (330, 900)])
-def test_both_kinds_of_picture(tiny, size):
+def test_bytes_and_floats_are_painted_alike(tiny, size):
     painter = Painter(tiny, device="cpu", dtype="float32", engine="torch")
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=random)
@@ -112,7 +112,7 @@ def test_both_kinds_of_picture(tiny, size):
     assert (painted.permute(2, 0, 1) - expected[0] * 255).abs().max() < 0.51
 
 
-def test_find_device_and_dtype():
+def test_unknown_devices_and_types_are_refused():
     assert find_device("cpu") == torch.device("cpu")
     assert find_device(None) == best_device()
     assert find_dtype("bfloat16") is find_dtype(torch.bfloat16) is torch.bfloat16

@@ -49,7 +49,7 @@ def streamed(generator, pictures, *, max_memory=1e12, band_pixels=1000, progress
 
 @pytest.mark.parametrize("budget", [0, 0.1, 0.5, 1e9])
 @pytest.mark.parametrize("shape", [(1, 96, 128), (1, 101, 37), (2, 50, 61), (1, 9, 70)])
-def test_equals_the_plain_pass(generator, shape, budget):
+def test_what_is_streamed_equals_the_plain_pass(generator, shape, budget):
     pictures = torch.rand(shape[0], 3, *shape[1:])
     with torch.no_grad():
         expected = generator(pictures)
@@ -61,7 +61,7 @@ def test_equals_the_plain_pass(generator, shape, budget):
 
 
 @pytest.mark.parametrize("band_pixels", [1, 3000, 10**9])
-def test_any_height_of_bands(band_pixels):
+def test_the_height_of_the_bands_changes_nothing(band_pixels):
     torch.manual_seed(0)
     generator, pictures = randomised(pyramid()), torch.rand(1, 3, 75, 90)
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_any_height_of_bands(band_pixels):
     assert torch.allclose(out, expected, atol=1e-3)
 
 
-def test_random_sizes():
+def test_pictures_of_any_size_are_streamed_right():
     numbers = torch.Generator().manual_seed(1)
     generator = randomised(pyramid(channels=(4, 6, 8, 10), blocks=(1, 1, 1)))
     for _ in range(20):
@@ -115,7 +115,7 @@ def test_short_memory_keeps_float16_and_stays_within_one_of_255():
     assert 0 < (out - expected).abs().max() * 255 < 1
 
 
-def test_bfloat16():
+def test_bfloat16_errs_no_more_when_streamed():
     torch.manual_seed(0)
     generator, picture = pyramid().eval(), torch.rand(1, 3, 128, 128)
     with torch.no_grad():
@@ -143,7 +143,7 @@ class Deep(Generator):
         return self.last(self.norm(y) + self.branch_norm(self.branch(y)))
 
 
-def test_a_norm_beside_a_deep_branch():
+def test_a_norm_beside_a_deep_branch_is_streamed_right():
     torch.manual_seed(0)
     generator, picture = Deep().eval(), torch.rand(1, 3, 40, 20)
     with torch.no_grad():
@@ -172,7 +172,7 @@ def test_memory_does_not_grow_with_the_height(monkeypatch):
     assert 0 < peaks[1] <= 1.1 * peaks[0]
 
 
-def test_progress_adds_up():
+def test_shares_of_progress_add_up_to_one():
     shares = []
     streamed(pyramid().eval(), torch.rand(1, 3, 100, 60), progress=shares.append)
     assert len(shares) > 40

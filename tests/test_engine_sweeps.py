@@ -1,7 +1,7 @@
 import pytest
 
 from hrstyle.engine.layers import read_layers
-from hrstyle.engine.sweeps import memory_of_pass, memory_of_plain_pass, plan, total_multiply_adds
+from hrstyle.engine.sweeps import memory_of_plain_pass, plan, total_multiply_adds
 from hrstyle.generator import paper, pyramid
 
 PIXELS = 1024 * 1024
@@ -31,7 +31,7 @@ def test_a_plan_can_be_carried_out(layers, budget):
     assert sweep.targets == [layers[-1]]
 
 
-def test_memory_saves_work(layers):
+def test_more_memory_means_less_work(layers):
     work = [
         total_multiply_adds(plan(layers, pixels=PIXELS, budget=budget, itemsize=4))
         for budget in (0, 5e7, 1e8, 3e8, 1e12)
@@ -54,6 +54,5 @@ def test_memory_of_a_plain_pass_grows_with_the_picture():
     layers = read_layers(paper().eval())
     one = memory_of_plain_pass(layers, pixels=PIXELS, itemsize=4)
     assert memory_of_plain_pass(layers, pixels=3 * PIXELS, itemsize=2) == 1.5 * one
-    assert memory_of_pass(layers, pixels=PIXELS, itemsize=4) == 2 * one
     # The widest place: the concatenation's 192 channels, and the 192 that it is made of.
     assert one == (192 + 192) * PIXELS * 4

@@ -75,7 +75,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk(small_disk):
+def test_a_full_disk_leaves_the_original(small_disk):
     for ending in ENDINGS:
         path = small_disk / f"a.{ending}"
         path.write_bytes(b"the original")

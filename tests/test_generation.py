@@ -17,7 +17,7 @@ def painting(tmp_path):
     return path
 
 
-def test_a_bundled_style(photo, tmp_path):
+def test_a_bundled_style_is_painted_in_the_size_asked_for(photo, tmp_path):
     path = generate(photo, "starry_night", resolution=64, output_dir=tmp_path / "a" / "b")
     assert path == tmp_path / "a" / "b" / "chelsea-starry_night.png"
     assert open_image(path).size == (96, 64)  # of 451 x 300
@@ -26,7 +26,7 @@ def test_a_bundled_style(photo, tmp_path):
     assert np.array_equal(np.asarray(open_image(whole)), np.asarray(expected))
 
 
-def test_a_weights_file(photo, weights_file, tmp_path):
+def test_a_weights_file_is_a_style(photo, weights_file, tmp_path):
     path = generate(str(photo), str(weights_file), resolution=50, output_dir=str(tmp_path))
     assert path.name == "chelsea-tiny.png"
     assert min(open_image(path).size) == 50
@@ -64,7 +64,7 @@ def test_a_bundled_style_can_be_optimised_too(photo, tmp_path):
         ({"style": "mine.safetensors"}, "mine.safetensors"),
     ],
 )
-def test_bad_input(photo, tmp_path, change, message):
+def test_bad_input_is_refused_and_leaves_no_file(photo, tmp_path, change, message):
     good = {"input_image_path": photo, "style": "starry_night", "output_dir": tmp_path}
     with pytest.raises(InputError, match=message):
         generate(**good | change)

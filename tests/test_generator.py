@@ -129,7 +129,7 @@ def receptive_field(generator):
     return max(widths)
 
 
-def test_receptive_field():
+def test_the_receptive_fields_are_those_documented():
     assert receptive_field(paper()) == 23
     assert receptive_field(pyramid()) == 165
 

@@ -71,7 +71,7 @@ def test_large_strokes_and_fitting_on_a_gpu(on_cpu):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed"])
-def test_a_few_training_steps(tmp_path, precision):
+def test_a_few_training_steps_on_a_gpu_give_weights(tmp_path, precision):
     path = train(
         style=Style(image="starry_night", name="night", size=64),
         data=data.samples(size=32, num_workers=0),

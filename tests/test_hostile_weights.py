@@ -38,7 +38,7 @@ def test_loading_never_executes_code(tmp_path):
     assert not proof.exists()
 
 
-def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
+def test_damaged_and_foreign_files_are_named(tiny, weights_file, tmp_path):
     whole = weights_file.read_bytes()
     damaged = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}
     for name, data in damaged.items():
@@ -80,7 +80,7 @@ def test_damaged_and_foreign_files(tiny, weights_file, tmp_path):
         load_generator(tmp_path / "cut.ckpt")
 
 
-def test_every_damaged_byte_is_an_input_error_or_loads(tiny, tmp_path):
+def test_a_checkpoint_with_a_damaged_byte_is_an_input_error(tiny, tmp_path):
     path = tmp_path / "last.ckpt"
     hparams = {"generator": tiny.config, "style": "tiny"}
     torch.save({"state_dict": {"generator.x": torch.zeros(1)}, "hyper_parameters": hparams}, path)
@@ -259,7 +259,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_claims_take_no_memory(tiny, tmp_path):
+def test_files_that_claim_to_be_huge_take_no_memory(tiny, tmp_path):
     """A file that says it is a terabyte long, in every place where one can say so."""
     right = half(tiny)
 

@@ -97,7 +97,7 @@ def test_frames_are_read_as_they_are_needed(tmp_path):
     assert animation.durations == DURATIONS[:1]
 
 
-def test_what_is_animated(tmp_path):
+def test_only_an_animation_of_several_frames_is_animated(tmp_path):
     assert is_animated(saved(tmp_path / "a.gif", frames()))
     assert is_animated(io.BytesIO((tmp_path / "a.gif").read_bytes()))
     assert not is_animated(saved(tmp_path / "pages.tif", frames()))
@@ -107,14 +107,14 @@ def test_what_is_animated(tmp_path):
         assert not is_animated(tmp_path / name)
 
 
-def test_a_file_that_is_cut_off(tmp_path):
+def test_a_file_that_is_cut_off_is_named_with_the_frame(tmp_path):
     path = saved(tmp_path / "a.png", frames())
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match=r"a.png is damaged at frame [45]"):
         list(Animation(path))
 
 
-def test_bad_settings(tmp_path):
+def test_types_and_qualities_that_cannot_be_are_refused(tmp_path):
     path = saved(tmp_path / "a.gif", frames())
     for name, options, message in [
         ("x.jpg", {}, "cannot hold an animation; end its name in .gif, .webp or .png"),

@@ -144,7 +144,7 @@ def test_a_tiff_with_a_small_version_before_the_picture(tmp_path):
         ("a.mpg", False), ("a.txt", False), ("a.dng", False), ("a.svg", False), (".jpg", False),
     ],
 )  # fmt: skip
-def test_names_of_pictures(name, expected):
+def test_a_picture_is_known_by_its_name(name, expected):
     assert is_picture(name) is expected
     assert is_picture(Path("folder", name)) is expected
 

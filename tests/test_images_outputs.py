@@ -95,7 +95,7 @@ def test_results_of_one_folder_get_different_names(tmp_path):
     ]
 
 
-def test_results_that_are_there(photos, tmp_path):
+def test_results_that_are_there_are_kept_unless_told_otherwise(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "x.png").touch()
@@ -112,7 +112,7 @@ def test_results_that_are_there(photos, tmp_path):
         plan_outputs(inputs[:1], str(out / "x.png"))
 
 
-def test_a_format_for_the_results(photos, tmp_path):
+def test_the_format_asked_for_decides_the_ending(photos, tmp_path):
     [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="webp")
     assert target == tmp_path / "out" / "x.webp"
     with pytest.raises(InputError, match="no webp file; end its name in .webp"):

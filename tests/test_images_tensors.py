@@ -25,7 +25,7 @@ def test_tensor_and_back(photo):
         (torch.full((3, 4, 4), -0.1), "clamp"),
     ],
 )
-def test_bad_tensors(tensor, message):
+def test_tensors_that_are_no_pictures_are_refused(tensor, message):
     with pytest.raises(InputError, match=message):
         check_tensor(tensor)
 

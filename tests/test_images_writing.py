@@ -8,7 +8,7 @@ from hrstyle.images import check_longest, check_output, open_image, output_forma
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-def test_save_image(tmp_path):
+def test_what_is_saved_can_be_read_back_and_loses_nothing_unasked(tmp_path):
     image = Image.fromarray(GRADIENT).convert("RGB")
     save_image(image, tmp_path / "a.png")
     assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(image))
@@ -28,7 +28,7 @@ def test_save_image(tmp_path):
         ("nowhere/a.png", "no folder"),
     ],
 )
-def test_impossible_output_names(tmp_path, name, message):
+def test_impossible_output_names_are_refused(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         output_format(tmp_path / name)
 

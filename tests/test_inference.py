@@ -48,7 +48,7 @@ def test_a_batch_of_tensors(stylizer):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I", "F"])
-def test_every_mode(stylizer, small, mode):
+def test_pictures_of_every_mode_are_painted_as_rgb_or_rgba(stylizer, small, mode):
     source = small.convert("L").convert(mode) if mode in ("I", "F") else small.convert(mode)
     result = stylizer.stylize(source)
     assert result.size == small.size
@@ -63,7 +63,7 @@ def test_transparency_is_kept(stylizer, small):
     assert np.array_equal(array[..., 3], np.asarray(mask))
 
 
-def test_exif_orientation(stylizer, small, tmp_path):
+def test_a_turned_photo_is_painted_upright(stylizer, small, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     small.save(tmp_path / "turned.png", exif=exif)
@@ -75,7 +75,7 @@ def test_exif_orientation(stylizer, small, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (257, 3)])
-def test_odd_sizes(stylizer, size):
+def test_pictures_of_a_pixel_or_a_line_are_painted(stylizer, size):
     assert stylizer.stylize(Image.new("RGB", size, "teal")).size == size
 
 
@@ -101,7 +101,7 @@ def test_the_generator_can_be_ones_own(tiny, small):
     assert stylizer.stylize(small).size == small.size
 
 
-def test_bad_sources(tmp_path, weights_file):
+def test_unknown_styles_and_devices_are_refused(tmp_path, weights_file):
     for source in ("guernica", "gone.safetensors", tmp_path / "gone"):
         with pytest.raises(InputError, match="guernica|gone"):
             hrstyle.load(source)
@@ -168,14 +168,14 @@ def test_the_callers_array_stays_as_it_is(stylizer):
     assert np.array_equal(array, before)
 
 
-def test_progress_bar(stylizer, photo, capsys):
+def test_a_progress_bar_is_shown_only_when_asked(stylizer, photo, capsys):
     stylizer.stylize(large(photo), progress=True)
     assert "painting: " in capsys.readouterr().err
     stylizer.stylize(large(photo))
     assert capsys.readouterr().err == ""
 
 
-def test_bad_settings(weights_file):
+def test_impossible_settings_are_refused(weights_file):
     for settings, message in [
         ({"dtype": "int8"}, "float32, bfloat16, float16"),
         ({"engine": "steam"}, "auto, torch, openvino"),
@@ -208,7 +208,7 @@ def test_exif_and_the_profile_come_along(stylizer, small, tmp_path):
     assert result.info["icc_profile"]
 
 
-def test_many_pictures_in_order(stylizer, small, tmp_path):
+def test_many_pictures_come_out_in_their_order_as_each_alone(stylizer, small, tmp_path):
     small.save(tmp_path / "photo.jpg", dpi=(200, 200))
     clear = small.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(small.size))
@@ -229,7 +229,7 @@ def test_many_pictures_in_order(stylizer, small, tmp_path):
             assert result.info == expected.info
 
 
-def test_one_of_many_fails(stylizer, small, tmp_path):
+def test_a_picture_that_fails_stops_the_rest_unless_errors_are_returned(stylizer, small, tmp_path):
     pictures = [small, tmp_path / "gone.jpg", small]
     results = stylizer.stylize_many(pictures)
     assert next(results).size == small.size
@@ -258,7 +258,7 @@ def test_many_pictures_are_taken_as_they_are_needed(stylizer, small):
         assert number < len(taken) <= number + WORKERS
 
 
-def test_one_picture_or_several(stylizer, small, tmp_path, monkeypatch):
+def test_stylize_takes_one_picture_and_stylize_many_several(stylizer, small, tmp_path, monkeypatch):
     small.save(tmp_path / "a.png")
     path = str(tmp_path / "a.png")
     with pytest.raises(InputError, match="a list is not one picture; give several to stylize_many"):

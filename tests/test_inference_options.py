@@ -31,7 +31,7 @@ def test_strength_leads_from_the_photo_to_the_style(stylizer, small):
     assert stylizer.stylize(with_alpha, strength=0.5).getextrema()[3] == (7, 7)
 
 
-def test_bad_strengths(stylizer, small):
+def test_impossible_strengths_are_input_errors(stylizer, small):
     for strength in (-0.1, 1.1, float("nan")):
         with pytest.raises(InputError, match="0 .the photo. to 1 .the style."):
             stylizer.stylize(small, strength=strength)
@@ -127,7 +127,7 @@ def test_small_strokes_are_painted_large(stylizer, small):
     assert torch.equal(stylizer.stylize(picture, stroke_size=0.5), expected)
 
 
-def test_bad_stroke_sizes(stylizer, small):
+def test_impossible_stroke_sizes_are_input_errors(stylizer, small):
     for stroke_size in (0, -1, 17, float("inf"), float("nan")):
         with pytest.raises(InputError, match="stroke_size=.*2 doubles the strokes"):
             stylizer.stylize(small, stroke_size=stroke_size)

@@ -11,8 +11,7 @@ import pytest
 import hrstyle
 from hrstyle.styles import names
 
-LAZY = ("engine", "images", "painting")
-FOLDERS = (*LAZY, "generator", "optimization", "styles")
+FOLDERS = ("engine", "images", "painting", "generator", "optimization", "styles")
 HEAVY = {"torch", "torchvision", "pytorch_lightning", "hydra"}
 
 
@@ -44,7 +43,7 @@ def loaded_after(statement):
         "from hrstyle.styles import gallery; gallery()",
     ],
 )
-def test_what_is_light(statement):
+def test_nothing_heavy_is_loaded_by_what_is_light(statement):
     assert not HEAVY & loaded_after(statement)
 
 
@@ -62,12 +61,13 @@ assert not {HEAVY!r} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_painting_needs_no_training():
     using = "import hrstyle; hrstyle.load('starry_night')"
     assert not {"pytorch_lightning", "hydra", "torchvision"} & loaded_after(using)
 
 
-def test_public_names():
+def test_public_names_are_documented():
     for name in hrstyle.__all__:
         assert getattr(hrstyle, name).__doc__
     assert set(hrstyle.__all__) <= set(dir(hrstyle))
@@ -81,7 +81,7 @@ def test_the_styles_are_listed():
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_public_names_of_folders(folder):
+def test_public_names_of_folders_are_no_modules(folder):
     package = import_module(f"hrstyle.{folder}")
     for name in package.__all__:
         # A module of that name would come in its stead, or not, by what was imported before.
@@ -89,5 +89,3 @@ def test_public_names_of_folders(folder):
         assert not (Path(package.__file__).parent / f"{name}.py").exists()
     with pytest.raises(AttributeError, match="no attribute"):
         _ = package.missing
-    if folder in LAZY:
-        assert set(package._MODULE_OF) == set(package.__all__)

@@ -5,7 +5,7 @@ from hrstyle.errors import InputError
 from hrstyle.losses import Content, content_loss
 
 
-def test_closed_forms():
+def test_it_has_its_closed_forms():
     features = torch.tensor([1.0, -2.0, 2.0]).view(1, 3, 1, 1)
     assert content_loss(features, features).item() == 0
     assert content_loss(features, 2 * features).item() == pytest.approx(9 / 36)
@@ -21,7 +21,7 @@ def test_a_batch_does_not_mix_pictures(normalisation):
 
 
 @pytest.mark.parametrize("normalisation", ["relative", "paper"])
-def test_gradient(check_gradient, normalisation):
+def test_the_gradient_is_that_of_differences(check_gradient, normalisation):
     features, target = torch.randn(2, 1, 5, 4, 6)
     check_gradient(lambda x: content_loss(x, target, normalisation=normalisation), features)
 
@@ -41,7 +41,7 @@ def test_bfloat16_features_give_float32():
     assert found.item() == pytest.approx(content_loss(features, features.flip(3)).item(), rel=0.02)
 
 
-def test_unknown_normalisation():
+def test_an_unknown_normalisation_is_an_input_error():
     with pytest.raises(InputError, match="relative or paper"):
         content_loss(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1), normalisation="none")
     with pytest.raises(InputError, match="relative or paper"):

@@ -19,7 +19,7 @@ def test_relative_error_is_the_mean_over_pictures_of_a_ratio():
     assert relative_error(value, torch.zeros(1, 2)).isfinite()
 
 
-def test_mean_square():
+def test_the_mean_square_is_that_by_hand():
     value, target = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 4.0]])
     assert mean_square(value, target).item() == pytest.approx((0 + 4 + 4 + 0) / 4)
 

@@ -55,7 +55,7 @@ def test_gram_matrix_is_float32_whatever_the_precision(dtype, error):
     assert torch.allclose(gram.double(), flat @ flat.mT / (4 * 64 * 64), rtol=error)
 
 
-def test_relative_loss(features):
+def test_the_relative_loss_is_in_shares_of_the_target(features):
     target = gram_matrix(features[:1])
     assert gram_loss(features[:1], target).item() == pytest.approx(0, abs=1e-6)
     # Twice the features are four times the Gram matrix: (4 − 1)² of the target's size.

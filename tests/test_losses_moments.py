@@ -19,7 +19,7 @@ def test_mean_and_covariance_are_those_of_numpy(features):
         assert np.allclose(covariance, np.cov(flat, bias=True), atol=1e-5)
 
 
-def test_by_hand():
+def test_it_is_what_is_reckoned_by_hand():
     features = torch.tensor([[1.0, 3.0], [5.0, 1.0]]).view(1, 2, 1, 2)
     mean, covariance = mean_and_covariance(features)
     assert mean.tolist() == [[2, 3]]
@@ -47,7 +47,7 @@ def test_a_batch_does_not_mix_pictures(features):
     assert moment_loss(features, *target).item() == pytest.approx(np.mean(alone), rel=1e-5)
 
 
-def test_gradient(features, check_gradient):
+def test_the_gradient_is_that_of_differences(features, check_gradient):
     target = mean_and_covariance(features[1:2])
     check_gradient(lambda x: moment_loss(x, *target), features[:1])
 

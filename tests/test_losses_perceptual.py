@@ -137,7 +137,7 @@ def test_a_batch_does_not_mix_pictures(loss, crops):
 
 def test_terms_of_weight_0_are_not_there_and_cost_nothing(crops):
     loss = PerceptualLoss([Content(0.0, ["relu5_4"]), Gram(1.0, ["relu1_1"])])
-    assert list(loss.vgg.features._modules)[-1] == "relu1_1"
+    assert [name for name, _ in loss.vgg.features.named_children()][-1] == "relu1_1"
     loss.set_style(crops[1:])
     assert loss(crops[:1], crops[:1]).keys() == {"loss", "gram"}
     assert loss.weights == {"gram": 1.0}
@@ -200,7 +200,7 @@ def test_finished_targets_can_be_set(loss, crops):
         (({"content/relu1_1": torch.rand(1)},), "no style term content"),
     ],
 )
-def test_what_is_no_style(loss, crops, style, message):
+def test_what_is_no_style_is_refused_and_changes_nothing(loss, crops, style, message):
     before = loss(crops[:1], crops[:1])
     with pytest.raises(InputError, match=message):
         loss.set_style(*style)
@@ -208,7 +208,7 @@ def test_what_is_no_style(loss, crops, style, message):
 
 
 @pytest.mark.parametrize("shares", [[1], [1, 0], [1, -1], [1, float("nan")], [1, float("inf")]])
-def test_shares_must_fit(loss, crops, shares):
+def test_there_is_a_share_above_0_for_each_painting(loss, crops, shares):
     with pytest.raises(InputError, match="2 numbers above 0"):
         loss.set_style(crops[:1], crops[1:], shares=shares)
 
@@ -218,7 +218,7 @@ def test_shares_go_with_pictures(loss, crops):
         loss.set_style(loss.style_targets(crops[:1]), shares=[1])
 
 
-def test_style_comes_first(crops):
+def test_a_loss_without_a_style_says_set_style(crops):
     with pytest.raises(RuntimeError, match="set_style"):
         PerceptualLoss([TotalVariation()])(crops, crops)
 
@@ -231,13 +231,13 @@ def test_style_comes_first(crops):
         ([Gram(), Content(), Gram(2.0)], "each of another name or scale, not gram, content, gram"),
     ],
 )
-def test_impossible_terms(terms, message):
+def test_impossible_terms_are_input_errors(terms, message):
     with pytest.raises(InputError, match=message):
         PerceptualLoss(terms)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_impossible_style_weights(weight):
+def test_impossible_style_weights_are_input_errors(weight):
     with pytest.raises(InputError, match=f"style_weight={weight}"):
         PerceptualLoss([TotalVariation()], style_weight=weight)
 

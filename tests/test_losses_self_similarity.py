@@ -28,12 +28,12 @@ def by_loops(features, photo):
     return np.mean(differences) * features[0, 0].numel()
 
 
-def test_against_loops(both):
+def test_it_is_what_plain_loops_give(both):
     expected = by_loops(*both)
     assert self_similarity_loss(*both).item() == pytest.approx(expected, rel=1e-3)
 
 
-def test_by_hand():
+def test_it_is_what_is_reckoned_by_hand():
     # Three places, of which the first two are alike, or the last two. Distances are 0 or 1.
     one = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).view(1, 2, 1, 3)
     other = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]).view(1, 2, 1, 3)
@@ -69,7 +69,7 @@ def test_a_batch_does_not_mix_pictures(both):
     assert torch.allclose(gradient[0], changed[0], atol=1e-6)
 
 
-def test_gradient(both, check_gradient):
+def test_the_gradient_is_that_of_differences(both, check_gradient):
     check_gradient(lambda x: self_similarity_loss(x, both[1, :1]), both[0, :1], step=2e-3)
 
 

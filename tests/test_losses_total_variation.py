@@ -4,7 +4,7 @@ import torch
 from hrstyle.losses import IMAGE, TotalVariation, total_variation
 
 
-def test_closed_forms():
+def test_it_has_its_closed_forms():
     ramp = torch.arange(4.0).view(1, 1, 1, 4).expand(2, 3, 5, 4)
     assert total_variation(ramp).item() == pytest.approx(1)
     assert total_variation(ramp.mT * 3).item() == pytest.approx(3)
@@ -19,7 +19,7 @@ def test_a_batch_does_not_mix_pictures():
     assert total_variation(pictures).item() == pytest.approx(sum(alone) / 3, rel=1e-5)
 
 
-def test_gradient(check_gradient):
+def test_the_gradient_is_that_of_differences(check_gradient):
     torch.manual_seed(0)
     check_gradient(total_variation, torch.rand(1, 3, 5, 6), step=1e-3)
 

@@ -32,12 +32,12 @@ def by_loops(features, painting):
     return np.mean(losses)
 
 
-def test_against_loops(features, painting):
+def test_it_is_what_plain_loops_give(features, painting):
     expected = by_loops(features, painting)
     assert transport_loss(features, painting).item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_by_hand():
+def test_it_is_what_is_reckoned_by_hand():
     blue, red = [1.0, 0.0], [0.0, 2.0]
     both, only_blue = torch.tensor([blue, red]), torch.tensor([blue])
     picture = torch.tensor([blue, blue, blue, red]).T.reshape(1, 2, 2, 2)
@@ -67,7 +67,7 @@ def test_a_batch_does_not_mix_pictures(features, painting):
     assert torch.allclose(gradient[0], changed[0], atol=1e-7)
 
 
-def test_gradient(features, painting, check_gradient):
+def test_the_gradient_is_that_of_differences(features, painting, check_gradient):
     check_gradient(lambda x: transport_loss(x, painting), features[:1], step=1e-3)
 
 

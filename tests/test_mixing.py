@@ -44,7 +44,7 @@ def test_interpolation_takes_any_type_and_changes_nothing(tiny):
     assert all(torch.equal(before[key], value) for key, value in short.state_dict().items())
 
 
-def test_mixture_of_styles(files):
+def test_a_mixture_is_the_weighted_mean_of_the_weights(files):
     a, b = str(files / "a.safetensors"), str(files / "b.safetensors")
     mixed = mix({a: 1, b: 3})
     assert (mixed.style, mixed.credit, mixed.base) == ("a + b", "A; B", "0123")
@@ -88,7 +88,7 @@ def test_files_that_only_claim_a_common_base(tiny, tmp_path):
         mix(dict.fromkeys(paths, 1))
 
 
-def test_numpys_shares(files):
+def test_shares_may_be_numpys(files):
     a, b = str(files / "a.safetensors"), str(files / "b.safetensors")
     mixed = mix({a: np.float32(1), b: np.int64(3)})
     assert fingerprint(mixed.generator) == fingerprint(mix({a: 1, b: 3}).generator)

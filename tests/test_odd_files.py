@@ -284,7 +284,7 @@ def stylizer():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(case.name)[1:40])
-def test_right_or_refused(case, stylizer, tmp_path, capfd):
+def test_an_odd_file_is_painted_right_or_refused_in_a_sentence(case, stylizer, tmp_path, capfd):
     path = tmp_path / case.name
     case.write(path)
     with warnings.catch_warnings(record=True) as caught:

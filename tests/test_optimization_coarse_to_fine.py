@@ -76,6 +76,7 @@ def test_more_style_weight_gives_more_style_and_less_content(cat):
 SHALLOW = {"loss": "gram", "content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_the_default_objective_comes_down_and_is_the_same_again(cat, method, monkeypatch):
     monkeypatch.setattr(transport, "SAMPLES", 60)  # so that some places are drawn
@@ -149,7 +150,7 @@ def test_starting_from_a_picture(photo, tmp_path):
     assert np.abs(np.asarray(first, int) - np.asarray(expected, int)).mean() < 2
 
 
-def test_several_styles(cat):
+def test_a_style_of_two_paintings_lies_between_them(cat):
     night = find("starry_night").picture()
     night.thumbnail((64, 64))
 
@@ -161,7 +162,7 @@ def test_several_styles(cat):
     assert own < 1e-6 < half < other
 
 
-def test_shares_by_name(photo, tmp_path):
+def test_a_large_share_decides_the_style(photo, tmp_path):
     path = tmp_path / "mine.png"
     Image.new("RGB", (64, 64), "olive").save(path)
     mostly_mine = last_losses(
@@ -195,7 +196,7 @@ def test_works_where_gradients_are_off(cat):
         assert not torch.equal(found, cat)
 
 
-def test_grey_pictures():
+def test_grey_pictures_become_rgb():
     grey = Image.effect_noise((40, 30), 60)
     assert optimize(grey, grey.rotate(90), steps=1, **SHALLOW).mode == "RGB"
 
@@ -286,7 +287,7 @@ def test_short_types_are_near(photo):
         ({"start": "gone.jpg"}, "gone.jpg"),
     ],
 )
-def test_bad_settings(photo, change, message):
+def test_impossible_settings_are_input_errors(photo, change, message):
     with pytest.raises(InputError, match=message):
         optimize(**{"content": photo, "style": "starry_night", "size": 64, "steps": 1} | change)
 

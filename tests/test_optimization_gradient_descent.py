@@ -91,6 +91,6 @@ def test_a_start_that_is_not_finite(target):
         minimise(target, lambda picture: {"loss": picture.sum() * float("nan")}, steps=9)
 
 
-def test_unknown_method(target):
+def test_an_unknown_method_is_an_input_error(target):
     with pytest.raises(InputError, match="lbfgs, adam"):
         minimise(target, bowl(target), steps=1, method="newton")

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,20 +20,22 @@ def stylizer():
     return hrstyle.load("irises", device="cpu", engine="torch")
 
 
+IRISES = replace(gallery()["irises"], size=128)  # at its full size VGG would take most of the time
+
+
 @pytest.fixture(scope="module")
 def refiner(stylizer):
-    return Refiner(stylizer, steps=6)
+    return Refiner(stylizer, painting=IRISES, steps=6)
 
 
 @pytest.fixture
 def small(photo):
-    return open_image(photo).resize((120, 80))
+    return open_image(photo).resize((96, 64))
 
 
 def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, small):
-    style = gallery()["irises"]
-    loss = build(style_weight=style.style_weight)
-    loss.set_style(style.load())
+    loss = build(style_weight=IRISES.style_weight)
+    loss.set_style(IRISES.load())
     photo = to_tensor(small)
     with torch.no_grad():
         before, after = (
@@ -57,18 +60,21 @@ def test_options_and_kinds_of_pictures_are_a_stylizers(refiner, small):
     assert (result.mode, result.size) == ("RGBA", (60, 40))
     batch = torch.rand(2, 3, 40, 50, dtype=torch.float64)
     assert refiner.stylize(batch, strength=0.5).shape == batch.shape
+    state = torch.get_rng_state()
     again = refiner.stylize(np.asarray(small), size=60)
     assert np.array_equal(np.asarray(again), np.asarray(result))  # the same each time
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_in_inference_mode_as_well(stylizer, small):
     with torch.inference_mode():
-        refiner = Refiner(stylizer, steps=np.int64(2))
+        refiner = Refiner(stylizer, painting=IRISES, steps=np.int64(2))
         assert refiner.stylize(small.convert("L"), max_memory="1GB").size == small.size
 
 
 def test_a_short_type_is_fitted_in_float32(small):
-    refiner = Refiner(hrstyle.load("irises", device="cpu", dtype="bfloat16"), steps=1)
+    short = hrstyle.load("irises", device="cpu", dtype="bfloat16")
+    refiner = Refiner(short, painting=IRISES, steps=1)
     fitted = refiner.fit(small)
     assert fitted.dtype == refiner.dtype == torch.bfloat16
     assert fitted.stylize(small).size == small.size
@@ -82,7 +88,7 @@ def test_weights_that_went_to_infinity_are_not_painted_with(refiner, small, monk
     assert isinstance(error, InputError)
 
 
-def test_many(refiner, small, tmp_path):
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(refiner, small, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     results = refiner.stylize_many([small, tmp_path / "bad.jpg", small], return_exceptions=True)
     first, error, last = results
@@ -117,7 +123,7 @@ def test_a_painting_of_ones_own(weights_file, small, photo):
 
 
 @pytest.mark.parametrize("steps", [0, 1001, 2.5, "many"])
-def test_bad_steps(stylizer, steps):
+def test_impossible_steps_are_input_errors(stylizer, steps):
     with pytest.raises(InputError, match="steps=.*must be a whole number from 1 to 1000"):
         Refiner(stylizer, steps=steps)
 
@@ -127,5 +133,5 @@ def test_bad_steps(stylizer, steps):
     [((4000, 3000), (SIZE, 384)), ((300, 200), (300, 200)), ((20000, 2), (SIZE, 32)),
      ((1, 65535), (32, SIZE)), ((1, 1), (32, 32))],
 )  # fmt: skip
-def test_thumbnails(size, thumbnail):
+def test_a_photo_is_fitted_to_in_a_thumbnail_that_vgg_can_take(size, thumbnail):
     assert _size(*size) == thumbnail

@@ -13,7 +13,7 @@ from hrstyle.options import StylizeOptions, bytes_of, changed, explanation
 NAMES = [field.name for field in fields(StylizeOptions)]
 
 
-def test_amounts_of_memory():
+def test_amounts_of_memory_have_units():
     for text, value in {"2GB": 2e9, "500 mb": 5e8, "1.5G": 1.5e9, 7: 7, "1e9": 1e9}.items():
         assert bytes_of(text) == value
     for text in ("", "GB", "2 XB", "-1GB", 0, "1.2.3", "1e999"):

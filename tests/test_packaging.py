@@ -53,7 +53,7 @@ def test_wheel_holds_configs_weights_and_pictures_and_no_tests(wheel):
 
 
 @pytest.mark.slow
-def test_fresh_environment(wheel, tmp_path):
+def test_the_wheel_paints_in_a_fresh_environment(wheel, tmp_path):
     call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
     install = ("-m", "pip", "install", "--quiet", "--no-deps", wheel)

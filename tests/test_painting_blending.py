@@ -68,7 +68,7 @@ def test_every_kind_of_mask_is_the_same(tmp_path):
     assert mask_image(torch.ones(3, 4, dtype=torch.bool)).getextrema() == (255, 255)
 
 
-def test_bad_masks(tmp_path):
+def test_what_is_no_mask_is_refused(tmp_path):
     for mask, message in [
         (tmp_path / "gone.png", "gone.png"),
         (np.zeros((2, 2, 2)), "channels"),

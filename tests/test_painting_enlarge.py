@@ -124,7 +124,7 @@ def test_contrast_and_brightness_are_what_they_were():
     assert contrast_gain(np.array(1.1), np.array(1.0)) == pytest.approx(1.1, rel=1e-4)
 
 
-def test_the_smallest_pictures():
+def test_the_smallest_pictures_keep_their_brightness():
     for size in ((1, 1), (1, 9), (2, 3)):
         pixels = np.random.default_rng(4).integers(0, 256, (*size, 3), dtype=np.uint8)
         result = brushed(pixels, (3 * size[0], 3 * size[1]))

@@ -37,8 +37,8 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(target), link
 
 
-def test_the_readme_is_short():
-    assert len(README.encode()) <= 7000
+def test_the_readme_can_be_read_in_a_few_minutes():
+    assert len(README.encode()) <= 9000
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def commands():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", [c for c in commands() if "runs/" not in c])
-def test_commands_run(line, place):
+def test_the_commands_of_the_readme_run(line, place):
     arguments = shlex.split(line.split(" > ")[0], comments=True)[1:]
     # These need a clip, a browser, a package: see their own tests.
     if arguments[0] in ("video", "serve", "completion"):
@@ -75,7 +75,7 @@ def test_commands_run(line, place):
 
 
 @pytest.mark.slow
-def test_python_runs(place):
+def test_the_python_of_the_readme_runs(place):
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert "steps=200" in code
     exec(code.replace("steps=200", "steps=2, size=48"), {})

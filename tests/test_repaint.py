@@ -203,7 +203,7 @@ def test_a_disk_that_is_full_stops_it(style, tmp_path):
     assert call(style, photos, out) == {"repainted": 20, "skipped": 0, "failed": 0}
 
 
-def test_ctrl_c(style, photos, tmp_path):
+def test_ctrl_c_ends_it_with_whole_results(style, photos, tmp_path):
     class Press(pl.Callback):
         def on_predict_batch_end(self, trainer, module, outputs, batch, batch_idx):
             if batch_idx == 2:
@@ -218,7 +218,7 @@ def test_ctrl_c(style, photos, tmp_path):
 
 
 @pytest.mark.slow
-def test_memory_stays_flat(style, tmp_path):
+def test_memory_does_not_grow_with_the_number_of_photos(style, tmp_path):
     (tmp_path / "photos").mkdir()
     first = tmp_path / "photos" / "0.ppm"
     photo_of(0, (8, 8)).save(first)
@@ -337,7 +337,7 @@ def test_colours_are_a_share_or_a_switch(main, tmp_path, share):
     assert share == 0.4 or kept["keep_colours"] is share
 
 
-def test_help_teaches(main, capsys):
+def test_help_shows_examples(main, capsys):
     assert main("--help") == 0
     text = capsys.readouterr().out
     for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):

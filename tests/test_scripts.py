@@ -17,8 +17,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
-from hrstyle.images import open_image
-from hrstyle.losses.objectives import gram
+from hrstyle.images import open_image, to_tensor
+from hrstyle.styles import Style
+from hrstyle.train.data import sample_path
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -28,29 +29,59 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
-@pytest.mark.slow
-def test_every_optimisation_brings_the_objective_down():
+@pytest.fixture
+def judged(tmp_path):
+    """A photo of 64x48 pixels as it is judged, and what judges by itself as the painting."""
+    import quality
+
+    path = tmp_path / "photo.png"
+    open_image(sample_path("coffee.png")).resize((64, 48)).save(path)
+    judge = quality.Judge(Style(image=str(path), name="photo"), torch.device("cpu"))
+    return judge, to_tensor(open_image(path))
+
+
+def test_a_photo_that_is_the_painting_is_judged_perfect(judged):
+    judge, photo = judged
+    found = judge(photo, photo)
+    assert list(found) == ["statistics", "islands", "shapes", "hue"]
+    assert found["statistics"] == pytest.approx(0, abs=1e-6)
+    assert found["islands"] == pytest.approx(0, abs=1e-3)
+    assert found["shapes"] == pytest.approx(0, abs=1e-6)
+    assert found["hue"] == pytest.approx(1, abs=1e-5)
+
+
+def test_each_measure_is_worse_for_a_result_of_noise(judged):
+    judge, photo = judged
+    torch.manual_seed(0)
+    best, found = judge(photo, photo), judge(torch.rand_like(photo), photo)
+    assert found["statistics"] > best["statistics"] + 0.1
+    assert found["islands"] > best["islands"] + 0.1
+    assert found["shapes"] > best["shapes"] + 0.1
+    assert found["hue"] < best["hue"] - 0.1
+
+
+def test_hue_is_kept_where_all_colours_are_exchanged_alike():
     import quality
 
     torch.manual_seed(0)
-    photo, style = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 40, 40) ** 3
-    loss = gram(gram_weight=3, content_layers=["relu2_1"], style_layers=["relu1_1"])
-    loss.set_style(style)
-    for run in quality.RUNS:
-        values = quality.optimise(photo, loss, run, (1, 10, 20), "test")
-        assert values[1] < 0.7 * values[0]
-        assert values[2] < values[1]
+    photo = torch.rand(1, 3, 48, 64)
+    assert quality.hue_kept(photo, photo) == pytest.approx(1, abs=1e-5)
+    assert quality.hue_kept(photo.roll(1, dims=1), photo) == pytest.approx(1, abs=1e-5)
+    assert quality.hue_kept((photo + 1) / 2, photo) == pytest.approx(1, abs=1e-5)
+    exchanged = photo.unflatten(3, (4, 16))[:, :, :, [2, 0, 3, 1]].flatten(3)  # of the places
+    assert quality.hue_kept(exchanged, photo) < 0.7
 
 
-def test_worth_in_steps():
+def test_a_row_of_the_table_holds_the_means():
     import quality
 
-    marks, values = (5, 10, 100), [3.0, 2.0, 1.0]
-    assert quality.worth(marks, values, 3.5) == "under 5"
-    assert quality.worth(marks, values, 2.0) == "10"
-    assert quality.worth(marks, values, 1.5) == "32"  # half way between 10 and 100: √1000
-    assert quality.worth(marks, values, 0.5) == "over 100"
-    assert quality.worth(marks, [3.0, float("nan"), 1.0], 2.0) == "diverged"
+    rows = [
+        {"statistics": 0.1, "islands": 1, "shapes": 0, "hue": 0.5},
+        {"statistics": 0.2, "islands": 2, "shapes": 1, "hue": -0.5},
+    ]
+    cells = quality.means(rows)
+    assert cells == ["0.150", "1.500", "0.500", "0.000"]
+    assert quality.table_row(["mean", *cells]) == "| mean | 0.150 | 1.500 | 0.500 | 0.000 |"
 
 
 @pytest.mark.parametrize("name", ["a", "my pics (1), b", 'x="y"', "ü$äöé"])
@@ -62,12 +93,14 @@ def test_any_path_can_be_a_setting(tmp_path, name):
     assert not override.is_sweep_override()
 
 
-def arguments(tmp_path):
+def arguments(tmp_path, together=0):
     return argparse.Namespace(
         output=tmp_path / "runs",
         photos=tmp_path,
         pictures=None,
         alone=400,
+        together=together,
+        learning_rate=1e-3,
         set=["trainer.max_steps=3"],
     )
 
@@ -77,13 +110,24 @@ def test_a_gallery_training_is_resumed(tmp_path):
 
     before = train_gallery.settings_of("mondrian", arguments(tmp_path))
     assert "ckpt_path=last" not in before
+    assert {"init=mondrian", "module.learning_rate=0.001"} <= set(before)
     assert before.index("trainer.max_steps=3") > before.index("trainer.max_steps=400")
     (tmp_path / "runs" / "mondrian").mkdir(parents=True)
     (tmp_path / "runs" / "mondrian" / "last.ckpt").touch()
     assert "ckpt_path=last" in train_gallery.settings_of("mondrian", arguments(tmp_path))
 
 
-def test_pictures_from_a_folder(tmp_path):
+def test_after_a_training_of_all_together_each_style_starts_from_its_result(tmp_path):
+    import train_gallery
+
+    start = tmp_path / "runs" / "base" / "mondrian.safetensors"
+    found = train_gallery.settings_of("mondrian", arguments(tmp_path, together=70))
+    assert f'init="{start}"' in found
+    together = train_gallery.settings_of("base", arguments(tmp_path, together=70))
+    assert together[:2] == ["experiment=together", "trainer.max_steps=70"]
+
+
+def test_a_picture_in_the_folder_is_taken_instead_of_the_address(tmp_path):
     import gallery
 
     (tmp_path / "mondrian.jpg").touch()
@@ -149,7 +193,7 @@ def test_a_training_that_is_interrupted_saves_first(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "shape"), [([], (3, 5)), (["--layers"], (2, 6))])
-def test_weights_grid(tmp_path, monkeypatch, options, shape):
+def test_the_grid_has_a_picture_and_a_title_for_each_weight(tmp_path, monkeypatch, options, shape):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     import weights_grid
 

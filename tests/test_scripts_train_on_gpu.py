@@ -109,6 +109,7 @@ def test_every_style_gets_weights_of_its_own_and_nothing_else_changes(train, tmp
     assert capsys.readouterr().out.splitlines()[-1].split(" | ")[1:4] == ["2", "1 of 48 px", "3"]
 
 
+@pytest.mark.slow
 def test_stopped_and_killed_it_ends_with_the_same_bits(train, tmp_path, monkeypatch):
     import train_on_gpu
 
@@ -236,7 +237,7 @@ def test_crops_depend_on_their_number_alone_and_lie_within_a_photo(tmp_path):
 @pytest.mark.gpu
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--compile"]])
-def test_on_a_gpu(command, tmp_path, options):
+def test_a_training_goes_on_from_gpu_to_cpu_and_back(command, tmp_path, options):
     run_dir = tmp_path / "run"
     own = ["--run-dir", run_dir, "--output", run_dir, *options]
     script = [sys.executable, SCRIPTS / "train_on_gpu.py"]

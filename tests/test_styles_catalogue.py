@@ -31,7 +31,7 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_bundled_styles():
+def test_the_bundled_styles_have_weights_and_others_are_refused():
     assert "starry_night" in names()
     assert weights_path("starry_night").is_file()
     assert "starry_night" in picture_names()
@@ -102,7 +102,7 @@ def test_what_is_no_picture_is_not_kept(web):
     assert Style(image=f"{address}/p.png", name="p").load().shape == (1, 3, 50, 60)
 
 
-def test_blend():
+def test_a_set_of_styles_joins_their_credits_and_needs_other_names():
     parts = {
         "a": Style(image="starry_night", name="a", artist="A", year=1900),
         "b": Style(image="starry_night", name="b", title="B"),
@@ -117,7 +117,7 @@ def test_blend():
         StyleSet(name="a", pictures=parts)
 
 
-def test_bad_styles(tmp_path):
+def test_impossible_styles_are_input_errors(tmp_path):
     with pytest.raises(InputError, match=r"'mine\.png'.*starry_night"):
         Style(image="mine.png", name="mine").load()
     for name in ("a/b", "..", ""):

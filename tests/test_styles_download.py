@@ -10,14 +10,14 @@ import requests
 
 from hrstyle.errors import InputError
 from hrstyle.styles import download
-from hrstyle.styles.download import LIMIT, fetch
+from hrstyle.styles.download import fetch
 
 
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_once_and_checked(web):
+def test_a_file_is_fetched_once_and_checked(web):
     folder, address = web
     (folder / "a").write_bytes(b"first")
     path = fetch(f"{address}/a")
@@ -28,7 +28,7 @@ def test_once_and_checked(web):
         fetch(f"{address}/a", sha256="0" * 64)
 
 
-def test_out_of_an_archive(web):
+def test_a_file_is_taken_out_of_an_archive(web):
     folder, address = web
     with zipfile.ZipFile(folder / "pictures.whl", "w") as archive:
         archive.writestr("inner/p.png.txt", "its neighbour")
@@ -139,7 +139,7 @@ def hostile(tmp_path, monkeypatch):
         ("claims", "gives more than 50 MB"),
     ],
 )
-def test_hostile_answers(hostile, tmp_path, answer, message):
+def test_hostile_answers_are_refused_and_nothing_is_kept(hostile, tmp_path, answer, message):
     _, address = hostile
     with pytest.raises(InputError, match=message) as refused:
         fetch(f"{address}/{answer}")
@@ -149,7 +149,6 @@ def test_hostile_answers(hostile, tmp_path, answer, message):
 
 @pytest.mark.parametrize("answer", ["endless", "chunks"])
 def test_an_end_to_endless_bytes(hostile, tmp_path, monkeypatch, answer):
-    assert LIMIT == 50_000_000
     monkeypatch.setattr(download, "LIMIT", 3_000_000)
     server, address = hostile
     with pytest.raises(InputError, match=f"/{answer} gives more than 3 MB; save that picture"):

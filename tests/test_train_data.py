@@ -99,6 +99,11 @@ def test_nothing_readable_is_an_error(folder):
         take(dataset, 1)
 
 
+# What torch says to two workers on a machine of one core.
+FEW_CORES = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+
+
+@FEW_CORES
 @pytest.mark.parametrize("workers", [0, 2])
 def test_nothing_readable_names_a_file_even_from_a_worker(folder, workers):
     loader = DataLoader(crops([folder / "broken.jpg"]), batch_size=None, num_workers=workers)
@@ -121,6 +126,7 @@ def test_a_batch_depends_only_on_seed_rank_and_number(folder):
         assert not torch.equal(take(other, 1)[0], whole[0])
 
 
+@FEW_CORES
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_the_same_batches_in_the_same_order(folder, workers):
     paths = [folder / "a.JPG", sample_path("rocket.jpg")]
@@ -173,6 +179,6 @@ def test_a_photo_too_small_for_vgg(tmp_path):
     "change",
     [{"size": 8}, {"batch_size": 0}, {"min_scale": 0}, {"min_scale": 2}, {"num_workers": -1}],
 )
-def test_impossible_numbers(change):
+def test_impossible_numbers_are_input_errors(change):
     with pytest.raises(InputError, match=next(iter(change))):
         PhotoData([], preview_paths=[], **change)

@@ -172,7 +172,7 @@ def main(call_entry):
 
 
 @pytest.mark.slow
-def test_sweep(main, tmp_path):
+def test_a_sweep_over_a_setting_trains_each_into_a_folder(main, tmp_path):
     arguments = ["-m", "style=starry_night", *TINY, "trainer.max_steps=1"]
     assert main(*arguments, "loss.style_weight=0.5,2") == 0
     for weight in (0.5, 2):
@@ -183,7 +183,7 @@ def test_sweep(main, tmp_path):
 
 
 @pytest.mark.slow
-def test_sweep_over_paintings(main, tmp_path, photo):
+def test_a_sweep_over_paintings_trains_each(main, tmp_path, photo):
     painting = sample_path("coffee.png")
     assert main("-m", f"style.image={photo},{painting}", *TINY, "trainer.max_steps=1") == 0
     assert len(list(tmp_path.rglob("chelsea.safetensors"))) == 1
@@ -246,7 +246,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(main, capsys, arguments, mess
     assert message in last_line
 
 
-def test_help_teaches(main, capsys):
+def test_help_shows_examples(main, capsys):
     main("--help")
     text = capsys.readouterr().out
     for example in ("style.image=my_painting.jpg", "data=folder", "ckpt_path=last", "tensorboard"):

@@ -52,7 +52,7 @@ def test_cosine_over_the_last_steps_alone(tiny, loss):
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 3])
-def test_few_steps(tiny, loss, warmup):
+def test_the_schedule_fits_into_a_few_steps(tiny, loss, warmup):
     """Fewer than those of the warm-up and of the cosine."""
     module = StyleTransfer(tiny, loss, style="tiny", warmup_steps=warmup, cosine_steps=50)
     for total in (1, 2, 3, 4):
@@ -189,6 +189,6 @@ def test_weights_that_are_not_finite_are_not_saved(module):
         {"decay": 1.5},
     ],
 )
-def test_impossible_numbers(tiny, loss, change):
+def test_impossible_numbers_are_input_errors(tiny, loss, change):
     with pytest.raises(InputError, match=next(iter(change))):
         StyleTransfer(tiny, loss, style="x", **change)

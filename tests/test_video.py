@@ -138,7 +138,7 @@ def test_the_result_is_upright(stylizer, tmp_path, turn):
 
 
 @pytest.mark.parametrize(("container", "codec"), [("mp4", "libx264"), ("mpg", "mpeg1video")])
-def test_a_part(stylizer, tmp_path, container, codec):
+def test_a_part_begins_with_the_picture_shown_then(stylizer, tmp_path, container, codec):
     clip = write_clip(tmp_path / f"clip.{container}", codec=codec, **REGULAR)
     out = tmp_path / "out.mp4"
     part = {"start": 0.13, "end": 0.29}
@@ -149,7 +149,7 @@ def test_a_part(stylizer, tmp_path, container, codec):
     assert result.pictures == 5
 
 
-def test_sound_of_a_part(stylizer, tmp_path):
+def test_a_part_keeps_its_sound(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     repaint_video(clip, tmp_path / "out.mp4", stylizer, start=0.1, end=0.3)
     expected = [(data, time - 0.1) for data, time in sound_of(clip) if 0.1 <= time < 0.3]
@@ -158,7 +158,7 @@ def test_sound_of_a_part(stylizer, tmp_path):
     assert [float(t) for _, t in ours] == pytest.approx([float(t) for _, t in expected], abs=1e-3)
 
 
-def test_sizes(stylizer, tmp_path):
+def test_the_result_has_the_size_its_type_can_hold(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", size=(63, 47), **REGULAR)
     for ending, size, expected in [
         (".mp4", None, (62, 46)),
@@ -171,7 +171,7 @@ def test_sizes(stylizer, tmp_path):
         assert result.size == pictures_of(out)[0].shape[1::-1] == expected
 
 
-def test_animations(stylizer, tmp_path):
+def test_a_clip_becomes_a_silent_animation_of_the_same_times(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     for ending, unit in ((".gif", 10), (".webp", 1)):
         out = tmp_path / f"out{ending}"
@@ -203,7 +203,7 @@ def test_a_clip_that_was_cut_off(weights_file, tmp_path, capsys, ending):
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "gif"])
-def test_recordings_that_were_joined(stylizer, tmp_path, ending):
+def test_of_joined_recordings_the_first_is_painted(stylizer, tmp_path, ending):
     write_clip(tmp_path / "one.ts", **REGULAR, sound="mp2")
     joined = tmp_path / "joined.ts"
     joined.write_bytes((tmp_path / "one.ts").read_bytes() * 2)
@@ -259,7 +259,9 @@ def test_ctrl_c_leaves_no_half_file(stylizer, tmp_path, ending):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_the_command(weights_file, tmp_path, capsys):
+def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
+    weights_file, tmp_path, capsys
+):
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     out = tmp_path / "out.mp4"
     command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
@@ -303,7 +305,9 @@ def test_the_command(weights_file, tmp_path, capsys):
         (["clip.mp4", "--overwrite"], "painted from"),
     ],
 )
-def test_bad_settings(weights_file, tmp_path, monkeypatch, capsys, change, message):
+def test_bad_settings_are_one_sentence_and_change_nothing(
+    weights_file, tmp_path, monkeypatch, capsys, change, message
+):
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4", sound="aac")
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
@@ -317,7 +321,7 @@ def test_bad_settings(weights_file, tmp_path, monkeypatch, capsys, change, messa
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
-def test_no_clip(stylizer, tmp_path):
+def test_what_is_no_clip_is_refused(stylizer, tmp_path):
     (tmp_path / "text.mp4").write_text("no clip")
     with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as container:
         track = container.add_stream("aac", rate=48000, layout="mono")
@@ -336,7 +340,7 @@ def test_no_clip(stylizer, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["av", "cv2"])
-def test_without_the_extra(tmp_path, monkeypatch, capsys, package):
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys, package):
     save_weights(tmp_path / "tiny.safetensors", pyramid((4, 8, 8), (1, 1)), style="tiny", base="0")
     for name in [name for name in sys.modules if name.startswith("hrstyle.video")]:
         monkeypatch.delitem(sys.modules, name)

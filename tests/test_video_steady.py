@@ -100,7 +100,7 @@ def test_a_steady_painting_stays_as_it_is():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (12, 100), (24, 700), (700, 24), (33, 1500), (1000, 700)])
-def test_any_size(size):
+def test_pictures_of_any_size_keep_it(size):
     clip = [
         np.random.RandomState(t).randint(0, 256, (*size, 3)).astype(np.uint8) for t in (1, 1, 2)
     ]
@@ -110,6 +110,6 @@ def test_any_size(size):
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), "much"])
-def test_bad_values(value):
+def test_impossible_values_are_input_errors(value):
     with pytest.raises(InputError, match="steady="):
         Steady(value)

@@ -175,7 +175,7 @@ def far(one, other):
     return abs(one - other).max()
 
 
-def test_upload_choose_slide_download(page, photo, tmp_path):
+def test_a_visitor_uploads_chooses_compares_and_downloads(page, photo, tmp_path):
     choose(page, photo)
     page.click("#styles label:has(input[value=great_wave])")
     first = paint(page)
@@ -222,7 +222,7 @@ def test_several_photos_and_a_broken_one(page, photo, tmp_path):
     )  # fmt: skip
 
 
-def test_a_phone(page, photo):
+def test_everything_fits_on_the_screen_of_a_phone(page, photo):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#examples button").first.click()
     page.wait_for_selector("#photos .grid-container img")
@@ -235,7 +235,7 @@ def test_a_phone(page, photo):
         assert box["x"] + box["width"] <= 390
 
 
-def test_a_picture_of_the_camera(page):
+def test_a_picture_of_the_camera_is_painted(page):
     page.click("#photos [aria-label='Capture from camera']")
     page.click("#photos [title='grant webcam access'] button")
     page.wait_for_function("document.querySelector('#photos video').videoWidth > 0")
@@ -340,7 +340,7 @@ def test_no_address_is_fetched_whatever_a_request_names(server, target):
     assert "not its address" in answer.text
 
 
-def test_twenty_at_once(client, tmp_path):
+def test_as_many_photos_as_the_queue_holds_are_painted(client, tmp_path):
     jobs = {}
     for side in range(32, 32 + QUEUE):
         Image.new("RGB", (side, 32), "teal").save(tmp_path / f"{side}.png")
@@ -384,13 +384,24 @@ def test_nothing_of_a_visitor_is_kept(servers, photo, tmp_path):
     assert left == examples
 
 
-def test_the_server_turns_to_nobody(server):
+def test_the_server_turns_to_nobody(server, photo):
+    assert "event: complete" in outcome(server, ask(server, upload(server, photo)))
     hosts = re.findall(r"^turned to (.*)$", server.log.read_text(), flags=re.MULTILINE)
     assert hosts  # itself, as Gradio starts
     assert {*hosts} <= {"127.0.0.1", "localhost"}
 
 
-def test_ctrl_c_in_the_middle(server, tmp_path):
+@pytest.fixture
+def stopped(tmp_path):
+    """A server of a test's own, which may end it."""
+    server = Server(tmp_path / "stopped", COMMAND)
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def test_ctrl_c_in_the_middle_of_a_picture_leaves_no_files(stopped, tmp_path):
+    server = stopped.wait()
     Image.effect_noise((1500, 1500), 50).save(tmp_path / "long.png")
     assert ask(server, upload(server, tmp_path / "long.png")).status_code == 200
     time.sleep(0.5)

@@ -61,7 +61,7 @@ def test_previews_are_small_and_the_result_is_not(studio, tiny_style, tmp_path):
 
 
 @pytest.mark.parametrize("colours", [True, 0.4])
-def test_settings_reach_the_pass(studio, tiny_style, tmp_path, colours):
+def test_the_options_of_the_page_are_painted_with(studio, tiny_style, tmp_path, colours):
     Image.linear_gradient("L").convert("RGB").resize((32, 32)).save(tmp_path / "photo.png")
     how = {"strength": 0.5, "stroke_size": 2, "keep_colours": colours}
     repaint = studio.paint(tmp_path / "photo.png", tiny_style, StylizeOptions(**how))
@@ -91,7 +91,7 @@ def _png_without_pixels(path, width, height):
     "content",
     [b"no picture", b"", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", None],
 )
-def test_what_is_no_picture(studio, tiny_style, tmp_path, content):
+def test_what_is_no_picture_is_told_without_its_folder(studio, tiny_style, tmp_path, content):
     path = tmp_path / "secret-folder" / "notes.jpg"
     path.parent.mkdir()
     if content is None:  # cut off
@@ -104,7 +104,7 @@ def test_what_is_no_picture(studio, tiny_style, tmp_path, content):
     assert not list(studio.folder.iterdir())
 
 
-def test_impossible_settings(studio, tiny_style, photo):
+def test_impossible_settings_are_input_errors(studio, tiny_style, photo):
     for how in ({"strength": float("nan")}, {"stroke_size": "2"}, {"keep_colours": []}):
         with pytest.raises(InputError, match=next(iter(how))):
             studio.paint(photo, tiny_style, StylizeOptions(**how))

@@ -154,7 +154,11 @@ def optimize(
     paintings, shares = _read_styles(
         style, painting_size and math.ceil(painting_size * max(1, style_scale))
     )
-    shape = _reduced_size(paintings[0] if photo is None else photo, size or math.inf)
+    if image is not None:
+        whole: Sequence[int] = (image.height, image.width)  # `photo` may be reduced, and rounded
+    else:
+        whole = paintings[0].shape if photo is None else photo.shape
+    shape = _reduced_size(whole, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
         *(("a style's picture", painting.shape[-2:]) for painting in paintings),
@@ -195,7 +199,8 @@ def optimize(
                     target = network.photo_features(resize(photo, (height, width)).to(torch_device))
                 side = max(height, width) * style_scale
                 style_pictures = [
-                    resize(p, _reduced_size(p, side, MIN_SIDE)).to(torch_device) for p in paintings
+                    resize(p, _reduced_size(p.shape, side, MIN_SIDE)).to(torch_device)
+                    for p in paintings
                 ]
                 network.set_style(*style_pictures, shares=shares)
 
@@ -289,12 +294,12 @@ def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float
     return [_read(picture, size)[0] for picture in pictures], shares
 
 
-def _reduced_size(picture: Tensor, side: float, least: float = 0) -> tuple[int, int]:
-    """Height and width of the picture, reduced to a longer side of at most `side`.
+def _reduced_size(shape: Sequence[int], side: float, least: float = 0) -> tuple[int, int]:
+    """Height and width, which end `shape`, reduced to a longer side of at most `side`.
 
     The shorter side stays at least `least`. A picture is never enlarged.
     """
-    height, width = picture.shape[-2:]
+    height, width = shape[-2:]
     factor = min(1.0, max(side / max(height, width), least / min(height, width)))
     return max(1, round(height * factor)), max(1, round(width * factor))
 

@@ -158,8 +158,11 @@ class Refiner:
         with tqdm(
             total=self.steps, desc="fitting", unit="step", disable=not progress, leave=False
         ) as bar:
-            for _ in range(self.steps):
-                loss = self._loss(network(photo), content)["loss"]
+            for number in range(self.steps):
+                # The loss draws places: in each step others, but the same ones for each photo.
+                with torch.random.fork_rng(devices=[]):
+                    torch.default_generator.manual_seed(number)
+                    loss = self._loss(network(photo), content)["loss"]
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

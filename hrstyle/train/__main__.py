@@ -45,9 +45,9 @@ def register_signatures() -> None:
     register_config("style", Style)
     register_config("style", StyleSet)
     # The objectives pass their further keywords on to PerceptualLoss.
-    common = builds(PerceptualLoss, populate_full_signature=True, zen_exclude=("terms",))
-    register_config("loss", objectives.painterly, builds_bases=(common,))
-    register_config("loss", objectives.gram, builds_bases=(common,))
+    loss = builds(PerceptualLoss, populate_full_signature=True, zen_exclude=("terms",))
+    register_config("loss", objectives.painterly, builds_bases=(loss,))
+    register_config("loss", objectives.gram, builds_bases=(loss,))
     register_config("generator", pyramid)
     register_config("generator", paper)
     register_config("data", data.OnePhoto)
