@@ -10,7 +10,7 @@ from hrstyle import Refiner
 from hrstyle.errors import InputError
 from hrstyle.images import Animation, open_image, to_tensor
 from hrstyle.losses import build
-from hrstyle.optimization.refinement import SIZE, _size
+from hrstyle.optimization.refinement import SIZE, _thumbnail_size
 from hrstyle.styles import Style, gallery
 
 
@@ -128,4 +128,4 @@ def test_bad_steps(stylizer, steps):
      ((1, 65535), (32, SIZE)), ((1, 1), (32, 32))],
 )  # fmt: skip
 def test_thumbnails(size, thumbnail):
-    assert _size(*size) == thumbnail
+    assert _thumbnail_size(*size) == thumbnail
