@@ -11,7 +11,7 @@ from hrstyle import Refiner
 from hrstyle.errors import InputError
 from hrstyle.images import Animation, open_image, to_tensor
 from hrstyle.losses import build
-from hrstyle.optimization.refinement import SIZE, _size
+from hrstyle.optimization.refinement import SIZE, _thumbnail_size
 from hrstyle.styles import Style, gallery
 
 
@@ -134,4 +134,4 @@ def test_impossible_steps_are_input_errors(stylizer, steps):
      ((1, 65535), (32, SIZE)), ((1, 1), (32, 32))],
 )  # fmt: skip
 def test_a_photo_is_fitted_to_in_a_thumbnail_that_vgg_can_take(size, thumbnail):
-    assert _size(*size) == thumbnail
+    assert _thumbnail_size(*size) == thumbnail

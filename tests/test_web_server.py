@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from hrstyle.images import open_image
 from hrstyle.inference import load
 from hrstyle.train.data import sample_path
-from hrstyle.web.server import QUEUE
+from hrstyle.web.server import MAX_WAITING
 
 pytest.importorskip("gradio", reason="the page needs Gradio: pip install 'hrstyle[web]'")
 gradio_client = pytest.importorskip("gradio_client")
@@ -342,7 +342,7 @@ def test_no_address_is_fetched_whatever_a_request_names(server, target):
 
 def test_as_many_photos_as_the_queue_holds_are_painted(client, tmp_path):
     jobs = {}
-    for side in range(32, 32 + QUEUE):
+    for side in range(32, 32 + MAX_WAITING):
         Image.new("RGB", (side, 32), "teal").save(tmp_path / f"{side}.png")
         photo = gradio_client.handle_file(tmp_path / f"{side}.png")
         jobs[side] = client.submit(photo=photo, style="great_wave", api_name="/stylize")
@@ -356,10 +356,10 @@ def test_a_full_queue_says_so(server, tmp_path):
     Image.effect_noise((1000, 1000), 50).save(tmp_path / "long.png")
     Image.new("RGB", (32, 32), "teal").save(tmp_path / "short.png")
     long, short = upload(server, tmp_path / "long.png"), upload(server, tmp_path / "short.png")
-    answers = [ask(server, long), *(ask(server, short) for _ in range(QUEUE + 5))]
+    answers = [ask(server, long), *(ask(server, short) for _ in range(MAX_WAITING + 5))]
     taken = [answer for answer in answers if answer.status_code == 200]
     full = [answer.text for answer in answers if answer.status_code == 503]
-    assert QUEUE <= len(taken) < len(taken) + len(full) == len(answers)
+    assert MAX_WAITING <= len(taken) < len(taken) + len(full) == len(answers)
     assert all("Queue is full" in text for text in full)
     for answer in taken:  # and none of these is lost
         assert "event: complete" in outcome(server, answer)

@@ -60,7 +60,7 @@ def register_signatures() -> None:
     register_config("data", data.folder, builds_bases=(crops,), root=MISSING)
     # Keywords that `train` fills in.
     filled_in = ("generator", "loss", "style", "credit", "base")
-    common = builds(StyleTransfer, populate_full_signature=True, zen_exclude=filled_in)
+    module_defaults = builds(StyleTransfer, populate_full_signature=True, zen_exclude=filled_in)
     register_config("module", StyleTransfer, zen_partial=True, zen_exclude=filled_in)
     # Passes its further keywords on to StyleTransfer.
     register_config(
@@ -68,7 +68,7 @@ def register_signatures() -> None:
         SharedStyleTransfer,
         zen_partial=True,
         zen_exclude=(*filled_in, "pictures"),
-        builds_bases=(common,),
+        builds_bases=(module_defaults,),
     )
     set_by_train = ("callbacks", "logger", "enable_checkpointing")
     # The data are endless, so there are no epochs; max_steps is the length of a training.
