@@ -53,8 +53,9 @@ def by_definition(loss: PerceptualLoss) -> PerceptualLoss:
 
 def measure_steps(device: torch.device, rounds: int, precisions: Sequence[str]) -> None:
     """Print the seconds of a training step at the default sizes, by precision."""
-    loss = build().to(device)
-    loss.set_style(Style(image="starry_night", name="starry_night").load())
+    loss, gram = build().to(device), build("gram").to(device)
+    for objective in (loss, gram):
+        objective.set_style(Style(image="starry_night", name="starry_night").load())
     crop = torch.rand(1, 3, 256, 256, device=device)
 
     def step(generator: Generator, loss: PerceptualLoss, dtype: torch.dtype | None) -> None:
@@ -66,6 +67,7 @@ def measure_steps(device: torch.device, rounds: int, precisions: Sequence[str]) 
 
     rows = {
         "pyramid": (pyramid().to(device), loss),
+        "pyramid, loss=gram": (pyramid().to(device), gram),
         "paper": (paper().to(device), loss),
         "pyramid, VGG19 by torch's convolutions": (pyramid().to(device), by_definition(loss)),
     }
