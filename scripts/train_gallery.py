@@ -4,11 +4,12 @@
     python scripts/train_gallery.py --photos PHOTOS --only mondrian the_scream --alone 400
     python scripts/train_gallery.py --photos PHOTOS --set data.size=320 module.learning_rate=1e-3
 
-Each style is trained from its bundled weights, or from the base if it has none. One training runs
-on each GPU, or --jobs trainings share the cores of a CPU. With --together, one network is first
-trained on all paintings (`experiment=together`), and its result is the start of each style. After
-Ctrl-C or a kill, run it again to resume; finished styles are not trained again. At the end
-scripts/quality.py prints its table. With a GPU, add --set trainer.precision=bf16-mixed.
+Each style goes on from its weights in gallery_state/, else from its bundled weights, else from the
+base. One training runs on each GPU, or --jobs trainings share the cores of a CPU. With --together,
+one network is first trained on all paintings (`experiment=together`), and its result is the start
+of each style. After Ctrl-C or a kill, run it again to resume; finished styles are not trained
+again. At the end scripts/quality.py prints its table. With a GPU, add --set
+trainer.precision=bf16-mixed.
 """
 
 import argparse
@@ -34,6 +35,9 @@ from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.styles import BASE, WEIGHTS, gallery, names
 
+STATE = Path(__file__).parent / "gallery_state"
+"""Weights of styles whose training is not over; where there are none, the folder is not needed."""
+
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
     """Hydra settings for the training of one style, or of all together if `name` is `BASE`."""
@@ -47,7 +51,7 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
         settings.append(
             setting("init", together / f"{name}.safetensors")
             if arguments.together
-            else f"init={name if name in names() else BASE}"
+            else start_of(name)
         )
     return [
         *settings,
@@ -59,6 +63,14 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
         *arguments.set,
         *(["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []),
     ]
+
+
+def start_of(name: str) -> str:
+    """The setting of the weights to start from: unfinished ones, the bundled ones or the base."""
+    unfinished = STATE / f"{name}.safetensors"
+    if unfinished.is_file():
+        return setting("init", unfinished)
+    return f"init={name if name in names() else BASE}"
 
 
 def free_places(jobs: int) -> queue.Queue[dict[str, str]]:

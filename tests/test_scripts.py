@@ -110,11 +110,23 @@ def test_a_gallery_training_is_resumed(tmp_path):
 
     before = train_gallery.settings_of("mondrian", arguments(tmp_path))
     assert "ckpt_path=last" not in before
-    assert {"init=mondrian", "module.learning_rate=0.001"} <= set(before)
+    assert {train_gallery.start_of("mondrian"), "module.learning_rate=0.001"} <= set(before)
     assert before.index("trainer.max_steps=3") > before.index("trainer.max_steps=400")
     (tmp_path / "runs" / "mondrian").mkdir(parents=True)
     (tmp_path / "runs" / "mondrian" / "last.ckpt").touch()
     assert "ckpt_path=last" in train_gallery.settings_of("mondrian", arguments(tmp_path))
+
+
+def test_a_style_starts_from_unfinished_weights_else_bundled_ones_else_the_base(
+    tmp_path, monkeypatch
+):
+    import train_gallery
+
+    monkeypatch.setattr(train_gallery, "STATE", tmp_path)
+    assert train_gallery.start_of("mondrian") == "init=mondrian"
+    assert train_gallery.start_of("whalers") == "init=base"
+    (tmp_path / "whalers.safetensors").touch()
+    assert train_gallery.start_of("whalers") == f'init="{tmp_path}/whalers.safetensors"'
 
 
 def test_after_a_training_of_all_together_each_style_starts_from_its_result(tmp_path):
