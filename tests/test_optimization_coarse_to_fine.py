@@ -277,7 +277,7 @@ def test_short_types_are_near(photo):
         ({"keep_colours": -0.1}, "keep_colours=-0.1"),
         ({"method": "newton"}, "lbfgs, adam"),
         ({"dtype": "int4"}, "float32"),
-        ({"dtype": "float16"}, "take bfloat16"),
+        ({"dtype": "float16"}, "use bfloat16"),
         ({"style": Image.new("RGB", (90, 10))}, "a style.s picture would have 90x10 pixels"),
         ({"device": "warp"}, "try cpu"),
         ({"pooling": "median"}, "max or avg"),

@@ -167,7 +167,7 @@ def test_weights_of_another_base_are_not_put_in_place(tmp_path):
 
     foreign = tmp_path / "mondrian.safetensors"
     save_weights(foreign, pyramid(), style="mondrian", base="0123")
-    with pytest.raises(InputError, match=r"mondrian\.safetensors was grown from another base"):
+    with pytest.raises(InputError, match=r"mondrian\.safetensors was trained from another base"):
         train_gallery.install("mondrian", foreign)
 
 

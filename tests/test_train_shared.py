@@ -225,7 +225,7 @@ def test_the_state_is_no_style_and_fits_no_other_set(tmp_path):
         hrstyle.load(tmp_path / LAST)
     with pytest.raises(InputError, match="training of starry_night, wheat_field, irises, not of"):
         run(tmp_path, 2, ckpt_path="last", styles=STYLES[:2])
-    with pytest.raises(InputError, match="and with this module.own .* the same module.own again"):
+    with pytest.raises(InputError, match="this module.own gives .* the same module.own as"):
         run(tmp_path, 2, ckpt_path="last", own="norms")
 
 
