@@ -172,7 +172,7 @@ def test_a_style_that_is_not_finite_goes_back_and_the_others_go_on(
 
     monkeypatch.setattr(rounds.Trainee, "step", broken)
     assert train("run") == 0
-    assert f"{STYLES[0]} was not finite 3 times" in capsys.readouterr().out
+    assert f"{STYLES[0]} became infinite 3 times" in capsys.readouterr().out
     start, ours = (trained(place, STYLES[0]).generator for place in (WEIGHTS, tmp_path / "run"))
     for key, value in ours.state_dict().items():
         assert torch.equal(value, start.state_dict()[key])

@@ -113,7 +113,7 @@ def test_a_set_of_styles_joins_their_credits_and_needs_other_names():
     assert parts["a"].parts == [parts["a"]]
     with pytest.raises(InputError, match=r"style\.pictures"):
         StyleSet(name="none", pictures={})
-    with pytest.raises(InputError, match="each another name"):
+    with pytest.raises(InputError, match="each of another name"):
         StyleSet(name="a", pictures=parts)
 
 

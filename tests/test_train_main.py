@@ -173,7 +173,9 @@ def main(call_entry):
 
 @pytest.mark.slow
 def test_a_sweep_over_a_setting_trains_each_into_a_folder(main, tmp_path):
-    arguments = ["-m", "style=starry_night", *TINY, "trainer.max_steps=1"]
+    # The folder's name holds all settings, and may have 255 characters.
+    tiny = [setting for setting in TINY if "every" not in setting and "content" not in setting]
+    arguments = ["-m", "style=starry_night", *tiny, "trainer.max_steps=1"]
     assert main(*arguments, "loss.style_weight=0.5,2") == 0
     for weight in (0.5, 2):
         folders = list((tmp_path / "runs" / "starry_night").glob(f"*loss.style_weight={weight},*"))

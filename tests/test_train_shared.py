@@ -221,7 +221,7 @@ def test_of_several_batches_a_step_is_averaged_and_judged_once(tmp_path):
 @pytest.mark.slow
 def test_the_state_is_no_style_and_fits_no_other_set(tmp_path):
     run(tmp_path, 1)
-    with pytest.raises(InputError, match="state of a training of 3 styles"):
+    with pytest.raises(InputError, match="checkpoint of 3 styles"):
         hrstyle.load(tmp_path / LAST)
     with pytest.raises(InputError, match="training of starry_night, wheat_field, irises, not of"):
         run(tmp_path, 2, ckpt_path="last", styles=STYLES[:2])

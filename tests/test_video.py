@@ -302,7 +302,7 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
         (["out.xyz"], ".xyz"),
         (["out.webm"], ".mkv"),
         (["gone/out.mp4"], "check the folder"),
-        (["clip.mp4", "--overwrite"], "painted from"),
+        (["clip.mp4", "--overwrite"], "is the clip itself"),
     ],
 )
 def test_bad_settings_are_one_sentence_and_change_nothing(

@@ -326,7 +326,7 @@ def test_nothing_else_of_the_machine_can_be_asked_for(server, photo):
     assert (answer.status_code, answer.text) == (403, "Not here")
 
 
-@pytest.mark.parametrize("target", ["paint", "_show", "stylize"])
+@pytest.mark.parametrize("target", ["paint", "_select_result", "stylize"])
 def test_no_address_is_fetched_whatever_a_request_names(server, target):
     steps = httpx.get(f"{server.url}config").json()["dependencies"]
     (step,) = (s for s in steps if s["api_name"] == target)
