@@ -64,7 +64,10 @@ class Odd(Generator):
         (lambda self, x: self.conv(x) if x.size(2) else x, "height or width"),
         (lambda self, x: nn.Conv2d(3, 3, 3, groups=3)(x), "grouped"),
         (lambda self, x: F.pad(x, (1, 1, 1, 1), "circular"), "reflection"),
-        (lambda self, x: F.relu(F.pad(x, (1, 1, 1, 1), "reflect")), "without a convolution after it"),
+        (
+            lambda self, x: F.relu(F.pad(x, (1, 1, 1, 1), "reflect")),
+            "without a convolution",
+        ),
         (lambda self, x: self.conv(F.pad(x, (1, 1, 1, 1), "reflect")), "padded"),
         (lambda self, x: nn.Conv2d(3, 3, 3, padding=(1, 2))(x), "padded"),
         (lambda self, x: nn.Conv2d(3, 3, 3)(x), "padded"),

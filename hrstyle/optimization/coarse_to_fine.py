@@ -13,8 +13,7 @@ with the losses of the training. Differences from the paper:
 """
 
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -25,15 +24,13 @@ from tqdm import tqdm
 from hrstyle.engine import find_device, find_dtype
 from hrstyle.errors import InputError
 from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_rgb
-from hrstyle.images.tensors import check_tensor, resize, to_pil, to_tensor
+from hrstyle.images.reading import PILImage, Source, alpha_of
+from hrstyle.images.tensors import resize, to_pil
 from hrstyle.losses.objectives import build
 from hrstyle.optimization.gradient_descent import minimise
+from hrstyle.optimization.inputs import Styles, read_picture, read_styles, reduced_size
 from hrstyle.options import check_colours
 from hrstyle.painting.blending import recolour
-from hrstyle.styles.catalogue import find
-
-Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 
 FIRST_SIDE = 128
 """Minimal length of the longer side at the first size, in pixels."""
@@ -148,17 +145,17 @@ def optimize(
     torch_device, torch_dtype = find_device(device), find_dtype(dtype)
     if torch_dtype == torch.float16:
         raise InputError("dtype='float16' is too coarse for a pixel's gradient; use bfloat16")
-    photo, image = (None, None) if content is None else _read(content, size)
+    photo, image = (None, None) if content is None else read_picture(content, size)
     longest = None if photo is None else min(size or math.inf, max(photo.shape[-2:]))
     painting_size = longest or size  # a painting's longer side at `style_scale` 1
-    paintings, shares = _read_styles(
+    paintings, shares = read_styles(
         style, painting_size and math.ceil(painting_size * max(1, style_scale))
     )
     if image is not None:
         whole: Sequence[int] = (image.height, image.width)  # `photo` may be reduced, and rounded
     else:
         whole = paintings[0].shape if photo is None else photo.shape
-    shape = _reduced_size(whole, size or math.inf)
+    shape = reduced_size(whole, size or math.inf)
     for what, (height, width) in [
         ("the result", shape),
         *(("a style's picture", painting.shape[-2:]) for painting in paintings),
@@ -199,7 +196,7 @@ def optimize(
                     target = network.photo_features(resize(photo, (height, width)).to(torch_device))
                 side = max(height, width) * style_scale
                 style_pictures = [
-                    resize(p, _reduced_size(p.shape, side, MIN_SIDE)).to(torch_device)
+                    resize(p, reduced_size(p.shape, side, MIN_SIDE)).to(torch_device)
                     for p in paintings
                 ]
                 network.set_style(*style_pictures, shares=shares)
@@ -256,54 +253,6 @@ def _check(
         raise InputError(f"style_scale={style_scale} must be from 0.1 to 10; 2 doubles the strokes")
 
 
-def _read(picture: Source | Tensor, size: int | None = None) -> tuple[Tensor, PILImage | None]:
-    """A picture as `(1, 3, H, W)`, and its Pillow image, or None for a tensor.
-
-    A much larger image is reduced, but its shorter side stays at least twice `size`.
-    """
-    if isinstance(picture, Tensor):
-        picture = check_tensor(picture)
-        if picture.ndim == 4 and len(picture) > 1:
-            raise InputError("give one picture at a time, not a batch")
-        return picture.detach().cpu().float().reshape(1, *picture.shape[-3:]), None
-    image = image_of(picture, at_least=size and 2 * size)
-    colours = to_rgb(image)
-    if size and (times := min(colours.size) // (2 * size)) > 1:
-        colours = colours.reduce(times)
-    return to_tensor(colours), image
-
-
-def _read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float]]:
-    """The style's pictures `(1, 3, H, W)`, see `_read`, and the share of each."""
-    if style is None:
-        return [], []
-    if isinstance(style, Mapping):
-        parts = list(style)
-        try:
-            shares = [float(share) for share in style.values()]
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the shares in {dict(style)} must be numbers") from error
-    else:
-        parts = list(style) if isinstance(style, list | tuple) else [style]
-        shares = [1.0] * len(parts)
-    if not parts:
-        raise InputError("the list of styles is empty")
-    pictures = (
-        find(p).picture(size and 2 * size) if isinstance(p, str | os.PathLike) else p for p in parts
-    )
-    return [_read(picture, size)[0] for picture in pictures], shares
-
-
-def _reduced_size(shape: Sequence[int], side: float, least: float = 0) -> tuple[int, int]:
-    """Height and width, which end `shape`, reduced to a longer side of at most `side`.
-
-    The shorter side stays at least `least`. A picture is never enlarged.
-    """
-    height, width = shape[-2:]
-    factor = min(1.0, max(side / max(height, width), least / min(height, width)))
-    return max(1, round(height * factor)), max(1, round(width * factor))
-
-
 def _initial_picture(
     start: Source | Tensor, photo: Tensor | None, size: tuple[int, int], seed: int
 ) -> Tensor:
@@ -315,4 +264,4 @@ def _initial_picture(
         if photo is None:
             raise InputError("start='content' needs a photo; use 'noise' or a picture")
         start = photo
-    return resize(_read(start, max(size))[0], size)
+    return resize(read_picture(start, max(size))[0], size)
