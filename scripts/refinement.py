@@ -1,6 +1,6 @@
-"""Draw scripts/refinement.jpg: photos repainted by a style, and by the style fine-tuned on each.
+"""Draw refined.jpg: photos repainted by a style, and by the style fine-tuned on each.
 
-    python scripts/refinement.py scripts/refinement.jpg
+    python scripts/refinement.py refined.jpg
 
 Prints the losses of both, and the time of fine-tuning. Each row of the picture has a photo, its
 repaint, and its repaint after fine-tuning.
