@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.losses import OBJECTIVES, Term, TotalVariation, build
+from hrstyle.losses import OBJECTIVES, ResultTerm, TotalVariation, build
 from hrstyle.losses.objectives import gram, painterly
 
 
@@ -60,7 +60,7 @@ def test_grams_layers_and_normalisation():
     assert {term.normalisation for term in terms.values()} == {"paper"}
 
 
-class Darkness(Term):
+class Darkness(ResultTerm):
     name = "darkness"
 
     def forward(self, result):

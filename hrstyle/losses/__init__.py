@@ -12,7 +12,15 @@ from hrstyle.losses.moments import Moments, mean_and_covariance, moment_loss
 from hrstyle.losses.objectives import OBJECTIVES, build
 from hrstyle.losses.perceptual import PerceptualLoss
 from hrstyle.losses.self_similarity import SelfSimilarity, self_similarity_loss
-from hrstyle.losses.term import IMAGE, STYLE_LAYERS, Features, PhotoTerm, StyleTerm, Term
+from hrstyle.losses.term import (
+    IMAGE,
+    STYLE_LAYERS,
+    Features,
+    PhotoTerm,
+    ResultTerm,
+    StyleTerm,
+    Term,
+)
 from hrstyle.losses.total_variation import TotalVariation, total_variation
 from hrstyle.losses.transport import Transport, transport_loss
 from hrstyle.losses.vgg import VGG19
@@ -29,6 +37,7 @@ __all__ = [
     "Moments",
     "PerceptualLoss",
     "PhotoTerm",
+    "ResultTerm",
     "SelfSimilarity",
     "StyleTerm",
     "Term",

@@ -61,5 +61,5 @@ class ColourLayout(PhotoTerm):
         super().__init__(weight, (IMAGE,), scale=scale)
         self.block = block
 
-    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+    def forward(self, result: Features, photo: Features) -> Tensor:
         return colour_layout_loss(result[IMAGE], photo[IMAGE], block=self.block)

@@ -48,6 +48,6 @@ class Content(PhotoTerm):
         check_normalisation(normalisation)
         self.normalisation = normalisation
 
-    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+    def forward(self, result: Features, photo: Features) -> Tensor:
         how = {"normalisation": self.normalisation}
         return torch.stack([content_loss(result[x], photo[x], **how) for x in self.layers]).mean()

@@ -134,13 +134,7 @@ class PerceptualLoss(nn.Module):
             style_term = self.terms[name.partition("/")[0]]
             assert isinstance(style_term, StyleTerm)
             targets, counts = zip(*weighted, strict=True)
-            total = sum(counts)
-            one = len(targets) == 1
-            blended[name] = (
-                targets[0]
-                if one
-                else style_term.blend(targets, [count / total for count in counts])
-            )
+            blended[name] = style_term.blend(targets, [count / sum(counts) for count in counts])
         return blended
 
     def set_style(

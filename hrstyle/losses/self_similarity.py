@@ -53,6 +53,6 @@ class SelfSimilarity(PhotoTerm):
     ):
         super().__init__(weight, layers, scale=scale)
 
-    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+    def forward(self, result: Features, photo: Features) -> Tensor:
         losses = [self_similarity_loss(result[layer], photo[layer]) for layer in self.layers]
         return torch.stack(losses).mean()

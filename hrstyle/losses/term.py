@@ -1,10 +1,11 @@
 """The base classes of the terms of an objective, which `PerceptualLoss` sums.
 
 A `PhotoTerm` compares the result with the photo. A `StyleTerm` compares it with statistics of the
-painting, its targets, which it owns. A plain `Term` depends on the result alone.
+painting, its targets, which it owns. A `ResultTerm` depends on the result alone.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -21,8 +22,8 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys et al. (CVPR 2016)."""
 
 
-class Term(nn.Module):
-    """A term that depends on the result alone; base class of `PhotoTerm` and `StyleTerm`.
+class Term(nn.Module, ABC):
+    """What all terms have: a name, a weight, and what they look at.
 
     Args:
         weight: factor of its value in the sum. A term of weight 0 is not computed.
@@ -54,25 +55,33 @@ class Term(nn.Module):
         suffix = {1: "", 2: "_half", 4: "_quarter"}.get(self.scale, f"_{self.scale}")
         return self.name + suffix
 
+
+class ResultTerm(Term):
+    """A term that depends on the result alone."""
+
+    @abstractmethod
     def forward(self, result: Features) -> Tensor:
         """The unweighted value, a float32 scalar: the mean over the batch."""
-        raise NotImplementedError
 
 
 class PhotoTerm(Term):
     """A term that compares the result with its photo, position by position."""
 
-    def forward(self, result: Features, photo: Features) -> Tensor:  # type: ignore[override]
+    @abstractmethod
+    def forward(self, result: Features, photo: Features) -> Tensor:
         """The unweighted value, a float32 scalar: the mean over the batch."""
-        raise NotImplementedError
 
 
 class StyleTerm(Term):
     """A term that compares the result with targets computed from the painting."""
 
+    @abstractmethod
+    def forward(self, result: Features) -> Tensor:
+        """The unweighted value, a float32 scalar: the mean over the batch."""
+
+    @abstractmethod
     def targets(self, painting: Features) -> dict[str, Tensor]:
         """Compute named targets from a painting's features (batch size 1)."""
-        raise NotImplementedError
 
     def blend(self, targets: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
         """One target from those of several paintings: their mean, weighted by shares that sum to 1.

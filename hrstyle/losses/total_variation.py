@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hrstyle.losses.term import IMAGE, Features, Term
+from hrstyle.losses.term import IMAGE, Features, ResultTerm
 
 
 def total_variation(image: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def total_variation(image: Tensor) -> Tensor:
     return torch.stack([d.abs().mean() if d.numel() else d.sum() for d in differences]).sum()
 
 
-class TotalVariation(Term):
+class TotalVariation(ResultTerm):
     """`total_variation` of the result.
 
     With a weight of 1, neighbours that all differ by .1, in both directions, cost .2.
