@@ -13,7 +13,7 @@ from hrstyle.images.reading import alpha_of, open_image, to_rgb
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
-from hrstyle.styles.catalogue import find, names
+from hrstyle.styles.catalogue import find, list_styles
 
 METHODS = ("auto", "feedforward", "optimize")
 WEIGHTS = (".safetensors", ".ckpt")
@@ -57,11 +57,11 @@ def generate(
         raise InputError(f"resolution={resolution} must be at least 16 pixels")
     name, style_path = str(style), Path(style)
     is_weights = style_path.suffix.lower() in WEIGHTS
-    trained = is_weights or (name in names() and not style_path.is_file())
+    trained = is_weights or (name in list_styles() and not style_path.is_file())
     if method == "feedforward" and not trained:
         raise InputError(
             f"method='feedforward' needs a trained style, which {name} is not; the names are"
-            f" {', '.join(names())}, and python -m hrstyle.train trains one from a picture"
+            f" {', '.join(list_styles())}, and python -m hrstyle.train trains one from a picture"
         )
     if method == "optimize" and is_weights:
         raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 import hrstyle
 from hrstyle.images import open_image, to_rgb, to_tensor
-from hrstyle.styles import names
+from hrstyle.styles import list_styles
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "page.png", "camera.png")
@@ -49,7 +49,7 @@ def main() -> None:
     print(f"Machine: {machine(torch.device('cpu'))}\n")
     print(f"| mean / largest, of 255 | {' | '.join(kinds)} |")
     print("|-|" + "-|" * len(kinds))
-    for name in tqdm(names(), desc="styles", leave=False):
+    for name in tqdm(list_styles(), desc="styles", leave=False):
         exact, short = (
             hrstyle.load(name, device="cpu", engine="torch", dtype=dtype)
             for dtype in ("float32", "bfloat16")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 import hrstyle
 from hrstyle.files import open_atomically
 from hrstyle.images import grid, open_image, titled_row, to_pil, to_rgb
-from hrstyle.styles import Style, gallery, names, picture_names
+from hrstyle.styles import Style, gallery, list_styles, picture_names
 from hrstyle.train.data import sample_path
 
 PHOTOS = ("chelsea.png", "astronaut.png", "coffee.png", "rocket.jpg")
@@ -62,7 +62,7 @@ def main() -> None:
         photos.append(ImageOps.contain(photo, (PAINTED, PAINTED), Image.Resampling.LANCZOS))
     empty = Image.new("RGB", CELL, "white")
     blocks = [titled_row([empty, *photos], "the photos", size=CELL)]
-    for name in tqdm(names(), desc="styles"):
+    for name in tqdm(list_styles(), desc="styles"):
         style, stylizer = gallery()[name], hrstyle.load(name)
         painted = [stylizer.stylize(photo) for photo in photos]
         # Pillow's built-in font has no accents.

@@ -35,7 +35,7 @@ from hrstyle.engine import best_device
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import VGG19, mean_and_covariance, self_similarity_loss
 from hrstyle.losses.distances import cosine_distances, feature_vectors, relative_error
-from hrstyle.styles import Style, names
+from hrstyle.styles import Style, list_styles
 from hrstyle.train.data import PREVIEW_PHOTOS
 
 MEASURES = ("statistics", "islands", "shapes", "hue")
@@ -129,7 +129,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=names(), default=names())
+    parser.add_argument(
+        "--only", nargs="+", metavar="STYLE", choices=list_styles(), default=list_styles()
+    )
     parser.add_argument("--photos", nargs="+", default=list(PREVIEW_PHOTOS))
     parser.add_argument("--size", type=int, default=512, help="longer side of the photos")
     parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")

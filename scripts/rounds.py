@@ -20,7 +20,7 @@ from hrstyle.images import from_bytes, open_image, resize, to_array, to_rgb
 from hrstyle.losses import PerceptualLoss
 from hrstyle.losses.perceptual import Scales
 from hrstyle.pipeline import in_order
-from hrstyle.styles import BASE, Style, names
+from hrstyle.styles import BASE, Style, list_styles
 from hrstyle.train.data import find_pictures
 from hrstyle.train.run import start_from
 
@@ -86,7 +86,7 @@ class Trainee:
     def __init__(self, style: Style, targets: Mapping[str, Tensor], device: torch.device):
         self.style, self.targets = style, targets
         self.generator = pyramid()
-        self.base = start_from(self.generator, style.name if style.name in names() else BASE)
+        self.base = start_from(self.generator, style.name if style.name in list_styles() else BASE)
         # In training mode the noise draws its offset as Python numbers, for which torch.compile
         # would recompile each time. So `step` draws the offset, and rolls the pattern by it.
         self.generator.to(device).eval()

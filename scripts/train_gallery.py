@@ -33,7 +33,7 @@ from tqdm import tqdm
 from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
-from hrstyle.styles import BASE, WEIGHTS, gallery, names
+from hrstyle.styles import BASE, WEIGHTS, gallery, list_styles
 
 STATE = Path(__file__).parent / "gallery_state"
 """Weights of styles whose training is not over; where there are none, the folder is not needed."""
@@ -70,7 +70,7 @@ def start_of(name: str) -> str:
     unfinished = STATE / f"{name}.safetensors"
     if unfinished.is_file():
         return setting("init", unfinished)
-    return f"init={name if name in names() else BASE}"
+    return f"init={name if name in list_styles() else BASE}"
 
 
 def free_places(jobs: int) -> queue.Queue[dict[str, str]]:

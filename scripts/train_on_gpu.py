@@ -35,7 +35,7 @@ from hrstyle.engine.devices import find_device
 from hrstyle.images import grid, save_image, titled_row, to_pil
 from hrstyle.losses import PerceptualLoss, build
 from hrstyle.pipeline import in_order
-from hrstyle.styles import WEIGHTS, Style, gallery, names
+from hrstyle.styles import WEIGHTS, Style, gallery, list_styles
 
 WARM_UP, FIRST, FINAL = 0.02, 0.05, 0.03
 """Share of the training with a rising learning rate; the factors of its first and last value."""
@@ -191,7 +191,7 @@ def main() -> None:
     device = find_device(arguments.device)
     styles = {name: with_pictures(arguments.pictures)[name] for name in arguments.only or gallery()}
     if not arguments.output:  # check before the training, not after it
-        for name in styles.keys() & set(names()):
+        for name in styles.keys() & set(list_styles()):
             check_base(WEIGHTS / f"{name}.safetensors")
     folder = arguments.output or arguments.run_dir
     arguments.run_dir.mkdir(parents=True, exist_ok=True)

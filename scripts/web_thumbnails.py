@@ -13,7 +13,7 @@ from PIL import Image
 
 import hrstyle
 from hrstyle.images import PILImage, open_image, save_image
-from hrstyle.styles import names
+from hrstyle.styles import list_styles
 from hrstyle.web.studio import THUMBNAILS
 
 BOX = (70, 10, 350, 290)  # of chelsea.png
@@ -28,5 +28,5 @@ def draw(style: str) -> PILImage:
 
 
 if __name__ == "__main__":
-    for name in names():
+    for name in list_styles():
         save_image(draw(name), THUMBNAILS / f"{name}.jpg", quality=80, strip=True)

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from hrstyle.cli import main
-from hrstyle.styles import names
+from hrstyle.styles import list_styles
 
 BASH = """
 source "$1"; shift
@@ -46,7 +46,7 @@ def test_what_the_tab_key_completes(complete, shell, tmp_path):
     assert complete(shell, "rep") == {"repaint"}
     assert complete(shell, "stylize", "--str") == {"--strength", "--stroke-size", "--strip"}
     assert complete(shell, "stylize", "x.jpg", "--style", "the_") == {
-        name for name in names() if name.startswith("the_")
+        name for name in list_styles() if name.startswith("the_")
     }
     assert complete(shell, "stylize", "--style", "mi") == {"mine.safetensors"}
     assert complete(shell, "export", "star") == {"starry_night"}

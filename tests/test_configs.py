@@ -15,7 +15,7 @@ from pytorch_lightning import LightningDataModule
 
 from hrstyle.generator import Generator
 from hrstyle.losses import PerceptualLoss, build
-from hrstyle.styles import Style, StyleSet, gallery, names, picture_names
+from hrstyle.styles import Style, StyleSet, gallery, list_styles, picture_names
 from hrstyle.train.__main__ import register_signatures
 from hrstyle.train.shared import SharedStyleTransfer
 
@@ -105,10 +105,10 @@ def test_hydra_and_the_gallery_read_each_style_alike(all_styles, name):
 
 def test_every_bundled_style_and_painting_is_in_the_gallery():
     # Some paintings come along without weights: `hrstyle optimize` and training take them.
-    assert set(names()) <= set(GALLERY)
+    assert set(list_styles()) <= set(GALLERY)
     assert {"starry_night", *picture_names()} <= set(GALLERY)
     base = instantiate(config_of("style=base").style, _convert_="all")
-    assert sorted(base.pictures) == names()  # what is trained together has weights
+    assert sorted(base.pictures) == list_styles()  # what is trained together has weights
     assert sorted(gallery()) == GALLERY
 
 

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from hrstyle.checkpoint import save_weights
-from hrstyle.engine import export
-from hrstyle.engine import exporting as module
+from hrstyle.engine import export, exporting as module
 from hrstyle.engine.onnx import onnx_bytes
 from hrstyle.errors import InputError
 from hrstyle.generator import paper, pyramid

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import hrstyle
-from hrstyle.engine import Painter, best_device, find_device, find_dtype
-from hrstyle.engine import painter as module
+from hrstyle.engine import Painter, best_device, find_device, find_dtype, painter as module
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor

@@ -8,8 +8,7 @@ from PIL import Image
 import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, resize, to_tensor
-from hrstyle.painting import brush as make_paint
-from hrstyle.painting import recolour, strokes_for
+from hrstyle.painting import brush as make_paint, recolour, strokes_for
 
 
 def test_strength_leads_from_the_photo_to_the_style(stylizer, small):

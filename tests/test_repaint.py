@@ -22,8 +22,7 @@ from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, save_image
 from hrstyle.options import StylizeOptions
-from hrstyle.repaint import __main__ as entry
-from hrstyle.repaint import repaint
+from hrstyle.repaint import __main__ as entry, repaint
 from hrstyle.repaint.photos import Photos
 
 QUIET = partial(pl.Trainer, accelerator="cpu", enable_progress_bar=False)

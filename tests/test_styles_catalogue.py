@@ -21,7 +21,7 @@ from hrstyle.styles import (
     StyleSet,
     find,
     gallery,
-    names,
+    list_styles,
     picture_names,
     weights_path,
 )
@@ -32,7 +32,7 @@ def sha256(path):
 
 
 def test_the_bundled_styles_have_weights_and_others_are_refused():
-    assert "starry_night" in names()
+    assert "starry_night" in list_styles()
     assert weights_path("starry_night").is_file()
     assert "starry_night" in picture_names()
     with pytest.raises(InputError, match="no style or file named 'guernica'.*starry_night"):

@@ -17,9 +17,8 @@ from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.generator import paper, pyramid
 from hrstyle.images import open_image
-from hrstyle.losses.objectives import build as objective
-from hrstyle.losses.objectives import gram
-from hrstyle.styles import BASE, Style, gallery, names, picture_names, weights_path
+from hrstyle.losses.objectives import build as objective, gram
+from hrstyle.styles import BASE, Style, gallery, list_styles, picture_names, weights_path
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import LAST, find_checkpoint, start_from, train
@@ -202,7 +201,9 @@ def test_the_bundled_base_is_what_styles_start_from():
     bundled = load_generator(weights_path(BASE))
     assert base == bundled.base
     assert fingerprint(generator) == fingerprint(bundled.generator)
-    assert {start_from(pyramid(), name) for name in names()} == {base}  # so that all of them mix
+    assert {start_from(pyramid(), name) for name in list_styles()} == {
+        base
+    }  # so that all of them mix
     before = generator.state_dict()["stem.0.0.weight"].clone()
     assert start_from(generator, "scratch") == ""
     assert torch.equal(generator.state_dict()["stem.0.0.weight"], before)

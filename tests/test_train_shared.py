@@ -16,8 +16,7 @@ import hrstyle
 from hrstyle.checkpoint import fingerprint, load_generator, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator import paper, pyramid
-from hrstyle.losses.objectives import build as objective
-from hrstyle.losses.objectives import gram
+from hrstyle.losses.objectives import build as objective, gram
 from hrstyle.styles import BASE, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer

@@ -128,7 +128,7 @@ def test_a_second_style_is_mixed_in():
 
 
 def test_every_style_has_a_thumbnail_of_itself():
-    assert sorted(path.stem for path in THUMBNAILS.glob("*.jpg")) == styles.names()
+    assert sorted(path.stem for path in THUMBNAILS.glob("*.jpg")) == styles.list_styles()
     spec = importlib.util.spec_from_file_location("draw", ROOT / "scripts" / "web_thumbnails.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

@@ -73,9 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _styles() -> dict[str, Any]:
     """Completion of style names and files, in shtab's form."""
-    from hrstyle.styles.catalogue import names
+    from hrstyle.styles.catalogue import list_styles
 
-    words = " ".join(names())
+    words = " ".join(list_styles())
     return {
         "bash": "_hrstyle_styles",
         "zsh": "_hrstyle_styles",

@@ -45,10 +45,12 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.output is not None or arguments.size is not None:
         raise InputError("-o and --size are for a sheet; add --sheet PHOTO")
-    from hrstyle.styles.catalogue import gallery, names
+    from hrstyle.styles.catalogue import gallery, list_styles
 
     fields = ("title", "artist", "year")
-    rows = [{"name": name} | {f: getattr(gallery()[name], f) for f in fields} for name in names()]
+    rows = [
+        {"name": name} | {f: getattr(gallery()[name], f) for f in fields} for name in list_styles()
+    ]
     widths = {field: max(len(str(row[field])) for row in rows) for field in rows[0]}
     for row in rows:
         line = "  ".join(str(row[field] or "").ljust(widths[field]) for field in row)
@@ -66,7 +68,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from hrstyle.images.writing import save_image
     from hrstyle.inference import load
     from hrstyle.options import StylizeOptions
-    from hrstyle.styles.catalogue import names
+    from hrstyle.styles.catalogue import list_styles
 
     trust_files()
     if arguments.output is None:
@@ -81,11 +83,13 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     whole = to_rgb(open_image(source, at_least=2 * size))
     photo = ImageOps.contain(whole, (size, size), Image.Resampling.LANCZOS)
     tiles = [titled_row([photo], "the photo", size=photo.size)]
-    for name in tqdm(names(), unit="style", disable=not sys.stderr.isatty(), leave=False):
+    for name in tqdm(list_styles(), unit="style", disable=not sys.stderr.isatty(), leave=False):
         painted = load(name).stylize(photo)
         tiles.append(titled_row([painted], name, size=photo.size))
     sheet = grid(tiles, columns=math.ceil(math.sqrt(len(tiles))))
     save_image(sheet, target)
     described = {"input": str(source), "output": str(target)}
-    line = f"{target}: {sheet.width}x{sheet.height}, {len(names())} styles"
-    report(arguments, line, **described, width=sheet.width, height=sheet.height, styles=names())
+    line = f"{target}: {sheet.width}x{sheet.height}, {len(list_styles())} styles"
+    report(
+        arguments, line, **described, width=sheet.width, height=sheet.height, styles=list_styles()
+    )

@@ -34,7 +34,7 @@ LARGEST = 640
 """Pixels of a painting's longer side, at most, if its style gives no `size`."""
 
 
-def names() -> list[str]:
+def list_styles() -> list[str]:
     """The names of the bundled styles, whose trained weights are in the package."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != BASE)
 
@@ -50,10 +50,10 @@ def weights_path(name: str) -> Path:
     Raises:
         InputError: no such style; the message lists the names.
     """
-    if name not in [*names(), BASE]:
+    if name not in [*list_styles(), BASE]:
         raise InputError(
-            f"no style or file named {name!r}; the styles are {', '.join(names())}, or give the"
-            " path of a trained .safetensors or .ckpt file"
+            f"no style or file named {name!r}; the styles are {', '.join(list_styles())}, or give"
+            " the path of a trained .safetensors or .ckpt file"
         )
     return WEIGHTS / f"{name}.safetensors"
 

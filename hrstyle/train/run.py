@@ -26,7 +26,7 @@ from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.options import StylizeOptions
-from hrstyle.styles.catalogue import Style, StyleSet, names
+from hrstyle.styles.catalogue import Style, StyleSet, list_styles
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,
@@ -220,7 +220,7 @@ def train(
             bundled = {
                 part.name: _load_matching(part.name, generator)
                 for part in style.parts
-                if part.name in names()
+                if part.name in list_styles()
             }
             keywords["starts"] = {name: trained.generator for name, trained in bundled.items()}
             bases = {trained.base for trained in bundled.values()}

@@ -132,7 +132,7 @@ def _photos() -> gr.Gallery:
 
 def _settings() -> list[gr.components.Component]:
     """The settings, in the order of the parameters of `paint` and `stylize`."""
-    names = [(name.replace("_", " ").capitalize(), name) for name in styles.names()]
+    names = [(name.replace("_", " ").capitalize(), name) for name in styles.list_styles()]
     style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
     with gr.Accordion("More", open=False):
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
@@ -180,7 +180,7 @@ def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
 def css() -> str:
     """The page's style sheet, with embedded thumbnails."""
     rules = [_CSS]
-    for name in styles.names():
+    for name in styles.list_styles():
         data = base64.b64encode((THUMBNAILS / f"{name}.jpg").read_bytes()).decode()
         rules.append(
             f'#styles label:has(input[value="{name}"])::before'
@@ -225,7 +225,7 @@ def _select_result(
 
 
 def _names() -> list[str]:
-    return styles.names()
+    return styles.list_styles()
 
 
 @contextmanager

@@ -93,10 +93,10 @@ def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
         InputError: no such style or share.
     """
     for name in (style,) if second is None else (style, second):
-        if name not in styles.names():
+        if name not in styles.list_styles():
             raise InputError(
                 f"there is no style named {str(name)[:40]!r}; the styles are"
-                f" {', '.join(styles.names())}"
+                f" {', '.join(styles.list_styles())}"
             )
     if not (isinstance(share, int | float) and 0 <= share <= 1):
         raise InputError(f"share={share!r} of the second style must be from 0 to 1")

@@ -1,0 +1,15 @@
+from .errors import InputError as InputError
+from .generation import generate as generate
+from .inference import (
+    Stylizer as Stylizer,
+    load as load,
+)
+from .optimization import (
+    Progress as Progress,
+    Refiner as Refiner,
+    optimize as optimize,
+)
+from .options import StylizeOptions as StylizeOptions
+from .styles.catalogue import list_styles as list_styles
+
+__version__: str
