@@ -1,5 +1,6 @@
 """Helpers of the gallery's scripts: its styles, held-out photos, and running trainings."""
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -48,6 +49,17 @@ def picture_settings(name: str, folder: Path | None) -> list[str]:
         keys = {part: f"style.pictures.{part}.image" for part in gallery()}
     found = {part: folder / f"{part}.jpg" for part in keys}
     return [setting(keys[part], path) for part, path in found.items() if path.is_file()]
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser of what every training of the gallery takes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
+    parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
+    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
+    return parser
 
 
 def photos_at(

@@ -22,7 +22,7 @@ from hrstyle.losses.perceptual import Scales
 from hrstyle.pipeline import in_order
 from hrstyle.styles import BASE, Style, list_styles
 from hrstyle.train.data import find_pictures
-from hrstyle.train.run import start_from
+from hrstyle.train.start import start_from
 
 LONGER, MOST_PHOTOS, MIN_SCALE = 512, 5000, 0.5
 """Longer side of the photos on the device; their maximal number; the smallest crop, as a share of a

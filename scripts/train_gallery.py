@@ -27,6 +27,7 @@ from gallery import (
     bad_input_exits,
     picture_settings,
     setting,
+    training_parser,
 )
 from tqdm import tqdm
 
@@ -136,12 +137,7 @@ def train(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
-    parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
-    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
+    parser = training_parser(__doc__)
     parser.add_argument(
         "--alone", type=int, default=600, metavar="STEPS", help="steps of each style (600)"
     )

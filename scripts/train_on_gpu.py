@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from gallery import INTERRUPTED, bad_input_exits, photos_at, with_pictures
+from gallery import INTERRUPTED, bad_input_exits, photos_at, training_parser, with_pictures
 from machine import machine
 from rounds import Crops, Trainee, read_state, save
 from tqdm import tqdm
@@ -149,12 +149,7 @@ def preview(path: Path, weights: Mapping[str, Path], device: torch.device) -> No
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on")
-    parser.add_argument("--pictures", type=Path, help="folder with <style>.jpg, where not to fetch")
-    parser.add_argument("--only", nargs="+", metavar="STYLE", choices=gallery())
+    parser = training_parser(__doc__)
     parser.add_argument(
         "--minutes", type=float, default=9, help="time for training and writing (9)"
     )

@@ -84,6 +84,18 @@ def tiny() -> "Generator":
     return pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
 
 
+@pytest.fixture(params=["paper", "pyramid"])
+def generator(request: pytest.FixtureRequest) -> "Generator":
+    """Each of the networks that come along, with random weights."""
+    import torch
+
+    from hrstyle import generator
+
+    torch.manual_seed(0)
+    network: Generator = getattr(generator, request.param)().eval()
+    return network
+
+
 @pytest.fixture
 def check_gradient() -> "Callable[..., None]":
     """Compares autograd with central differences, along a few directions, in float32."""

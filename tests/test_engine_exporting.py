@@ -13,15 +13,9 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.engine import export, exporting as module
 from hrstyle.engine.onnx import onnx_bytes
 from hrstyle.errors import InputError
-from hrstyle.generator import paper, pyramid
+from hrstyle.generator import pyramid
 
 SIZES = [(1, 1), (2, 30), (7, 9), (17, 64), (64, 64), (130, 75)]
-
-
-@pytest.fixture(params=[paper, pyramid])
-def generator(request):
-    torch.manual_seed(0)
-    return request.param().eval()
 
 
 def painted(generator, picture):

@@ -6,15 +6,8 @@ import pytest
 import torch
 
 from hrstyle.engine.openvino import openvino_model
-from hrstyle.generator import paper, pyramid
 
 SIZES = [(2, 30), (7, 9), (17, 64), (64, 64), (130, 75)]
-
-
-@pytest.fixture(params=[paper, pyramid])
-def generator(request):
-    torch.manual_seed(0)
-    return request.param().eval()
 
 
 def painted(generator, picture):

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from hrstyle.train.run import LAST
+from hrstyle.train.start import LAST
 
 
 def weights(run_dir):

@@ -18,10 +18,11 @@ from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.generator import paper, pyramid
 from hrstyle.images import open_image
 from hrstyle.losses.objectives import build as objective, gram
-from hrstyle.styles import BASE, Style, gallery, list_styles, picture_names, weights_path
+from hrstyle.styles import Style, gallery, picture_names
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import LAST, find_checkpoint, start_from, train
+from hrstyle.train.run import train
+from hrstyle.train.start import LAST
 
 # Of the loss network as little as a training needs; `finished` has all of it.
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
@@ -195,27 +196,6 @@ def test_starting_from_trained_weights_and_remembering_the_base(tmp_path, finish
     assert load_generator(tmp_path / "third" / LAST).base == base
 
 
-def test_the_bundled_base_is_what_styles_start_from():
-    generator = pyramid()
-    base = start_from(generator, "base")
-    bundled = load_generator(weights_path(BASE))
-    assert base == bundled.base
-    assert fingerprint(generator) == fingerprint(bundled.generator)
-    assert {start_from(pyramid(), name) for name in list_styles()} == {
-        base
-    }  # so that all of them mix
-    before = generator.state_dict()["stem.0.0.weight"].clone()
-    assert start_from(generator, "scratch") == ""
-    assert torch.equal(generator.state_dict()["stem.0.0.weight"], before)
-
-
-def test_start_from_what_does_not_fit():
-    with pytest.raises(InputError, match="init=base holds.*add init=scratch"):
-        start_from(pyramid(channels=(4, 8), blocks=(1,)), "base")
-    with pytest.raises(InputError, match="guernica"):
-        start_from(pyramid(), "guernica")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "bf16-true"])
 def test_weights_are_kept_in_the_type_of_the_precision(tmp_path, precision):
@@ -318,33 +298,6 @@ def test_bad_trainer_settings_are_input_errors(tmp_path):
     for settings in ({"precision": "foo"}, {"accelerator": "foo"}, {"colour": "red"}):
         with pytest.raises(InputError, match="trainer: "):
             run(tmp_path, 1, **settings)
-
-
-def test_find_checkpoint_never_lets_a_run_be_overwritten(tmp_path, finished):
-    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
-    last, other = tmp_path / LAST, tmp_path / "other.ckpt"
-    assert find_checkpoint(tmp_path, None, generator) is None
-    with pytest.raises(InputError, match="no checkpoint"):
-        find_checkpoint(tmp_path, "last", generator)
-    other.write_bytes((finished[0] / LAST).read_bytes())
-    assert find_checkpoint(tmp_path, str(other), generator) == other
-    last.write_bytes((finished[0] / LAST).read_bytes())
-    assert find_checkpoint(tmp_path, "last", generator) == last
-    assert find_checkpoint(tmp_path, str(last), generator) == last
-    for ckpt_path in (None, other):
-        with pytest.raises(InputError, match="already holds a run"):
-            find_checkpoint(tmp_path, ckpt_path, generator)
-
-
-def test_find_checkpoint_refuses_what_does_not_fit(tmp_path, finished):
-    generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
-    with pytest.raises(InputError, match="another generator"):
-        find_checkpoint(tmp_path, finished[0] / LAST, pyramid(channels=(4, 8), blocks=(1,)))
-    with pytest.raises(InputError, match="only weights"):
-        find_checkpoint(tmp_path, finished[1], generator)
-    (tmp_path / "foreign.ckpt").write_text("not a checkpoint")
-    with pytest.raises(InputError, match="foreign"):
-        find_checkpoint(tmp_path, tmp_path / "foreign.ckpt", generator)
 
 
 BUNDLED = [name for name, style in gallery().items() if style.image in picture_names()]

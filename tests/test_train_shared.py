@@ -20,8 +20,9 @@ from hrstyle.losses.objectives import build as objective, gram
 from hrstyle.styles import BASE, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import LAST, train
+from hrstyle.train.run import train
 from hrstyle.train.shared import SharedGenerator, SharedStyleTransfer, own_parameters
+from hrstyle.train.start import LAST
 
 STYLES = ("starry_night", "wheat_field", "irises")
 

@@ -1,16 +1,26 @@
+"""Clips in, repainted clips out."""
+
 import gc
-import sys
 import tracemalloc
 from fractions import Fraction
-from importlib import import_module
 
 import av
 import numpy as np
 import pytest
 import torch
+from clips import (
+    REGULAR,
+    TIMES,
+    UNIT,
+    numbers_of,
+    pictures_of,
+    scene,
+    sound_of,
+    times_of,
+    write_clip,
+)
 from PIL import Image, ImageSequence
 
-from hrstyle.checkpoint import save_weights
 from hrstyle.cli import main
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
@@ -18,75 +28,12 @@ from hrstyle.inference import Stylizer
 from hrstyle.video import repaint_video
 from hrstyle.video.reading import Clip
 
-TIMES = [0, 20, 50, 60, 100, 110, 150, 180, 190, 230]
-UNIT = Fraction(1, 600)
-REGULAR = {"times": range(10), "unit": Fraction(1, 25)}
-
 
 @pytest.fixture(scope="module")
 def stylizer():
     torch.manual_seed(0)
     generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
     return Stylizer(generator, style="tiny", device="cpu", engine="torch")
-
-
-def scene(number, size=(64, 48)):
-    """A picture that says which one it is: brighter to the right, and bluer with its number."""
-    width, height = size
-    picture = np.zeros((height, width, 3), np.uint8)
-    picture[:, :, 0] = np.linspace(20, 220, width)
-    picture[: height // 2, :, 1] = 180
-    picture[:, :, 2] = 20 * number % 200
-    return picture
-
-
-def write_clip(
-    path, *, times=TIMES, unit=UNIT, sound=None, codec="libx264", size=(64, 48), turn=0, **options
-):
-    """A clip of scenes, written by PyAV alone."""
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25, options={"crf": "1"})
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv444p" if size[1] % 2 else "yuv420p"
-        stream.time_base = stream.codec_context.time_base = unit
-        if turn:
-            stream.set_display_rotation(turn)
-        track = container.add_stream(sound, rate=48000, layout="mono") if sound else None
-        packets = []
-        for number, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(scene(number, size), format="rgb24")
-            frame.pts, frame.time_base = time, unit
-            packets += stream.encode(frame)
-        packets += stream.encode(None)
-        if track is not None:
-            for number in range(20):
-                wave = np.sin(np.arange(1024) * (number + 1) / 30).astype(np.float32)[None]
-                frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-                frame.sample_rate, frame.pts = 48000, 1024 * number
-                packets += track.encode(frame)
-            packets += track.encode(None)
-        for packet in packets:
-            container.mux(packet)
-    return path
-
-
-def times_of(path):
-    with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
-
-
-def pictures_of(path):
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def numbers_of(path):
-    return [round(float(picture[..., 2].mean()) / 20) for picture in pictures_of(path)]
-
-
-def sound_of(path):
-    with av.open(str(path)) as container:
-        return [(bytes(p), p.pts * p.time_base) for p in container.demux(audio=0) if p.size]
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
@@ -259,68 +206,6 @@ def test_ctrl_c_leaves_no_half_file(stylizer, tmp_path, ending):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
-    weights_file, tmp_path, capsys
-):
-    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
-    out = tmp_path / "out.mp4"
-    command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
-    main([*command, "--start", "0:00.1", "--json"])
-    said = capsys.readouterr()
-    assert said.err == ""
-    assert said.out.startswith('{"input": ')
-    assert '"width": 32, "height": 24, "frames": 7,' in said.out
-    with pytest.raises(SystemExit, match="2"):
-        main(command)
-    assert "there already" in capsys.readouterr().err
-    main([*command, "--overwrite", "--keep-colours", "--crf", "30", "--strength", "0.5"])
-    assert "out.mp4: 32x24, 10 frames" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (["--start", "nan"], "start=nan"),
-        (["--start", "inf"], "start=inf"),
-        (["--start=-1"], "start=-1"),
-        (["--start", "soon"], "soon"),
-        (["--start", "9"], "not before the end"),
-        (["--start", "0.2", "--end", "0.1"], "end=0.1"),
-        (["--end", "nan"], "end=nan"),
-        (["--crf", "52"], "crf=52"),
-        (["--crf", "nan"], "crf=nan"),
-        (["--crf", "fine"], "fine"),
-        (["--size", "0"], "size=0"),
-        (["--size", "60000"], "60000x45000"),
-        (["--size", "big"], "big"),
-        (["--strength", "inf"], "strength=inf"),
-        (["--steady", "nan"], "steady=nan"),
-        (["--steady", "2"], "steady=2"),
-        (["--stroke-size", "nan"], "stroke_size=nan"),
-        (["--colours", "1.2"], "keep_colours=1.2 (--colours)"),
-        (["--colours", "1", "--keep-colors"], "not allowed with"),
-        (["out.xyz"], ".xyz"),
-        (["out.webm"], ".mkv"),
-        (["gone/out.mp4"], "check the folder"),
-        (["clip.mp4", "--overwrite"], "is the clip itself"),
-    ],
-)
-def test_bad_settings_are_one_sentence_and_change_nothing(
-    weights_file, tmp_path, monkeypatch, capsys, change, message
-):
-    monkeypatch.chdir(tmp_path)
-    write_clip(tmp_path / "clip.mp4", sound="aac")
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    target = [] if not change[0].startswith("-") else ["out.mp4"]
-    with pytest.raises(SystemExit, match="2"):
-        main(["video", "clip.mp4", *target, *change, "--style", str(weights_file)])
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.startswith("hrstyle: ")
-    assert error.count("\n") == 1
-    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-
-
 def test_what_is_no_clip_is_refused(stylizer, tmp_path):
     (tmp_path / "text.mp4").write_text("no clip")
     with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as container:
@@ -337,19 +222,3 @@ def test_what_is_no_clip_is_refused(stylizer, tmp_path):
         with pytest.raises(InputError, match=message):
             repaint_video(tmp_path / name, tmp_path / "out.mp4", stylizer)
     assert not (tmp_path / "out.mp4").exists()
-
-
-@pytest.mark.parametrize("package", ["av", "cv2"])
-def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys, package):
-    save_weights(tmp_path / "tiny.safetensors", pyramid((4, 8, 8), (1, 1)), style="tiny", base="0")
-    for name in [name for name in sys.modules if name.startswith("hrstyle.video")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(SystemExit, match="2"):
-        main(["video", "a.mp4", "b.mp4", "--style", str(tmp_path / "tiny.safetensors")])
-    error = capsys.readouterr().err
-    assert error.endswith("pip install 'hrstyle[video]'\n")
-    assert error.count("\n") == 1
-    with pytest.raises(ImportError, match=r"hrstyle\.video needs .*'hrstyle\[video\]'") as caught:
-        import_module("hrstyle.video")
-    assert caught.value.name == package

@@ -34,8 +34,9 @@ from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import SET_MISMATCH, find_checkpoint, style_names, train
+from hrstyle.train.run import SET_MISMATCH, train
 from hrstyle.train.shared import SharedStyleTransfer
+from hrstyle.train.start import find_checkpoint, style_names
 
 PROGRAM = "hrstyle.train"
 

@@ -1,6 +1,6 @@
 """One training run, from its parts to the weights file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 
-from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source, save_weights
+from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.engine import Painter, repaint
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
@@ -26,7 +26,7 @@ from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
 from hrstyle.options import StylizeOptions
-from hrstyle.styles.catalogue import Style, StyleSet, list_styles
+from hrstyle.styles.catalogue import Style, StyleSet
 from hrstyle.train.callbacks import (
     Preview,
     SaveEvery,
@@ -37,97 +37,19 @@ from hrstyle.train.callbacks import (
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.shared import SharedStyleTransfer, ValidationCurve
+from hrstyle.train.start import (
+    BUNDLED,
+    LAST,
+    bundled_starts,
+    find_checkpoint,
+    start_from,
+    style_names,
+)
 
-LAST = "last.ckpt"
-BUNDLED = "bundled"
 SET_MISMATCH = (
     "a set of styles needs the module that trains several styles, and one style must not have it;"
     " for a set, give experiment=together data.root=PHOTOS"
 )
-
-
-def find_checkpoint(
-    run_dir: Path,
-    ckpt_path: str | Path | None,
-    generator: Generator,
-    together: Sequence[str] = (),
-) -> Path | None:
-    """The checkpoint to resume from, or None for a fresh start.
-
-    Args:
-        run_dir: the run's folder.
-        ckpt_path: a checkpoint file; `"last"`, the one in `run_dir`; or None.
-        generator: the network to train; the checkpoint's must have the same config.
-        together: names of the styles if several are trained in one network, else empty; the
-            checkpoint's must be the same.
-
-    Raises:
-        InputError: there is no such checkpoint, or it does not match; or a fresh start would
-            overwrite an earlier run in the folder.
-    """
-    last = run_dir / LAST
-    path = last if ckpt_path == "last" else Path(ckpt_path).expanduser() if ckpt_path else None
-    if path and not path.is_file():
-        raise InputError(f"no checkpoint {path} to resume from; without ckpt_path a new run starts")
-    if last.is_file() and not (path and path.samefile(last)):
-        raise InputError(
-            f"{run_dir} already holds a run; ckpt_path=last resumes it, and"
-            " run_dir=ANOTHER_FOLDER starts a new one"
-        )
-    trained = load_generator(path, generator) if path else None
-    if trained and trained.generator.config != generator.config:
-        raise InputError(
-            f"{path} was trained with another generator than {generator.config}; give the same"
-            " generator settings again"
-        )
-    if trained and set(trained.shared_styles) != set(together):
-        raise InputError(
-            f"{path} is the state of a training of"
-            f" {', '.join(trained.shared_styles) or 'one style'}, not of"
-            f" {', '.join(together) or 'one style'}; give the same styles again, or another"
-            " run_dir without ckpt_path"
-        )
-    if path and path.suffix != last.suffix:
-        raise InputError(f"{path} holds only weights; to resume, give a {last.suffix} file")
-    return path
-
-
-def style_names(style: Style | StyleSet) -> list[str]:
-    """Names of a set's styles; empty for a single style."""
-    return [part.name for part in style.parts] if isinstance(style, StyleSet) else []
-
-
-def start_from(generator: Generator, init: str | Path) -> str:
-    """Load initial weights into `generator`.
-
-    Args:
-        generator: the network; its weights are replaced.
-        init: `"scratch"` leaves the weights unchanged; `"base"` is the network from which the
-            bundled styles were trained; or the name of a style, or a file of trained weights.
-            `"bundled"` is for several styles, and also leaves the weights unchanged, see
-            `SharedGenerator`.
-
-    Returns:
-        The fingerprint of the base, see `hrstyle.checkpoint.Trained`; "" without one.
-
-    Raises:
-        InputError: no such weights, or weights of another generator.
-    """
-    if init in ("scratch", BUNDLED):
-        return ""
-    start = _load_matching(init, generator)
-    generator.load_state_dict(start.generator.state_dict())
-    return start.base or fingerprint(start.generator)
-
-
-def _load_matching(init: str | Path, generator: Generator) -> Trained:
-    start = load_source(init, generator)
-    if start.generator.config != generator.config:
-        raise InputError(
-            f"init={init} holds the weights of {start.generator.config}, which do not fit"
-            f" {generator.config}; add init=scratch to start from random weights"
-        )
-    return start
 
 
 def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
@@ -217,14 +139,7 @@ def train(
     if isinstance(style, StyleSet):
         keywords["pictures"] = style.parts
         if init == BUNDLED and not resume_from:
-            bundled = {
-                part.name: _load_matching(part.name, generator)
-                for part in style.parts
-                if part.name in list_styles()
-            }
-            keywords["starts"] = {name: trained.generator for name, trained in bundled.items()}
-            bases = {trained.base for trained in bundled.values()}
-            keywords["base"] = bases.pop() if len(bases) == 1 else ""
+            keywords["starts"], keywords["base"] = bundled_starts(style.parts, generator)
     model = module(generator, loss, **keywords)
     if isinstance(model, SharedStyleTransfer) is not together:
         raise InputError(SET_MISMATCH)

@@ -1,4 +1,4 @@
-"""`python -m hrstyle.repaint`: a folder in, a folder out."""
+"""A folder of photos in, a folder of results out."""
 
 import json
 import os
@@ -114,20 +114,23 @@ def test_results_of_two_settings_do_not_mix(style, photos, tmp_path):
 
 
 def test_settings_are_the_same_from_python_and_from_the_command(
-    style, photos, tmp_path, main, capsys
+    style, photos, tmp_path, call_entry, capsys
 ):
     out = tmp_path / "out"
     settings = [f"style={style}", f"data.root={photos}", f"output={out}", "trainer.accelerator=cpu"]
     call(style, photos, out, stylize=StylizeOptions(keep_colours=1), load={"dtype": torch.float32})
     given = json.loads((out / ".hrstyle.json").read_text())
     assert given == given | {"dtype": "float32", "engine": "auto", "quality": None, "strip": False}
-    assert main(*settings, "stylize.keep_colours=true") == 2  # two photos fail again
+    # Two photos fail again, but the settings are the same.
+    assert (
+        call_entry(entry.main, *settings, "stylize.keep_colours=true") == 2
+    )  # two photos fail again
     assert "2 of 9 photos could not be repainted" in capsys.readouterr().err
-    assert main(*settings, "stylize.keep_colours=0.5") == 2
+    assert call_entry(entry.main, *settings, "stylize.keep_colours=0.5") == 2
     assert "other settings" in capsys.readouterr().err
     assert call(style, photos, tmp_path / "new")["repainted"] == 7
     settings[2] = f"output={tmp_path / 'new'}"
-    assert main(*settings) == 2
+    assert call_entry(entry.main, *settings) == 2
     said = capsys.readouterr().err
     assert re.search(r"2 of 9 photos could not be repainted; .*new/failed\.jsonl names them$", said)
 
@@ -281,66 +284,6 @@ def test_killed_and_started_again(style, tmp_path):
     counts = call(style, photos, out)
     assert counts == {"repainted": 40 - len(done), "skipped": len(done), "failed": 0}
     assert all(path.read_bytes() == data for path, data in done.items())
-
-
-@pytest.fixture
-def main(call_entry):
-    return partial(call_entry, entry.main)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "data.root, output, style must be given, as KEY=VALUE"),
-        (["style=guernica"], "no style or file named 'guernica'"),
-        (["data.root=gone"], "data.root=gone is not a folder"),
-        (["data.root=empty"], "empty holds no pictures"),
-        (["stylize.strength=2"], "strength=2"),
-        (["stylize.keep_colours=2"], "keep_colours=2"),
-        (["stylize.keep_colours=some"], "keep_colours='some'"),
-        (["stylise.strength=1"], "stylise.strength"),
-        (["load.engine=steam"], "engine must be one of"),
-        (["data.file_format=doc"], "format 'doc' cannot be written"),
-        (["output=file/out"], "cannot make the folder file/out"),
-        (["trainer.devices=-7"], "devices"),
-        (["trainer.accelerator=abacus"], "abacus"),
-    ],
-)
-def test_bad_input_is_one_sentence_and_exit_code_2(
-    main, capsys, photos, tmp_path, arguments, message
-):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").touch()
-    given = {key for key, _, _ in (argument.partition("=") for argument in arguments)}
-    usual = {"style": "starry_night", "data.root": str(photos), "output": "out"}
-    extra = [f"{key}={value}" for key, value in usual.items() if arguments and key not in given]
-    assert main(*arguments, *extra) == 2
-    last_line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last_line.startswith("hrstyle.repaint: ")
-    assert message in last_line
-    assert not list(tmp_path.glob("out/*.*"))
-
-
-@pytest.mark.parametrize("share", [False, True, 0.4])
-def test_colours_are_a_share_or_a_switch(main, tmp_path, share):
-    (tmp_path / "in").mkdir()
-    photo = tmp_path / "in" / "photo.png"
-    Image.effect_noise((40, 30), 60).convert("RGB").save(photo)
-    extra = [f"stylize.keep_colours={share}"] if share else []
-    command = [f"data.root={photo.parent}", "output=out", "style=great_wave", *extra]
-    assert main(*command, "load.engine=torch") == 0
-    stylizer = hrstyle.load("great_wave", engine="torch", device="cpu")
-    expected = np.asarray(stylizer.stylize(photo, keep_colours=share))
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "photo.png")), expected)
-    kept = json.loads((tmp_path / "out" / ".hrstyle.json").read_text())
-    assert share == 0.4 or kept["keep_colours"] is share
-
-
-def test_help_shows_examples(main, capsys):
-    assert main("--help") == 0
-    text = capsys.readouterr().out
-    for example in ("data.root=PHOTOS output=OUT", "trainer.devices=4", "failed.jsonl"):
-        assert example in text
 
 
 def test_what_would_fail_for_each_photo_is_said_at_once(style, photos, tmp_path):

@@ -1,0 +1,89 @@
+"""`hrstyle video`: its options, its results and what it refuses."""
+
+import sys
+from importlib import import_module
+
+import pytest
+from clips import write_clip
+
+from hrstyle.checkpoint import save_weights
+from hrstyle.cli import main
+from hrstyle.generator import pyramid
+
+
+def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
+    weights_file, tmp_path, capsys
+):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    out = tmp_path / "out.mp4"
+    command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
+    main([*command, "--start", "0:00.1", "--json"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert said.out.startswith('{"input": ')
+    assert '"width": 32, "height": 24, "frames": 7,' in said.out
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "there already" in capsys.readouterr().err
+    main([*command, "--overwrite", "--keep-colours", "--crf", "30", "--strength", "0.5"])
+    assert "out.mp4: 32x24, 10 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--start", "nan"], "start=nan"),
+        (["--start", "inf"], "start=inf"),
+        (["--start=-1"], "start=-1"),
+        (["--start", "soon"], "soon"),
+        (["--start", "9"], "not before the end"),
+        (["--start", "0.2", "--end", "0.1"], "end=0.1"),
+        (["--end", "nan"], "end=nan"),
+        (["--crf", "52"], "crf=52"),
+        (["--crf", "nan"], "crf=nan"),
+        (["--crf", "fine"], "fine"),
+        (["--size", "0"], "size=0"),
+        (["--size", "60000"], "60000x45000"),
+        (["--size", "big"], "big"),
+        (["--strength", "inf"], "strength=inf"),
+        (["--steady", "nan"], "steady=nan"),
+        (["--steady", "2"], "steady=2"),
+        (["--stroke-size", "nan"], "stroke_size=nan"),
+        (["--colours", "1.2"], "keep_colours=1.2 (--colours)"),
+        (["--colours", "1", "--keep-colors"], "not allowed with"),
+        (["out.xyz"], ".xyz"),
+        (["out.webm"], ".mkv"),
+        (["gone/out.mp4"], "check the folder"),
+        (["clip.mp4", "--overwrite"], "is the clip itself"),
+    ],
+)
+def test_bad_settings_are_one_sentence_and_change_nothing(
+    weights_file, tmp_path, monkeypatch, capsys, change, message
+):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", sound="aac")
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    target = [] if not change[0].startswith("-") else ["out.mp4"]
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", "clip.mp4", *target, *change, "--style", str(weights_file)])
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("hrstyle: ")
+    assert error.count("\n") == 1
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("package", ["av", "cv2"])
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys, package):
+    save_weights(tmp_path / "tiny.safetensors", pyramid((4, 8, 8), (1, 1)), style="tiny", base="0")
+    for name in [name for name in sys.modules if name.startswith("hrstyle.video")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", "a.mp4", "b.mp4", "--style", str(tmp_path / "tiny.safetensors")])
+    error = capsys.readouterr().err
+    assert error.endswith("pip install 'hrstyle[video]'\n")
+    assert error.count("\n") == 1
+    with pytest.raises(ImportError, match=r"hrstyle\.video needs .*'hrstyle\[video\]'") as caught:
+        import_module("hrstyle.video")
+    assert caught.value.name == package
