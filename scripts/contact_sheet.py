@@ -10,11 +10,11 @@ import argparse
 import textwrap
 import unicodedata
 
-from gallery import bad_input_exits
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 import hrstyle
+from hrstyle.entry import bad_input_exits
 from hrstyle.files import open_atomically
 from hrstyle.images import grid, open_image, titled_row, to_pil, to_rgb
 from hrstyle.styles import Style, gallery, list_styles, picture_names

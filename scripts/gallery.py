@@ -4,32 +4,56 @@ import argparse
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from types import FrameType
 
 import torch
+import yaml
 from torch import Tensor
 
 from hrstyle.errors import InputError
 from hrstyle.images import open_image, to_rgb, to_tensor
-from hrstyle.styles import BASE, Style, gallery
+from hrstyle.styles import BASE, CONFIGS, Style, gallery, list_styles
 from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+STATE = Path(__file__).parent / "gallery_state"
+"""Weights of styles whose training is not over; where there are none, the folder is not needed."""
+
+
+def unfinished(name: str) -> Path:
+    """The file of a style's weights whose training is not over."""
+    return STATE / f"{name}.safetensors"
+
+
+def start_of(name: str) -> str | Path:
+    """The weights from which a style's training goes on: unfinished ones, bundled ones or base."""
+    if unfinished(name).is_file():
+        return unfinished(name)
+    return name if name in list_styles() else BASE
+
+
+def together_styles() -> list[str]:
+    """Names of the styles that `experiment=together` trains."""
+    settings = yaml.safe_load((CONFIGS / "style" / f"{BASE}.yaml").read_text())
+    return [entry.partition("@")[0] for entry in settings["defaults"] if "@pictures." in entry]
+
+
+def pictures_in(folder: Path | None) -> dict[str, Path]:
+    """The pictures `<style>.jpg` of a folder, by style."""
+    files = {name: folder / f"{name}.jpg" for name in gallery()} if folder else {}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def with_pictures(folder: Path | None) -> dict[str, Style]:
-    """The gallery's styles, with the picture `<name>.jpg` of `folder` where it exists."""
-    found = {name: folder / f"{name}.jpg" for name in gallery()} if folder else {}
+    """The gallery's styles, with the pictures of `folder` where it has them."""
+    found = pictures_in(folder)
     return {
-        name: replace(style, image=str(found[name]))
-        if name in found and found[name].is_file()
-        else style
+        name: replace(style, image=str(found[name])) if name in found else style
         for name, style in gallery().items()
     }
 
@@ -42,13 +66,11 @@ def setting(key: str, path: Path) -> str:
 
 def picture_settings(name: str, folder: Path | None) -> list[str]:
     """Hydra settings that use the pictures `<style>.jpg` of `folder` instead of downloads."""
-    if folder is None:
-        return []
     keys = {name: "style.image"}
     if name == BASE:
-        keys = {part: f"style.pictures.{part}.image" for part in gallery()}
-    found = {part: folder / f"{part}.jpg" for part in keys}
-    return [setting(keys[part], path) for part, path in found.items() if path.is_file()]
+        keys = {part: f"style.pictures.{part}.image" for part in together_styles()}
+    found = pictures_in(folder)
+    return [setting(key, found[part]) for part, key in keys.items() if part in found]
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
@@ -72,7 +94,9 @@ def photos_at(
     photos = {}
     for name in names:
         path = sample_path(name) if sample_path(name).is_file() else Path(name)
-        photo = to_rgb(open_image(path))
+        if path.stem in photos:
+            raise InputError(f"{path}: there are two photos named {path.stem}; rename one")
+        photo = to_rgb(open_image(path, at_least=2 * size))
         photo.thumbnail((size, size))
         photos[path.stem] = to_tensor(photo).to(device)
     return photos
@@ -122,13 +146,3 @@ class Trainings:
             return "interrupted"
         lines = errors.strip().splitlines() or [f"exit code {child.returncode}"]
         return lines[-1] if child.returncode else ""
-
-
-@contextmanager
-def bad_input_exits(script: str) -> Iterator[None]:
-    """Turn an InputError into one sentence on stderr and exit code 2."""
-    try:
-        yield
-    except InputError as error:
-        print(f"{script}: {error}", file=sys.stderr)
-        sys.exit(2)

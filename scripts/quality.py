@@ -25,16 +25,18 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from gallery import bad_input_exits, photos_at, with_pictures
+from gallery import photos_at, with_pictures
 from machine import machine
 from torch import Tensor
 from tqdm import tqdm
 
 import hrstyle
 from hrstyle.engine import best_device
+from hrstyle.entry import bad_input_exits
 from hrstyle.images import save_image, to_pil, to_rgb, to_tensor
 from hrstyle.losses import VGG19, mean_and_covariance, self_similarity_loss
-from hrstyle.losses.distances import cosine_distances, feature_vectors, relative_error
+from hrstyle.losses.distances import cosine_distances, relative_error
+from hrstyle.losses.sampling import feature_vectors, seeded
 from hrstyle.styles import Style, list_styles
 from hrstyle.train.data import PREVIEW_PHOTOS
 
@@ -42,6 +44,8 @@ MEASURES = ("statistics", "islands", "shapes", "hue")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4")
 PLACE_LAYERS = LAYERS[2:]
 """Layers for islands and shapes."""
+PLACES = 4096
+"""Places per picture that are compared."""
 BLOCK = 16
 
 
@@ -50,34 +54,31 @@ class Judge:
 
     Args:
         style: the painting; its grain is not removed.
-        device: the device to compute on.
+        vgg: VGG19 with `LAYERS`.
     """
 
-    def __init__(self, style: Style, device: torch.device):
-        self.vgg = VGG19(LAYERS).to(device)
-        self.painting = self.vgg(replace(style, clean=False).load().to(device))
+    @torch.no_grad()
+    @seeded(0)
+    def __init__(self, style: Style, vgg: VGG19):
+        self.vgg = vgg
+        painting = vgg(replace(style, clean=False).load().to(vgg.mean.device))
+        self.moments = {layer: mean_and_covariance(painting[layer]) for layer in LAYERS}
+        self.places = {layer: feature_vectors(painting[layer], PLACES) for layer in PLACE_LAYERS}
 
     @torch.no_grad()
+    @seeded(0)
     def __call__(self, result: Tensor, photo: Tensor) -> dict[str, float]:
         """The `MEASURES` of a result; both pictures are `(1, 3, H, W)` in [0, 1]."""
         ours, theirs = self.vgg(result), self.vgg(photo)
         errors, worst, shapes = [], [], []
         for layer in LAYERS:
-            pairs = zip(
-                mean_and_covariance(ours[layer]),
-                mean_and_covariance(self.painting[layer]),
-                strict=True,
-            )
+            pairs = zip(mean_and_covariance(ours[layer]), self.moments[layer], strict=True)
             errors.append(sum(relative_error(value, target).item() for value, target in pairs))
         for layer in PLACE_LAYERS:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                distances = cosine_distances(
-                    feature_vectors(ours[layer], 4096), feature_vectors(self.painting[layer], 4096)
-                )
-                nearest = distances.amin(2)[0]
-                worst.append(nearest.topk(max(1, len(nearest) // 10)).values.mean().item())
-                shapes.append(self_similarity_loss(ours[layer], theirs[layer]).item())
+            places = feature_vectors(ours[layer], PLACES)
+            nearest = cosine_distances(places, self.places[layer]).amin(2)[0]
+            worst.append(nearest.topk(max(1, len(nearest) // 10)).values.mean().item())
+            shapes.append(self_similarity_loss(ours[layer], theirs[layer]).item())
         return {
             "statistics": statistics.fmean(errors),
             "islands": statistics.fmean(worst),
@@ -141,13 +142,14 @@ def main() -> None:
     device = torch.device(arguments.device)
     photos = photos_at(arguments.size, device, arguments.photos)
     other, styles = other_tool(), with_pictures(arguments.pictures)
+    vgg = VGG19(LAYERS).to(device)
     print(f"Machine: {machine(device)}; photos {', '.join(photos)} at {arguments.size} px\n")
     heads = ["style", *MEASURES, *(["other tool: statistics", *MEASURES[1:]] if other else [])]
     print(f"{table_row(heads)}\n|{'-|' * len(heads)}", flush=True)
     all_ours: list[dict[str, float]] = []
     all_theirs: list[dict[str, float]] = []
     for name in tqdm(arguments.only, desc="styles", leave=False):
-        judge, stylizer = Judge(styles[name], device), hrstyle.load(name, device=device)
+        judge, stylizer = Judge(styles[name], vgg), hrstyle.load(name, device=device)
         ours, theirs = [], []
         for photo_name, photo in photos.items():
             painted = stylizer.stylize(photo)

@@ -11,13 +11,14 @@ import statistics
 import time
 
 import torch
-from gallery import bad_input_exits
 from PIL import Image
 
 import hrstyle
+from hrstyle.entry import bad_input_exits
 from hrstyle.files import open_atomically
 from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.losses import build
+from hrstyle.losses.sampling import seeded
 from hrstyle.optimization.refinement import STEPS
 from hrstyle.styles import gallery
 from hrstyle.train.data import sample_path
@@ -53,13 +54,14 @@ def main() -> None:
         picture, style = to_tensor(photo), gallery()[style_name]
         loss = build(style_weight=style.style_weight)
         loss.set_style(style.load())
+        judge = seeded(0)(loss)  # the same positions of both
         stylizer = hrstyle.load(style_name, device=arguments.device)
         refiner = hrstyle.Refiner(stylizer, steps=arguments.steps)
         start = time.perf_counter()
         fitted = refiner.fit(picture, progress=True)
         took.append(time.perf_counter() - start)
         painters = (stylizer, fitted)
-        one, other = (loss(painter.stylize(picture, brush=False), picture) for painter in painters)
+        one, other = (judge(painter.stylize(picture, brush=False), picture) for painter in painters)
         painted = [painter.stylize(photo) for painter in painters]
         ratios.append((other["loss"] / one["loss"]).item())
         parts = (f"{one[term]:.3f} → {other[term]:.3f}" for term in ("content", "moments"))

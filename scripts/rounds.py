@@ -1,6 +1,5 @@
 """Parts of scripts/train_on_gpu.py: crops of photos, the training of a style, and checkpoints."""
 
-import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gallery import start_of
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, parameters_to_vector
 from tqdm import tqdm
@@ -18,9 +18,10 @@ from hrstyle.generator import pyramid
 from hrstyle.generator.base import Noise
 from hrstyle.images import from_bytes, open_image, resize, to_array, to_rgb
 from hrstyle.losses import PerceptualLoss
-from hrstyle.losses.perceptual import Scales
+from hrstyle.losses.perceptual import FeaturesByScale
+from hrstyle.losses.sampling import seeded
 from hrstyle.pipeline import in_order
-from hrstyle.styles import BASE, Style, list_styles
+from hrstyle.styles import Style
 from hrstyle.train.data import find_pictures
 from hrstyle.train.start import start_from
 
@@ -44,7 +45,8 @@ class Crops:
 
     def __init__(self, folder: Path, sizes: Sequence[int], batch_size: int, device: torch.device):
         paths = find_pictures(folder)
-        paths = paths[:: math.ceil(len(paths) / MOST_PHOTOS)]
+        if len(paths) > MOST_PHOTOS:
+            paths = [paths[i * len(paths) // MOST_PHOTOS] for i in range(MOST_PHOTOS)]
         self.sizes, self.batch_size = sizes, batch_size
         self.photos: list[Tensor] = []
         for photo in tqdm(in_order(_reduced, paths), total=len(paths), desc="photos", leave=False):
@@ -69,7 +71,7 @@ class Crops:
 
 
 def _reduced(path: Path) -> Tensor:
-    photo = to_rgb(open_image(path))
+    photo = to_rgb(open_image(path, at_least=2 * LONGER))
     photo.thumbnail((LONGER, LONGER))
     return torch.from_numpy(to_array(photo))
 
@@ -86,7 +88,7 @@ class Trainee:
     def __init__(self, style: Style, targets: Mapping[str, Tensor], device: torch.device):
         self.style, self.targets = style, targets
         self.generator = pyramid()
-        self.base = start_from(self.generator, style.name if style.name in list_styles() else BASE)
+        self.base = start_from(self.generator, start_of(style.name))
         # In training mode the noise draws its offset as Python numbers, for which torch.compile
         # would recompile each time. So `step` draws the offset, and rolls the pattern by it.
         self.generator.to(device).eval()
@@ -101,18 +103,23 @@ class Trainee:
         return torch.optim.Adam(self.generator.parameters(), fused=self.fused)
 
     def step(
-        self, number: int, loss: PerceptualLoss, photo: Tensor, content: Scales, rate: float
+        self,
+        number: int,
+        loss: PerceptualLoss,
+        photo: Tensor,
+        content: FeaturesByScale,
+        rate: float,
     ) -> Tensor:
         """Make one step of Adam; returns the loss, without waiting for the device."""
         # Seeded for each style, so that its training does not depend on the other styles.
-        torch.default_generator.manual_seed(number)
-        for noise, pattern in self.noises:
-            noise.pattern = pattern.roll(torch.randint(len(pattern), (2,)).tolist(), (0, 1))
         loss.set_style(self.targets)
         loss.style_weight = self.style.style_weight
         self.adam.param_groups[0]["lr"] = rate * self.share
         self.adam.zero_grad()
-        value = loss(self.generator(photo), content)["loss"]
+        with seeded(number):
+            for noise, pattern in self.noises:
+                noise.pattern = pattern.roll(torch.randint(len(pattern), (2,)).tolist(), (0, 1))
+            value = loss(self.generator(photo), content)["loss"]
         value.backward()
         clip_grad_norm_(self.generator.parameters(), 1.0)
         self.adam.step()
@@ -136,7 +143,8 @@ class Trainee:
     def state_dict(self) -> dict[str, Any]:
         """The state of the training of this style."""
         weights, adam = self.generator.state_dict(), self.adam.state_dict()
-        kept = {"good": self.good, "share": self.share, "setbacks": self.setbacks}
+        kept = {"base": self.base, "good": self.good, "share": self.share}
+        kept["setbacks"] = self.setbacks
         return {"weights": weights, "adam": adam, **kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,8 +153,8 @@ class Trainee:
         for group in state["adam"]["param_groups"]:
             group["fused"] = self.fused
         self.adam.load_state_dict(state["adam"])
-        self.good, self.share = state["good"], state["share"]
-        self.setbacks = state["setbacks"]
+        self.base, self.good = state["base"], state["good"]
+        self.share, self.setbacks = state["share"], state["setbacks"]
 
 
 def save(path: Path, step: int, seconds: float, trainees: Sequence[Trainee]) -> None:

@@ -8,10 +8,10 @@ Above: the whole picture. Below: a piece at full resolution.
 
 import argparse
 
-from gallery import bad_input_exits
 from PIL import Image, ImageOps
 
 import hrstyle
+from hrstyle.entry import bad_input_exits
 from hrstyle.files import open_atomically
 from hrstyle.images import open_image, to_rgb
 

@@ -6,8 +6,8 @@
 
 Each style goes on from its weights in gallery_state/, else from its bundled weights, else from the
 base. One training runs on each GPU, or --jobs trainings share the cores of a CPU. With --together,
-one network is first trained on all paintings (`experiment=together`), and its result is the start
-of each style. After Ctrl-C or a kill, run it again to resume; finished styles are not trained
+one network is first trained on the paintings of `experiment=together`, and its result is the start
+of these styles. After Ctrl-C or a kill, run it again to resume; finished styles are not trained
 again. At the end scripts/quality.py prints its table. With a GPU, add --set
 trainer.precision=bf16-mixed.
 """
@@ -24,20 +24,20 @@ import torch
 from gallery import (
     INTERRUPTED,
     Trainings,
-    bad_input_exits,
     picture_settings,
     setting,
+    start_of,
+    together_styles,
     training_parser,
+    unfinished,
 )
 from tqdm import tqdm
 
 from hrstyle.checkpoint import fingerprint, load_generator
+from hrstyle.entry import bad_input_exits
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
-from hrstyle.styles import BASE, WEIGHTS, gallery, list_styles
-
-STATE = Path(__file__).parent / "gallery_state"
-"""Weights of styles whose training is not over; where there are none, the folder is not needed."""
+from hrstyle.styles import BASE, WEIGHTS, gallery
 
 
 def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
@@ -49,11 +49,10 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
     else:
         settings = [f"style={name}", "data=folder", f"trainer.max_steps={arguments.alone}"]
         settings.append(f"module.learning_rate={arguments.learning_rate}")
-        settings.append(
-            setting("init", together / f"{name}.safetensors")
-            if arguments.together
-            else start_of(name)
-        )
+        start = start_of(name)
+        if arguments.together and name in together_styles():
+            start = together / f"{name}.safetensors"
+        settings.append(setting("init", start) if isinstance(start, Path) else f"init={start}")
     return [
         *settings,
         setting("run_dir", run_dir),
@@ -64,14 +63,6 @@ def settings_of(name: str, arguments: argparse.Namespace) -> list[str]:
         *arguments.set,
         *(["ckpt_path=last"] if (run_dir / "last.ckpt").is_file() else []),
     ]
-
-
-def start_of(name: str) -> str:
-    """The setting of the weights to start from: unfinished ones, the bundled ones or the base."""
-    unfinished = STATE / f"{name}.safetensors"
-    if unfinished.is_file():
-        return setting("init", unfinished)
-    return f"init={name if name in list_styles() else BASE}"
 
 
 def free_places(jobs: int) -> queue.Queue[dict[str, str]]:
@@ -102,7 +93,7 @@ def check_base(trained: Path) -> None:
 
 
 def install(name: str, trained: Path) -> None:
-    """Copy trained weights into the package.
+    """Copy trained weights into the package; the style's unfinished ones are deleted.
 
     Raises:
         InputError: see `check_base`.
@@ -110,6 +101,7 @@ def install(name: str, trained: Path) -> None:
     if name != BASE:
         check_base(trained)
     write_atomically(WEIGHTS / f"{name}.safetensors", trained.read_bytes())
+    unfinished(name).unlink(missing_ok=True)
 
 
 def train(

@@ -4,7 +4,8 @@
     python scripts/train_on_gpu.py --photos PHOTOS --only irises mondrian --output trained/
     python scripts/train_on_gpu.py --photos PHOTOS --steps 2000          as long as that takes
 
-Each style is trained from its bundled weights, or from the base if it has none. In each round all
+Each style goes on from its weights in gallery_state/, else from its bundled weights, else from the
+base. In each round all
 styles make one step on the same crops, whose content features are computed once. --minutes covers
 training and writing; reading photos and paintings takes another half a minute. Ctrl-C ends the
 round and saves a checkpoint in --run-dir. To resume, also after a kill or on another machine with
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from gallery import INTERRUPTED, bad_input_exits, photos_at, training_parser, with_pictures
+from gallery import INTERRUPTED, photos_at, training_parser, with_pictures
 from machine import machine
 from rounds import Crops, Trainee, read_state, save
 from tqdm import tqdm
@@ -32,10 +33,11 @@ from train_gallery import check_base, install
 import hrstyle
 from hrstyle.checkpoint import save_weights
 from hrstyle.engine.devices import find_device
-from hrstyle.images import grid, save_image, titled_row, to_pil
+from hrstyle.entry import bad_input_exits
+from hrstyle.images import grid, save_image, titled_row, to_pil, trust_files
 from hrstyle.losses import PerceptualLoss, build
 from hrstyle.pipeline import in_order
-from hrstyle.styles import WEIGHTS, Style, gallery, list_styles
+from hrstyle.styles import WEIGHTS, Style, list_styles
 
 WARM_UP, FIRST, FINAL = 0.02, 0.05, 0.03
 """Share of the training with a rising learning rate; the factors of its first and last value."""
@@ -105,7 +107,6 @@ def train(
     form = "{l_bar}{bar}| {elapsed}{postfix}"
     with (
         stop_asked() as asked,
-        torch.random.fork_rng(devices=[]),
         tqdm(total=100, desc=f"{len(trainees)} styles", bar_format=form) as bar,
     ):
         while share() < 1 and not asked:
@@ -183,8 +184,10 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Prepare, train, write."""
     arguments = parse_arguments()
+    trust_files()
     device = find_device(arguments.device)
-    styles = {name: with_pictures(arguments.pictures)[name] for name in arguments.only or gallery()}
+    styles = with_pictures(arguments.pictures)
+    styles = {name: styles[name] for name in arguments.only or styles}
     if not arguments.output:  # check before the training, not after it
         for name in styles.keys() & set(list_styles()):
             check_base(WEIGHTS / f"{name}.safetensors")

@@ -4,8 +4,8 @@
     python scripts/training_steps.py mine.jpg --image my_painting.jpg --steps 0 100 400
 
 Trains a painting that comes along from the base on scikit-image's sample photos, as `python -m
-hrstyle.train style.image=…` does, and shows photos that no training sees. Run it again after an
-interruption and it goes on where it was.
+hrstyle.train style.image=…` does, and shows photos that no training sees. After an interruption,
+run it again to resume; then it prints no time.
 """
 
 import argparse
@@ -14,12 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-from gallery import INTERRUPTED, Trainings, bad_input_exits, setting
+from gallery import INTERRUPTED, Trainings, setting
 from machine import machine
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrstyle.engine import best_device
+from hrstyle.entry import bad_input_exits
 from hrstyle.images import grid, save_image, titled_row
 from hrstyle.styles import find
 
@@ -46,28 +47,30 @@ def main() -> None:
     parser.add_argument("output", help="the picture to write, .jpg")
     parser.add_argument("--image", default="ia_orana_maria", help="painting (ia_orana_maria)")
     parser.add_argument("--steps", nargs="+", type=int, default=[0, 50, 150, 1000])
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/training_steps"))
+    parser.add_argument("--run-dir", type=Path, help="runs/training_steps/STYLE by default")
     parser.add_argument("--set", nargs="+", metavar="KEY=VALUE", default=[], help="of training")
     arguments = parser.parse_args()
     if any(step % EVERY for step in arguments.steps):
         parser.error(f"--steps must be multiples of {EVERY}")
-    path, last = find(arguments.image).path, arguments.run_dir / "last.ckpt"
+    style = find(arguments.image)
+    run_dir = arguments.run_dir or Path("runs/training_steps", style.name)
+    resumed = (run_dir / "last.ckpt").is_file()
     start = time.perf_counter()
     failure = Trainings().run(
         [
-            setting("style.image", path),
-            setting("run_dir", arguments.run_dir),
+            setting("style.image", style.path),
+            setting("run_dir", run_dir),
             f"trainer.max_steps={max(arguments.steps)}",
             f"preview_every_n_steps={EVERY}",
             *arguments.set,
-            *(["ckpt_path=last"] if last.is_file() else []),
+            *(["ckpt_path=last"] if resumed else []),
         ]
     )
     if failure:
         print(f"training_steps.py: {failure}", file=sys.stderr)
         sys.exit(INTERRUPTED if failure == "interrupted" else 1)
     seconds = time.perf_counter() - start
-    known = previews(arguments.run_dir)
+    known = previews(run_dir)
     tiles = []
     for step in arguments.steps:
         preview = known[step]
@@ -75,7 +78,9 @@ def main() -> None:
         size = (WIDTH, round(painted.height * WIDTH / painted.width))
         tiles.append(titled_row([painted], f"{step} steps", size=size))
     save_image(grid(tiles, columns=len(tiles)), arguments.output, quality=80)
-    print(f"{machine(best_device())}: {max(arguments.steps)} steps in {seconds / 60:.1f} minutes")
+    if not resumed:
+        steps = max(arguments.steps)
+        print(f"{machine(best_device())}: {steps} steps in {seconds / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-from gallery import bad_input_exits
 from tqdm import tqdm
 
 import hrstyle
+from hrstyle.entry import bad_input_exits
 from hrstyle.files import write_atomically
 from hrstyle.images import PILImage, check_output, open_image
 from hrstyle.styles import find

@@ -116,12 +116,13 @@ def test_styles_lists_the_styles_as_a_table_or_as_json(capsys):
 def test_a_sheet_shows_the_photo_and_its_repaint_in_each_style(
     run, photo, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("hrstyle.styles.catalogue.names", lambda: ["great_wave", "starry_night"])
+    styles = ["great_wave", "starry_night"]
+    monkeypatch.setattr("hrstyle.styles.catalogue.list_styles", lambda: styles)
     out = tmp_path / "sheet.png"
     command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
     main([str(a) for a in command])
     described = json.loads(capsys.readouterr().out)
-    assert described["styles"] == ["great_wave", "starry_night"]
+    assert described["styles"] == styles
     sheet = open_image(out)
     assert sheet.size == (described["width"], described["height"]) == (128, 140)
     small = open_image(photo).resize((60, 40), Image.Resampling.LANCZOS)

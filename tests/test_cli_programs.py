@@ -48,7 +48,10 @@ def test_repaint_exits_with_2_and_a_sentence(tmp_path):
 def test_train_finds_a_loss_in_the_current_folder(tmp_path):
     (tmp_path / "mine.py").write_text("print('mine is imported')")
     result = hrstyle(
-        tmp_path, "train", "style=starry_night", "loss.more=[{_target_: mine.Gone, weight: 1}]"
+        tmp_path,
+        "train",
+        "style=starry_night",
+        "loss.more_terms=[{_target_: mine.Gone, weight: 1}]",
     )
     assert result.returncode == 2
     assert "mine is imported" in result.stdout

@@ -46,7 +46,6 @@ def required(photo):
     """What the user has to give to some of the options."""
     return {
         "style/custom": [f"style.image={photo}"],
-        "style/base": ["loss=together"],
         "generator/own": ["generator._target_=hrstyle.generator.paper"],
         "loss/own": ["loss._target_=hrstyle.losses.objectives.gram"],
         "data/folder": [f"data.root={photo.parent}"],
@@ -86,7 +85,7 @@ def test_every_option_composes_and_builds_what_its_group_is_for(option, photo):
 @pytest.fixture(scope="module")
 def all_styles(hydra):
     """Each style's settings as Hydra reads them: composed by itself, each would take long."""
-    return config_of("style=base", "loss=together").style.pictures
+    return config_of("style=base").style.pictures
 
 
 @pytest.mark.parametrize("name", GALLERY)
@@ -175,7 +174,9 @@ def test_everything_can_be_set_from_the_command_line():
 def test_weights_of_the_default_objective_can_be_set():
     names = ("content", "self_similarity", "colour_layout", "moments", "transport", "tv")
     weights = [f"loss.{name}_weight={number}" for number, name in enumerate(names, 2)]
-    config = config_of("style=starry_night", *weights, "loss.half_size=0", "loss.pooling=avg")
+    config = config_of(
+        "style=starry_night", *weights, "loss.half_size_weight=0", "loss.pooling=avg"
+    )
     found = instantiate(config.loss, _convert_="all").weights
     keys = [*names[:-1], "total_variation"]
     assert found == {name: number for number, name in enumerate(keys, 2)}
@@ -184,7 +185,7 @@ def test_weights_of_the_default_objective_can_be_set():
 def test_a_term_can_be_added_to_either_objective():
     term = "{_target_: hrstyle.losses.TotalVariation, weight: 3, scale: 2}"
     for objective in ("painterly", "gram"):
-        config = config_of("style=starry_night", f"loss={objective}", f"loss.more=[{term}]")
+        config = config_of("style=starry_night", f"loss={objective}", f"loss.more_terms=[{term}]")
         loss = instantiate(config.loss, _convert_="all")
         assert loss.weights["total_variation_half"] == 3
 

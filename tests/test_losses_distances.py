@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hrstyle.losses.distances import (
-    cosine_distances,
-    feature_vectors,
-    mean_square,
-    relative_error,
-    unit_vectors,
-)
+from hrstyle.losses.distances import cosine_distances, mean_square, relative_error, unit_vectors
 
 
 def test_relative_error_is_the_mean_over_pictures_of_a_ratio():
@@ -22,28 +16,6 @@ def test_relative_error_is_the_mean_over_pictures_of_a_ratio():
 def test_the_mean_square_is_that_by_hand():
     value, target = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 4.0]])
     assert mean_square(value, target).item() == pytest.approx((0 + 4 + 4 + 0) / 4)
-
-
-def test_places_go_along_the_rows():
-    features = torch.arange(2 * 3 * 2 * 2).view(2, 3, 2, 2)
-    found = feature_vectors(features)
-    assert found.dtype == torch.float32
-    assert found[1].tolist() == [[12, 16, 20], [13, 17, 21], [14, 18, 22], [15, 19, 23]]
-
-
-def test_drawn_places_are_the_same_ones_of_each_picture():
-    one = torch.arange(100.0).view(1, 1, 10, 10)
-    features = torch.cat([one, one + 1000])
-    torch.manual_seed(3)
-    first, second = feature_vectors(features, 20)
-    assert torch.equal(second, first + 1000)
-    assert len(set(first.flatten().tolist())) == 20
-    torch.manual_seed(3)
-    assert torch.equal(feature_vectors(features, 20)[0], first)
-    assert not torch.equal(feature_vectors(features, 20)[0], first)
-    assert torch.equal(
-        feature_vectors(features, 100), feature_vectors(features)
-    )  # no more than there are
 
 
 def test_unit_vectors_have_length_1_unless_the_vector_is_tiny():

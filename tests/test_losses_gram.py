@@ -105,5 +105,5 @@ def test_layers_count_the_same_unless_told_otherwise():
 )
 def test_layer_weights_must_fit(weights):
     assert len(STYLE_LAYERS) == 5
-    with pytest.raises(InputError, match="style_layer_weights"):
+    with pytest.raises(InputError, match="layer_weights"):
         Gram(layer_weights=weights)

@@ -18,7 +18,7 @@ def test_the_default_is_painterly():
 
 
 def test_painterly_has_these_weights():
-    weights, half = painterly().weights, default(painterly, "half_size")
+    weights, half = painterly().weights, default(painterly, "half_size_weight")
     for name, times in [
         *((name, 1) for name in ("content", "colour_layout")),
         *((name, 1) for name in ("self_similarity", "moments", "transport")),
@@ -32,14 +32,14 @@ def test_painterly_has_these_weights():
 def test_each_weight_of_painterly_can_be_set():
     names = ["content", "self_similarity", "colour_layout", "moments", "transport"]
     settings = {f"{name}_weight": number for number, name in enumerate(names, 2)}
-    found = build(**settings, tv_weight=9, half_size=0.5, style_weight=2).weights
+    found = build(**settings, tv_weight=9, half_size_weight=0.5, style_weight=2).weights
     style = {"moments", "transport"}
     for number, name in enumerate(names, 2):
         assert found[name] == number * (2 if name in style else 1)
         if name not in ("content", "colour_layout"):
             assert found[f"{name}_half"] == found[name] / 2
     assert found["total_variation"] == 9
-    assert not any("_half" in name for name in build(half_size=0).weights)
+    assert not any("_half" in name for name in build(half_size_weight=0).weights)
 
 
 def test_gram_has_these_weights():
@@ -69,14 +69,14 @@ class Darkness(ResultTerm):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_terms_of_ones_own_are_added(name, crops):
-    loss = build(name, more=[Darkness(3.0, ["image"]), TotalVariation(1.0, scale=4)])
+    loss = build(name, more_terms=[Darkness(3.0, ["image"]), TotalVariation(1.0, scale=4)])
     loss.set_style()
     found = loss(crops[:1], loss.photo_features(crops[1:]))
     assert found["darkness"].item() == pytest.approx(1 - crops[:1].mean().item())
     assert loss.weights["darkness"] == 3
     assert "total_variation_quarter" not in found  # 48 pixels are too few for it
     with pytest.raises(InputError, match="each of another name or scale"):
-        build(name, more=[TotalVariation(1.0)], tv_weight=1)
+        build(name, more_terms=[TotalVariation(1.0)], tv_weight=1)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -16,7 +16,7 @@ from hrstyle.losses import (
     gram_matrix,
     transport,
 )
-from hrstyle.losses.distances import feature_vectors
+from hrstyle.losses.sampling import feature_vectors
 
 LAYERS = ["relu1_1", "relu2_1"]
 

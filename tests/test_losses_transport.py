@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hrstyle.losses import Transport, transport, transport_loss
-from hrstyle.losses.distances import feature_vectors
+from hrstyle.losses.sampling import feature_vectors
 
 
 @pytest.fixture

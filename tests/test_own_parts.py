@@ -64,7 +64,7 @@ def test_the_guides_own_network_and_loss(tmp_path, photo, monkeypatch, call_entr
 
     curves = EventAccumulator(str(path.parent / "tensorboard")).Reload()
     assert len(curves.Scalars("brightness")) == len(curves.Scalars("moments"))
-    loss = build(more=[Brightness(2.0)])
+    loss = build(more_terms=[Brightness(2.0)])
     loss.set_style()
     dark, light = torch.full((1, 3, 32, 32), 0.25), torch.full((1, 3, 32, 32), 0.75)
     for photo in (dark, loss.photo_features(dark)):

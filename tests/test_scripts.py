@@ -18,6 +18,7 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, to_tensor
+from hrstyle.losses import VGG19
 from hrstyle.styles import Style
 from hrstyle.train.data import sample_path
 
@@ -36,7 +37,7 @@ def judged(tmp_path):
 
     path = tmp_path / "photo.png"
     open_image(sample_path("coffee.png")).resize((64, 48)).save(path)
-    judge = quality.Judge(Style(image=str(path), name="photo"), torch.device("cpu"))
+    judge = quality.Judge(Style(image=str(path), name="photo"), VGG19(quality.LAYERS))
     return judge, to_tensor(open_image(path))
 
 
@@ -110,7 +111,7 @@ def test_a_gallery_training_is_resumed(tmp_path):
 
     before = train_gallery.settings_of("mondrian", arguments(tmp_path))
     assert "ckpt_path=last" not in before
-    assert {train_gallery.start_of("mondrian"), "module.learning_rate=0.001"} <= set(before)
+    assert {"style=mondrian", "module.learning_rate=0.001"} <= set(before)
     assert before.index("trainer.max_steps=3") > before.index("trainer.max_steps=400")
     (tmp_path / "runs" / "mondrian").mkdir(parents=True)
     (tmp_path / "runs" / "mondrian" / "last.ckpt").touch()
@@ -120,13 +121,18 @@ def test_a_gallery_training_is_resumed(tmp_path):
 def test_a_style_starts_from_unfinished_weights_else_bundled_ones_else_the_base(
     tmp_path, monkeypatch
 ):
+    import gallery
     import train_gallery
 
-    monkeypatch.setattr(train_gallery, "STATE", tmp_path)
-    assert train_gallery.start_of("mondrian") == "init=mondrian"
-    assert train_gallery.start_of("whalers") == "init=base"
+    def init_of(name):
+        settings = train_gallery.settings_of(name, arguments(tmp_path))
+        return next(line for line in settings if line.startswith("init="))
+
+    monkeypatch.setattr(gallery, "STATE", tmp_path)
+    assert init_of("mondrian") == "init=mondrian"
+    assert init_of("whalers") == "init=base"
     (tmp_path / "whalers.safetensors").touch()
-    assert train_gallery.start_of("whalers") == f'init="{tmp_path}/whalers.safetensors"'
+    assert init_of("whalers") == f'init="{tmp_path}/whalers.safetensors"'
 
 
 def test_after_a_training_of_all_together_each_style_starts_from_its_result(tmp_path):

@@ -33,7 +33,7 @@ class Echo(BoringModel):
     validation_step = None
 
 
-def fit(callbacks, **settings):
+def fit(callbacks, ckpt_path=None, **settings):
     trainer = pl.Trainer(
         accelerator="cpu",
         callbacks=callbacks,
@@ -42,7 +42,7 @@ def fit(callbacks, **settings):
         enable_model_summary=False,
         **({"max_steps": 4} | settings),
     )
-    trainer.fit(Echo())
+    trainer.fit(Echo(), ckpt_path=ckpt_path)
     return trainer
 
 
@@ -70,6 +70,7 @@ def test_preview_draws_photo_and_result_side_by_side(tmp_path):
         assert torch.allclose(right, photo / 2, atol=1 / 255)
 
 
+@pytest.mark.filterwarnings("ignore:You're resuming")  # these data are no `PhotoData`
 def test_saves_every_few_steps_and_once_a_step(tmp_path, monkeypatch):
     saved = []
     save = pl.Trainer.save_checkpoint
@@ -80,14 +81,13 @@ def test_saves_every_few_steps_and_once_a_step(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pl.Trainer, "save_checkpoint", record)
     path = tmp_path / "last.ckpt"
-    fit(
-        [SaveEvery(path, every_n_steps=2)],
-        max_steps=5,
-        accumulate_grad_batches=3,
-        enable_progress_bar=False,
-    )
+    settings = {"accumulate_grad_batches": 3, "enable_progress_bar": False}
+    fit([SaveEvery(path, every_n_steps=2)], max_steps=5, **settings)
     assert saved == [2, 4]
     assert torch.load(path, weights_only=True)["global_step"] == 4
+    # After a resume the first accumulated batches are still of step 4, which is saved already.
+    fit([SaveEvery(path, every_n_steps=2)], path, max_steps=7, **settings)
+    assert saved == [2, 4, 6]
 
 
 class Raise(pl.Callback):

@@ -215,11 +215,11 @@ SOON = ["style=starry_night", "style.size=64"]
         (["style=starry_night", "loss.style_weight=much"], "could not be converted to Float"),
         (
             ["style=starry_night", "loss=gram", "loss.style_layer_weights=[1]"],
-            "style_layer_weights",
+            "gram: layer_weights=[1]",
         ),
         (["style=starry_night", "loss=gram", "loss.style_layers=[relu9_9]"], "relu9_9"),
         (["style=starry_night", "loss.moments_weight=-1"], "moments: weight=-1"),
-        (["style=starry_night", "loss.more=[{_target_: mine.Gone, weight: 1}]"], "mine"),
+        (["style=starry_night", "loss.more_terms=[{_target_: mine.Gone, weight: 1}]"], "mine"),
         (["style.image=my painting (1).jpg"], "put quotes"),
         (["style=starry_night", "+colour=red"], "colour"),
         (["style=starry_night", "checkpoint_every_n_steps=0"], "at least 1"),

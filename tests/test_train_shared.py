@@ -106,7 +106,7 @@ def test_a_step_changes_what_is_common_and_its_own_style(shared):
 
 def test_rounds_take_each_style_once():
     module = build_module()
-    rounds = [[module.style_of_step(3 * turn + i) for i in range(3)] for turn in range(20)]
+    rounds = [[module.style_of_batch(3 * turn + i) for i in range(3)] for turn in range(20)]
     assert all(sorted(turn) == sorted(STYLES) for turn in rounds)
     assert len({tuple(turn) for turn in rounds}) > 3
 
@@ -116,7 +116,7 @@ def test_loss_looks_at_the_style_of_the_step():
     photo = torch.rand(1, 3, 32, 32)
     for number in range(3):
         module._batch = number
-        style = module.style_of_step(number)
+        style = module.style_of_batch(number)
         terms = module.terms(photo)
         alone = objective(style_weight=module.pictures[style].style_weight)
         alone.set_style(module.pictures[style].load())
@@ -125,7 +125,7 @@ def test_loss_looks_at_the_style_of_the_step():
         assert terms["loss"].item() == pytest.approx(expected["loss"].item(), rel=0.2)
     module.eval()
     module._batch = 1
-    style = module.style_of_step(1)
+    style = module.style_of_batch(1)
     alone.style_weight = module.pictures[style].style_weight
     alone.set_style(module.pictures[style].load())
     expected = alone(module.shared(photo, style), photo)

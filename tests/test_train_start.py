@@ -1,5 +1,6 @@
 """Where a training run starts: initial weights, or a checkpoint that fits."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,9 +11,11 @@ from hrstyle.checkpoint import fingerprint, load_generator
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.losses.objectives import gram
-from hrstyle.styles import BASE, Style, list_styles, weights_path
+from hrstyle.styles import BASE, Style, StyleSet, list_styles, weights_path
 from hrstyle.train import data, train
 from hrstyle.train.start import LAST, bundled_starts, find_checkpoint, start_from
+
+NIGHT = Style(image="starry_night", name="night", size=64)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,7 @@ def finished(tmp_path_factory):
     """The weights file of a run of one step, beside its checkpoint."""
     settings = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
     return train(
-        style=Style(image="starry_night", name="night", size=64),
+        style=NIGHT,
         data=data.samples(size=32, num_workers=0),
         generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
         loss=gram(content_layers=["relu2_1"], style_layers=["relu1_1"]),
@@ -64,25 +67,37 @@ def test_several_styles_start_from_their_bundled_weights_and_one_base():
 def test_find_checkpoint_never_lets_a_run_be_overwritten(tmp_path, finished):
     generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
     last, other = tmp_path / LAST, tmp_path / "other.ckpt"
-    assert find_checkpoint(tmp_path, None, generator) is None
+    assert find_checkpoint(tmp_path, None, generator, NIGHT) is None
     with pytest.raises(InputError, match="no checkpoint"):
-        find_checkpoint(tmp_path, "last", generator)
+        find_checkpoint(tmp_path, "last", generator, NIGHT)
     other.write_bytes((finished.with_name(LAST)).read_bytes())
-    assert find_checkpoint(tmp_path, str(other), generator) == other
+    path, trained = find_checkpoint(tmp_path, str(other), generator, NIGHT)
+    assert (path, trained.style) == (other, NIGHT.name)
     last.write_bytes((finished.with_name(LAST)).read_bytes())
-    assert find_checkpoint(tmp_path, "last", generator) == last
-    assert find_checkpoint(tmp_path, str(last), generator) == last
+    for ckpt_path in ("last", str(last)):
+        assert find_checkpoint(tmp_path, ckpt_path, generator, NIGHT)[0] == last
     for ckpt_path in (None, other):
         with pytest.raises(InputError, match="already holds a run"):
-            find_checkpoint(tmp_path, ckpt_path, generator)
+            find_checkpoint(tmp_path, ckpt_path, generator, NIGHT)
 
 
 def test_find_checkpoint_refuses_what_does_not_fit(tmp_path, finished):
     generator = pyramid(channels=(4, 8, 8), blocks=(1, 1))
     with pytest.raises(InputError, match="another generator"):
-        find_checkpoint(tmp_path, finished.with_name(LAST), pyramid(channels=(4, 8), blocks=(1,)))
+        find_checkpoint(
+            tmp_path, finished.with_name(LAST), pyramid(channels=(4, 8), blocks=(1,)), NIGHT
+        )
     with pytest.raises(InputError, match="only weights"):
-        find_checkpoint(tmp_path, finished, generator)
+        find_checkpoint(tmp_path, finished, generator, NIGHT)
     (tmp_path / "foreign.ckpt").write_text("not a checkpoint")
     with pytest.raises(InputError, match="foreign"):
-        find_checkpoint(tmp_path, tmp_path / "foreign.ckpt", generator)
+        find_checkpoint(tmp_path, tmp_path / "foreign.ckpt", generator, NIGHT)
+
+
+def test_find_checkpoint_refuses_another_style(tmp_path, finished):
+    generator, last = pyramid(channels=(4, 8, 8), blocks=(1, 1)), finished.with_name(LAST)
+    other = replace(NIGHT, name="morning")
+    sets = [StyleSet(name="all", pictures={"one": one}) for one in (NIGHT, other)]
+    for style in (other, *sets):
+        with pytest.raises(InputError, match="a training of night, not of (night|morning);"):
+            find_checkpoint(tmp_path, last, generator, style)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hrstyle.losses.distances import sample_indices
+from hrstyle.losses.sampling import sample_indices
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm
 
 BLOCK = 16

@@ -5,17 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.errors import InputError
-from hrstyle.losses.distances import mean_square, relative_error
+from hrstyle.losses.distances import NORMALISATIONS, check_normalisation
 from hrstyle.losses.term import Features, PhotoTerm
-
-NORMALISATIONS = ("relative", "paper")
-
-
-def check_normalisation(name: str) -> None:
-    """Raise InputError unless `name` is one of `NORMALISATIONS`."""
-    if name not in NORMALISATIONS:
-        raise InputError(f"normalisation must be relative or paper, not {name!r}")
 
 
 def content_loss(features: Tensor, target: Tensor, *, normalisation: str = "relative") -> Tensor:
@@ -24,8 +15,7 @@ def content_loss(features: Tensor, target: Tensor, *, normalisation: str = "rela
     `"relative"`: `relative_error`. `"paper"`: the mean square of arXiv 1904.11617.
     """
     check_normalisation(normalisation)
-    distance = relative_error if normalisation == "relative" else mean_square
-    return distance(features, target)
+    return NORMALISATIONS[normalisation](features, target)
 
 
 class Content(PhotoTerm):

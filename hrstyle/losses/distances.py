@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from hrstyle.errors import InputError
+
 _TINY = 1e-12  # keeps a division by an all-black target finite
 _SHORTEST = 1e-3  # lower bound of the length that vectors are divided by, times the RMS length
 
@@ -26,26 +28,14 @@ def mean_square(value: Tensor, target: Tensor) -> Tensor:
     return (value.float() - target.float()).square().mean()
 
 
-def sample_indices(count: int, most: int, device: torch.device) -> Tensor:
-    """`most` random numbers below `count`, without repetition, as a tensor on `device`.
-
-    They are drawn on the CPU by torch's global generator, so a seed gives the same numbers for
-    every device. The copy to a GPU is asynchronous.
-    """
-    return torch.randperm(count)[:most].to(device, non_blocking=device.type == "cuda")
+NORMALISATIONS = {"relative": relative_error, "paper": mean_square}
+"""Ways to compare a result's features or Gram matrix with their target, by name."""
 
 
-def feature_vectors(features: Tensor, most: int | None = None) -> Tensor:
-    """Features `(N, C, H, W)` as one vector per position: `(N, P, C)`, float32.
-
-    If there are more than `most` positions, `most` are drawn, the same for each picture of the
-    batch; see `sample_indices`.
-    """
-    flat = features.flatten(2).mT
-    count = flat.shape[1]
-    if most is not None and count > most:
-        flat = flat[:, sample_indices(count, most, flat.device)]
-    return flat.float()
+def check_normalisation(name: str) -> None:
+    """Raise InputError unless `name` is one of `NORMALISATIONS`."""
+    if name not in NORMALISATIONS:
+        raise InputError(f"normalisation must be {' or '.join(NORMALISATIONS)}, not {name!r}")
 
 
 def unit_vectors(vectors: Tensor) -> Tensor:

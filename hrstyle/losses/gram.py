@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hrstyle.errors import InputError
-from hrstyle.losses.content import check_normalisation
-from hrstyle.losses.distances import mean_square, relative_error
+from hrstyle.losses.distances import check_normalisation, mean_square, relative_error
 from hrstyle.losses.term import STYLE_LAYERS, Features, StyleTerm
 
 
@@ -107,8 +106,8 @@ class Gram(StyleTerm):
         shares = [1.0] * len(layers) if layer_weights is None else list(layer_weights)
         if len(shares) != len(layers) or min(shares) < 0 or not 0 < sum(shares) < math.inf:
             raise InputError(
-                f"style_layer_weights={shares} must give one weight of at least 0 for each of"
-                f" style_layers={list(layers)}, and not all 0"
+                f"gram: layer_weights={shares} must give one weight of at least 0 for each of"
+                f" layers={list(layers)}, and not all 0"
             )
         total = sum(shares) if normalisation == "relative" else 1.0
         self.shares = [share / total for share in shares]

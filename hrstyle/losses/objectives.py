@@ -15,7 +15,7 @@ from hrstyle.losses.term import STYLE_LAYERS, Term
 from hrstyle.losses.total_variation import TotalVariation
 from hrstyle.losses.transport import Transport
 
-_NEAR = STYLE_LAYERS[:4]
+_MOMENT_LAYERS = STYLE_LAYERS[:4]
 """Layers for moments. relu4_1 at half size covers as many pixels as relu5_1, for half the work."""
 
 
@@ -27,8 +27,8 @@ def painterly(
     moments_weight: float = 3.0,
     transport_weight: float = 10.0,
     tv_weight: float = 0.0,
-    half_size: float = 1.0,
-    more: Sequence[Term] = (),
+    half_size_weight: float = 1.0,
+    more_terms: Sequence[Term] = (),
     **settings: Any,
 ) -> PerceptualLoss:
     """The default: paint every area, in all of the painting's colours, and keep the photo's shapes.
@@ -40,17 +40,17 @@ def painterly(
         moments_weight: see `Moments`. Higher gives richer strokes and colours.
         transport_weight: see `Transport`. Higher leaves fewer areas unpainted.
         tv_weight: see `TotalVariation`.
-        half_size: weight of self-similarity, moments and transport at half size, relative to full
-            size. At half size they see structures twice as large, such as flow around objects. 0
-            leaves these terms out.
-        more: additional terms.
+        half_size_weight: weight of self-similarity, moments and transport at half size, relative to
+            full size. At half size they see structures twice as large, such as flow around objects.
+            0 leaves these terms out.
+        more_terms: additional terms.
         settings: keywords of `PerceptualLoss`.
     """
 
     def at(scale: int, share: float) -> list[Term]:
         return [
             SelfSimilarity(share * self_similarity_weight, scale=scale),
-            Moments(share * moments_weight, _NEAR, scale=scale),
+            Moments(share * moments_weight, _MOMENT_LAYERS, scale=scale),
             Transport(share * transport_weight, scale=scale),
         ]
 
@@ -59,8 +59,8 @@ def painterly(
         ColourLayout(colour_layout_weight),
         TotalVariation(tv_weight),
         *at(1, 1.0),
-        *at(2, half_size),
-        *more,
+        *at(2, half_size_weight),
+        *more_terms,
     ]
     return PerceptualLoss(terms, **settings)
 
@@ -74,7 +74,7 @@ def gram(
     style_layers: Sequence[str] = STYLE_LAYERS,
     style_layer_weights: Sequence[float] | None = None,
     normalisation: str = "relative",
-    more: Sequence[Term] = (),
+    more_terms: Sequence[Term] = (),
     **settings: Any,
 ) -> PerceptualLoss:
     """Content and Gram matrices, after Johnson et al. (ECCV 2016).
@@ -90,7 +90,7 @@ def gram(
         normalisation: `"relative"` divides each term by its target's squared norm, so that the same
             weights suit every style, picture size and VGG19. `"paper"` takes the formulas of arXiv
             1904.11617.
-        more: additional terms.
+        more_terms: additional terms.
         settings: keywords of `PerceptualLoss`.
     """
     how: dict[str, Any] = {"normalisation": normalisation}
@@ -98,7 +98,7 @@ def gram(
         Content(content_weight, content_layers, **how),
         Gram(gram_weight, style_layers, layer_weights=style_layer_weights, **how),
         TotalVariation(tv_weight),
-        *more,
+        *more_terms,
     ]
     return PerceptualLoss(terms, **settings)
 

@@ -15,7 +15,7 @@ from hrstyle.errors import InputError
 from hrstyle.losses.term import IMAGE, Features, PhotoTerm, StyleTerm, Term
 from hrstyle.losses.vgg import SMALLEST, VGG19
 
-Scales = Mapping[int, Features]
+FeaturesByScale = Mapping[int, Features]
 """Features of a picture by scale, see `Term`."""
 
 
@@ -178,7 +178,7 @@ class PerceptualLoss(nn.Module):
             photo, [t for _, t in self._named_terms() if isinstance(t, PhotoTerm)]
         )
 
-    def forward(self, image: Tensor, photo: Tensor | Scales | None) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, photo: Tensor | FeaturesByScale | None) -> dict[str, Tensor]:
         """The loss of the result `image` for `photo`, both `(N, 3, H, W)`, RGB in [0, 1].
 
         Args:

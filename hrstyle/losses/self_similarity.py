@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, feature_vectors
+from hrstyle.losses.distances import cosine_distances
+from hrstyle.losses.sampling import feature_vectors
 from hrstyle.losses.term import Features, PhotoTerm
 
 SAMPLES = 512

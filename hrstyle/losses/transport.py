@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrstyle.losses.distances import cosine_distances, feature_vectors, sample_indices
+from hrstyle.losses.distances import cosine_distances
+from hrstyle.losses.sampling import feature_vectors, sample_indices
 from hrstyle.losses.term import Features, StyleTerm
 
 SAMPLES = 768

@@ -27,6 +27,7 @@ from hrstyle.images.metadata import kept_info
 from hrstyle.images.reading import PILImage, Source, alpha_of
 from hrstyle.images.tensors import resize, to_pil
 from hrstyle.losses.objectives import build
+from hrstyle.losses.sampling import seeded
 from hrstyle.optimization.gradient_descent import minimise
 from hrstyle.optimization.inputs import Styles, read_picture, read_styles, reduced_size
 from hrstyle.options import check_colours
@@ -202,16 +203,15 @@ def optimize(
                 network.set_style(*style_pictures, shares=shares)
 
                 def objective(picture: Tensor, target: Any = target) -> dict[str, Tensor]:
+                    # Each step draws other places. Not so with L-BFGS, whose line search compares
+                    # evaluations.
+                    step_seed = seed + (done if method == "adam" else 0)
                     with (
                         torch.autocast(
                             torch_device.type, torch_dtype, enabled=torch_dtype != torch.float32
                         ),
-                        torch.random.fork_rng(devices=[]),
+                        seeded(step_seed),
                     ):
-                        # Each step draws other places. Not so with L-BFGS, whose line search
-                        # compares evaluations. torch.manual_seed would seed GPUs, too.
-                        step_seed = seed + (done if method == "adam" else 0)
-                        torch.default_generator.manual_seed(step_seed)
                         return network(picture, target)
 
                 minimise(picture, objective, steps=steps_here, method=method, report=report)

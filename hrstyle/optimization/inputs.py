@@ -1,4 +1,4 @@
-"""The photo and the paintings of an optimisation, as tensors of the size that they are used at."""
+"""The photo and the paintings of an optimisation, as tensors not much larger than they are used."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -25,11 +25,12 @@ from hrstyle.images.reading import PILImage, check_many, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_tensor
 from hrstyle.inference import Picture, Stylizer
 from hrstyle.losses.objectives import build
+from hrstyle.losses.sampling import seeded
 from hrstyle.options import StylizeOptions, changed
 from hrstyle.styles.catalogue import Style, find, gallery
 
 STEPS = 25
-"""Default number of steps; more improve little (pictures in scripts/README.md)."""
+"""Default number of steps; more improve little."""
 MAX_STEPS = 1000
 SIZE = 512
 """Length of the thumbnail's longer side in pixels. 384 px gain half as much for 512 px photos."""
@@ -160,8 +161,7 @@ class Refiner:
         ) as bar:
             for number in range(self.steps):
                 # The loss draws places: in each step others, but the same ones for each photo.
-                with torch.random.fork_rng(devices=[]):
-                    torch.default_generator.manual_seed(number)
+                with seeded(number):
                     loss = self._loss(network(photo), content)["loss"]
                 optimizer.zero_grad()
                 loss.backward()

@@ -216,6 +216,7 @@ class StyleSet:
         name: name of the set.
         pictures: the styles, under any keys. Their names must differ from each other and from the
             set's.
+        style_weight: factor for the style weight of every style.
 
     Raises:
         InputError: an impossible name, the same name twice, or no pictures.
@@ -223,6 +224,7 @@ class StyleSet:
 
     name: str
     pictures: Mapping[str, Style]
+    style_weight: float = 1.0
 
     def __post_init__(self) -> None:
         check_name(self.name)

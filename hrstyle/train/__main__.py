@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from hydra_zen import builds
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError
+from omegaconf.errors import InterpolationToMissingValueError
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from hrstyle import entry
@@ -34,9 +34,9 @@ from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.run import SET_MISMATCH, train
+from hrstyle.train.run import train
 from hrstyle.train.shared import SharedStyleTransfer
-from hrstyle.train.start import find_checkpoint, style_names
+from hrstyle.train.start import find_checkpoint
 
 PROGRAM = "hrstyle.train"
 
@@ -84,8 +84,6 @@ def explain(error: Exception, program: str) -> str:
         return "no photo given; add data.content=PHOTO"
     if isinstance(error, InterpolationToMissingValueError):
         return "no style given; add style=NAME (--help lists them) or style.image=MY_PAINTING.jpg"
-    if isinstance(error, InterpolationKeyError) and "style.style_weight" in str(error):
-        return SET_MISMATCH
     return entry.explain(error, program)
 
 
@@ -114,8 +112,7 @@ def run(config: DictConfig) -> None:
     parts["run_dir"] = run_dir = Path(parts["run_dir"]).expanduser()
 
     # Also checked in `train`; here before the config of another run would be overwritten.
-    together = style_names(parts["style"])
-    resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"], together) is not None
+    resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"], parts["style"])
     plain, file = OmegaConf.to_container(config, resolve=True), run_dir / "config.yaml"
     if resumed and file.is_file():
         changes = changed_settings(OmegaConf.to_container(OmegaConf.load(file)), plain)

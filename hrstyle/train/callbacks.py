@@ -41,7 +41,37 @@ class StepProgressBar(TQDMProgressBar):
         bar.set_description(f"{trainer.max_steps} steps")
 
 
-class Preview(Callback):
+class EveryNSteps(Callback):
+    """Calls `at_step` every so many steps: once per step, not per accumulated batch.
+
+    Args:
+        every_n_steps: steps between two calls.
+    """
+
+    def __init__(self, every_n_steps: int):
+        self.every_n_steps = every_n_steps
+        self.last_step = -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.last_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0:
+            self.once(trainer, pl_module)
+
+    def once(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Call `at_step` unless it was called at this step."""
+        if trainer.global_step != self.last_step:
+            self.last_step = trainer.global_step
+            self.at_step(trainer, pl_module)
+
+    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """What is done every so many steps."""
+
+
+class Preview(EveryNSteps):
     """Repaints the same photos every `every_n_steps` steps.
 
     The preview has one row per photo, with the photo on the left. It goes to TensorBoard and to
@@ -64,35 +94,23 @@ class Preview(Callback):
         every_n_steps: int,
         size: int = 384,
     ):
+        super().__init__(every_n_steps)
         pictures = [to_rgb(open_image(path, at_least=2 * size)) for path in photos]
         pictures[0].thumbnail((size, size))
         self.photos = torch.cat([to_tensor(ImageOps.fit(p, pictures[0].size)) for p in pictures])
         self.style = style
         self.folder = folder
-        self.every_n_steps = every_n_steps
-        self.drawn_at = -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.once(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.once(trainer, pl_module)
 
     @rank_zero_only
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("style", self.style[0], 0)
-        self._draw(trainer, pl_module)
-
-    @rank_zero_only
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        if trainer.global_step % self.every_n_steps == 0:
-            self._draw(trainer, pl_module)
-
-    @rank_zero_only
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._draw(trainer, pl_module)
-
-    def _draw(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if self.drawn_at == trainer.global_step:  # a further accumulated batch, or the end
-            return
-        self.drawn_at = trainer.global_step
         pl_module.eval()  # fixes the noise, as in inference
         with torch.no_grad():  # one photo at a time, which needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
@@ -108,7 +126,7 @@ class Preview(Callback):
         save_image(to_pil(grid), self.folder / "preview.png")
 
 
-class SaveEvery(Callback):
+class SaveEvery(EveryNSteps):
     """Writes the training state to one checkpoint file every `every_n_steps` steps.
 
     Lightning's ModelCheckpoint ranks files by a metric instead, and its record of them must match
@@ -116,19 +134,11 @@ class SaveEvery(Callback):
     """
 
     def __init__(self, path: Path, *, every_n_steps: int):
+        super().__init__(every_n_steps)
         self.path = path
-        self.every_n_steps = every_n_steps
-        self.saved_at = 0
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        step = trainer.global_step
-        if (
-            step % self.every_n_steps == 0 and step != self.saved_at
-        ):  # once per step, not per accumulated batch
-            self.saved_at = step
-            save_state(trainer, self.path)
+    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        save_state(trainer, self.path)
 
 
 def save_state(trainer: pl.Trainer, path: Path) -> None:

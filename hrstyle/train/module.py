@@ -21,6 +21,7 @@ from hrstyle.checkpoint import generator_state
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.generator.base import Generator
 from hrstyle.losses import PerceptualLoss
+from hrstyle.losses.sampling import seeded
 
 
 class StyleTransfer(pl.LightningModule):
@@ -123,9 +124,7 @@ class StyleTransfer(pl.LightningModule):
     def training_step(self, photo: Tensor, batch_idx: int) -> Tensor:
         # The offset of the generator's noise is random per batch. It is seeded by the batch number
         # alone, so that a resumed run repeats the interrupted one.
-        with torch.random.fork_rng(devices=[]):
-            number = self._batch * self.trainer.world_size + self.trainer.global_rank
-            torch.default_generator.manual_seed(number)
+        with seeded(self._batch * self.trainer.world_size + self.trainer.global_rank):
             terms = self.terms(photo)
         self._batch += 1
         loss = terms["loss"]

@@ -43,7 +43,6 @@ from hrstyle.train.start import (
     bundled_starts,
     find_checkpoint,
     start_from,
-    style_names,
 )
 
 SET_MISMATCH = (
@@ -129,16 +128,14 @@ def train(
         raise InputError(SET_MISMATCH)
     if init == BUNDLED and not together:
         raise InputError("init=bundled is for several styles at once; give the name of one style")
-    resume_from = find_checkpoint(run_dir, ckpt_path, generator, style_names(style))
+    resumed = find_checkpoint(run_dir, ckpt_path, generator, style)
     run_dir.mkdir(parents=True, exist_ok=True)
-    base = (
-        load_generator(resume_from, generator).base if resume_from else start_from(generator, init)
-    )
+    base = resumed[1].base if resumed else start_from(generator, init)
     keywords: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
     first = style.parts[0].load()
     if isinstance(style, StyleSet):
         keywords["pictures"] = style.parts
-        if init == BUNDLED and not resume_from:
+        if init == BUNDLED and not resumed:
             keywords["starts"], keywords["base"] = bundled_starts(style.parts, generator)
     model = module(generator, loss, **keywords)
     if isinstance(model, SharedStyleTransfer) is not together:
@@ -176,7 +173,7 @@ def train(
     ):
         # A step leaves the parameters of all other styles unused.
         lightning_trainer.strategy._ddp_kwargs["find_unused_parameters"] = True
-    lightning_trainer.fit(model, data, ckpt_path=resume_from, weights_only=True)
+    lightning_trainer.fit(model, data, ckpt_path=resumed and resumed[0], weights_only=True)
     save_state(lightning_trainer, run_dir / LAST)
     if interrupt.interrupted:
         rank_zero_info(

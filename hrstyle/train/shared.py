@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -30,8 +29,10 @@ from hrstyle.generator.base import Generator
 from hrstyle.images.reading import open_image, to_rgb
 from hrstyle.images.tensors import to_tensor
 from hrstyle.losses import PerceptualLoss
-from hrstyle.losses.perceptual import Scales
+from hrstyle.losses.perceptual import FeaturesByScale
+from hrstyle.losses.sampling import seeded
 from hrstyle.styles.catalogue import BASE, Style
+from hrstyle.train.callbacks import EveryNSteps
 from hrstyle.train.module import StyleTransfer
 
 
@@ -150,7 +151,8 @@ class SharedStyleTransfer(StyleTransfer):
         self.average = AveragedModel(self.shared, multi_avg_fn=get_ema_multi_avg_fn(average))
         self.average.requires_grad_(False)
         self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
-        self._photo: tuple[Tensor, Scales] | None = None
+        self._style_weight = loss.style_weight
+        self._photo: tuple[Tensor, FeaturesByScale] | None = None
         self._averaged_at = 0
 
     @property
@@ -167,21 +169,21 @@ class SharedStyleTransfer(StyleTransfer):
     def repaints(self, photo: Tensor) -> list[Tensor]:
         return [self.average(photo, style) for style in self.pictures]
 
-    def style_of_step(self, number: int) -> str:
-        """The style of step `number`: each round takes every style once, in a random order."""
+    def style_of_batch(self, number: int) -> str:
+        """The style of batch `number`: each round takes every style once, in a random order."""
         names = list(self.pictures)
         turn, place = divmod(number, len(names))
         return names[_order_of_round(turn, len(names))[place]]
 
     def set_target_style(self, style: str) -> None:
-        """Set the loss's style and style weight to those of this style."""
+        """Set the loss to this style, and its style weight to the set's times the style's."""
         self.loss.set_style(
             {name: target.to(self.device) for name, target in self.targets[style].items()}
         )
-        self.loss.style_weight = self.pictures[style].style_weight
+        self.loss.style_weight = self._style_weight * self.pictures[style].style_weight
 
     def terms(self, photo: Tensor) -> dict[str, Tensor]:
-        style = self.style_of_step(self._batch)
+        style = self.style_of_batch(self._batch)
         self.set_target_style(style)
         # The data give the same crops several times in a row, see `PhotoData.repeat`.
         if self._photo is None or not torch.equal(self._photo[0], photo):
@@ -236,7 +238,7 @@ def _order_of_round(turn: int, count: int) -> list[int]:
     return np.random.default_rng(turn).permutation(count).tolist()
 
 
-class ValidationCurve(Callback):
+class ValidationCurve(EveryNSteps):
     """Computes the loss of every style on held-out photos every `every_n_steps` steps.
 
     The losses are written to `curve.csv` in the run's folder, and logged as `judged/<style>`.
@@ -245,37 +247,26 @@ class ValidationCurve(Callback):
         photos: picture files.
         folder: where `curve.csv` is written.
         every_n_steps: steps between two measurements.
-        size: length of the photos' longer side in pixels. Smaller photos mislead: at 256 px the
-            loss rose while it fell at 512 px, where objects have the size that they have in the
-            crops (scripts/README.md).
+        size: length of the photos' longer side in pixels. In smaller photos objects are smaller
+            than in the crops, and the loss may rise while the training goes well.
     """
 
     def __init__(
         self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 512
     ):
+        super().__init__(every_n_steps)
         self.photos = []
         for path in photos:
             photo = to_rgb(open_image(path, at_least=2 * size))
             photo.thumbnail((size, size))
             self.photos.append(to_tensor(photo))
         self.path = folder / "curve.csv"
-        self.every_n_steps = every_n_steps
-        self.measured_at = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self.measured_at = trainer.global_step
 
     @rank_zero_only
     @torch.no_grad()
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, *args: Any, **kwargs: Any
-    ) -> None:
+    @seeded(0)  # the same positions are compared each time
+    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
         step = trainer.global_step
-        if (
-            step % self.every_n_steps or step == self.measured_at
-        ):  # once per step, not per accumulated batch
-            return
-        self.measured_at = step
         pl_module.eval()
         photos = [photo.to(pl_module.device) for photo in self.photos]
         content = [pl_module.loss.photo_features(photo) for photo in photos]

@@ -19,16 +19,15 @@ def find_checkpoint(
     run_dir: Path,
     ckpt_path: str | Path | None,
     generator: Generator,
-    together: Sequence[str] = (),
-) -> Path | None:
-    """The checkpoint to resume from, or None for a fresh start.
+    style: Style | StyleSet,
+) -> tuple[Path, Trained] | None:
+    """The checkpoint to resume from and what it holds, or None for a fresh start.
 
     Args:
         run_dir: the run's folder.
         ckpt_path: a checkpoint file; `"last"`, the one in `run_dir`; or None.
         generator: the network to train; the checkpoint's must have the same config.
-        together: names of the styles if several are trained in one network, else empty; the
-            checkpoint's must be the same.
+        style: the style to train, or the set of styles; the checkpoint must be of the same.
 
     Raises:
         InputError: there is no such checkpoint, or it does not match; or a fresh start would
@@ -43,27 +42,25 @@ def find_checkpoint(
             f"{run_dir} already holds a run; ckpt_path=last resumes it, and"
             " run_dir=ANOTHER_FOLDER starts a new one"
         )
-    trained = load_generator(path, generator) if path else None
-    if trained and trained.generator.config != generator.config:
+    if not path:
+        return None
+    trained = load_generator(path, generator)
+    if trained.generator.config != generator.config:
         raise InputError(
             f"{path} was trained with another generator than {generator.config}; give the same"
             " generator settings again"
         )
-    if trained and set(trained.shared_styles) != set(together):
+    found = trained.shared_styles or [trained.style]
+    wanted = [part.name for part in style.parts]
+    if set(found) != set(wanted) or bool(trained.shared_styles) is not isinstance(style, StyleSet):
         raise InputError(
-            f"{path} is the state of a training of"
-            f" {', '.join(trained.shared_styles) or 'one style'}, not of"
-            f" {', '.join(together) or 'one style'}; give the same styles again, or another"
-            " run_dir without ckpt_path"
+            f"{path} is the state of a training of {', '.join(found)}, not of"
+            f" {', '.join(wanted)}; give the same style again (style.name=NAME names a picture of"
+            " your own), or another run_dir without ckpt_path"
         )
-    if path and path.suffix != last.suffix:
+    if path.suffix != last.suffix:
         raise InputError(f"{path} holds only weights; to resume, give a {last.suffix} file")
-    return path
-
-
-def style_names(style: Style | StyleSet) -> list[str]:
-    """Names of a set's styles; empty for a single style."""
-    return [part.name for part in style.parts] if isinstance(style, StyleSet) else []
+    return path, trained
 
 
 def start_from(generator: Generator, init: str | Path) -> str:
