@@ -34,9 +34,8 @@ from hrstyle.files import write_atomically
 from hrstyle.generator.base import Generator
 from hrstyle.generator.paper_network import paper
 from hrstyle.generator.pyramid_network import pyramid
-from hrstyle.styles.catalogue import check_name, weights_file
+from hrstyle.styles.catalogue import FORMAT, check_name, weights_file
 
-_FORMAT = "hrstyle 1"
 _PREFIX = "generator."
 # The globals that a checkpoint's pickle may call. torch.load's own list is longer: it allows
 # bytearray, for one, which allocates as much memory as the file tells it to.
@@ -135,7 +134,7 @@ def save_weights(
         InputError: the folder is missing or not writable.
     """
     metadata = {"style": style, "credit": credit, "base": base}
-    metadata |= {"format": _FORMAT, "generator": json.dumps(generator.config)}
+    metadata |= {"format": FORMAT, "generator": json.dumps(generator.config)}
     write_atomically(path, save(_float16_state(generator), metadata))
 
 
@@ -223,10 +222,10 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(
             f"{path} is neither a .safetensors file nor a Lightning checkpoint, or is damaged"
         ) from error
-    if metadata.get("format") != _FORMAT:
+    if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path} was not written by hrstyle, or by a newer one"
-            f" (format {reprlib.repr(metadata.get('format'))}, this version reads {_FORMAT!r})"
+            f" (format {reprlib.repr(metadata.get('format'))}, this version reads {FORMAT!r})"
         )
     try:
         required = {"generator": json.loads(metadata["generator"]), "style": metadata["style"]}

@@ -27,7 +27,7 @@ from hrstyle.errors import InputError
 from hrstyle.options import StylizeOptions
 
 if TYPE_CHECKING:
-    from hrstyle.cli.batch import Job
+    from hrstyle.cli.batch import Job, PictureFile
     from hrstyle.cli.quick import QuickStylizer
     from hrstyle.inference import Stylizer
     from hrstyle.optimization.refinement import Refiner
@@ -38,8 +38,11 @@ _FORMAT = "png"
 """Default format of standard output."""
 SMALL_PIXELS = 2**20
 """Number of pixels up to which PyTorch is done before OpenVINO has compiled its faster network."""
+QUICK_PHOTOS = 30
+"""Number of photos that are repainted without PyTorch, before a GPU would have been faster; with
+`--device cpu` there is no limit."""
 _QUICK_SETTINGS = {"device": "cpu", "dtype": "float32", "engine": "openvino"}
-"""Settings of a cached network. It is done before a GPU would have started."""
+"""Settings of `QuickStylizer`."""
 
 _EPILOG = """\
 examples:
@@ -98,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.cli.batch import repaint_files
-    from hrstyle.cli.quick import cache_network, network_file, quick_stylizer
+    from hrstyle.cli.quick import quick_stylizer
     from hrstyle.images.formats import trust_files
     from hrstyle.images.writing import check_quality
     from hrstyle.painting.strokes import LARGEST, strokes_for
@@ -119,14 +122,14 @@ def run(arguments: argparse.Namespace) -> None:
         return
     style = parse_style(arguments.style)
     loading = explicit_options(arguments, "device", "dtype", "engine")
-    pixels = _pixels(jobs, options.size)
+    few = len(jobs) <= QUICK_PHOTOS or "device" in loading
+    pixels = [_pixels(source, options.size) for source, _ in jobs] if few else [math.inf]
     plain = (
         options == StylizeOptions() and not refining and loading.items() <= _QUICK_SETTINGS.items()
     )
-    network = network_file(style) if plain and pixels <= LARGEST else None
-    if pixels / (options.stroke_size or strokes_for(pixels)) ** 2 <= SMALL_PIXELS:
+    quick = quick_stylizer(style) if plain and max(pixels) <= LARGEST else None
+    if sum(n / (options.stroke_size or strokes_for(n)) ** 2 for n in pixels) <= SMALL_PIXELS:
         loading.setdefault("engine", "torch")
-    quick = quick_stylizer(network) if network else None
     if quick:
         stylizer: Stylizer | QuickStylizer | Refiner = quick
     else:
@@ -162,8 +165,6 @@ def run(arguments: argparse.Namespace) -> None:
             facts = {"output": str(outcome.target), "width": width, "height": height}
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
-    if network and not quick:
-        cache_network(loaded, style, network)
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 
@@ -174,14 +175,11 @@ def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
     return Refiner(stylizer, painting=arguments.painting, steps=arguments.refine)
 
 
-def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
-    """Number of pixels to repaint of a single photo; infinite for several photos."""
+def _pixels(source: "PictureFile", size: int | None) -> float:
+    """Number of pixels to repaint of a photo, or of all frames of an animation."""
     from hrstyle.images.animation import is_animated
     from hrstyle.images.reading import pixels_of
 
-    if len(jobs) > 1:
-        return math.inf
-    source, _ = jobs[0]
     return size**2 if size else pixels_of(source, all_frames=is_animated(source))
 
 

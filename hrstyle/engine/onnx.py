@@ -1,7 +1,7 @@
 """A generator as an ONNX model, written layer by layer from `hrstyle.engine.layers`.
 
 The model includes padding, normalisation and cropping, so it takes a picture of any height and
-width.
+width. Its weights have their names of the generator's `state_dict`.
 """
 
 from typing import Any
@@ -18,6 +18,10 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 # Old enough for common runtimes, new enough for every operation used here.
 _OPSET, _IR_VERSION = 17, 8
+_ENDS = {
+    "picture": "float32, RGB, 0 to 1, NCHW, any height and width",
+    "painted": "float32, RGB, 0 to 1, NCHW, the size of the picture",
+}
 
 
 def onnx_bytes(generator: Generator, *, style: str, dtype: str = "float32") -> bytes:
@@ -25,21 +29,44 @@ def onnx_bytes(generator: Generator, *, style: str, dtype: str = "float32") -> b
 
     Input `picture` and output `painted`: float32 `(N, 3, height, width)`, RGB in [0, 1].
     """
-    graph = _Graph(DTYPES[dtype])
-    graph.add_generator(generator)
-    return graph.model(style).SerializeToString()
+    graph = _Graph(generator, DTYPES[dtype])
+    model = graph.model(style or "style", [*graph.constants, *graph.weights.values()])
+    model.producer_version = __version__
+    graph.onnx.helper.set_model_props(model, {"style": style, **_ENDS})
+    graph.onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def onnx_template(generator: Generator) -> bytes:
+    """The ONNX model of all generators of this `config`: it takes the weights as further inputs.
+
+    `compiled.compile_template` fills them in.
+    """
+    graph = _Graph(generator, torch.float32)
+    helper = graph.onnx.helper
+    model = graph.model("template", graph.constants)
+    for name, weight in graph.weights.items():
+        model.graph.input.append(
+            helper.make_tensor_value_info(name, weight.data_type, tuple(weight.dims))
+        )
+    graph.onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 class _Graph:
     """Builds an ONNX graph. Its methods take and return the names of values in the graph."""
 
-    def __init__(self, dtype: torch.dtype):
+    def __init__(self, generator: Generator, dtype: torch.dtype):
         import onnx  # here, because the import is slow and only exporting needs it
 
         self.onnx = onnx
         self.dtype = dtype
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.weights: dict[str, Any] = {}
+        # By identity: layers hold the generator's own tensors.
+        self._names = {id(v): name for name, v in generator.state_dict(keep_vars=True).items()}
+        self.add_generator(generator)
 
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         output = output or f"{kind.lower()}_{len(self.nodes)}"
@@ -48,12 +75,17 @@ class _Graph:
 
     def constant(self, value: Any, dtype: Any = None) -> str:
         """Add a constant: a tensor (in the network's dtype by default), or integers (int64)."""
+        weight = self._names.get(id(value))
         if isinstance(value, Tensor):
             value = value.detach().cpu().to(dtype or self.dtype).numpy()
         else:
             value = np.array(value, dtype=dtype or np.int64)
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(self.onnx.numpy_helper.from_array(value, name))
+        name = weight or f"constant_{len(self.constants)}"
+        constant = self.onnx.numpy_helper.from_array(value, name)
+        if weight:
+            self.weights[name] = constant
+        else:
+            self.constants.append(constant)
         return name
 
     def add_generator(self, generator: Generator) -> None:
@@ -140,27 +172,16 @@ class _Graph:
         types = {torch.float32: "FLOAT", torch.float16: "FLOAT16"}
         return self.op("Cast", x, to=getattr(self.onnx.TensorProto, types[dtype]))
 
-    def model(self, style: str) -> Any:
+    def model(self, name: str, constants: list[Any]) -> Any:
         helper, float32 = self.onnx.helper, self.onnx.TensorProto.FLOAT
-        ends = []
-        for name, what in (
-            ("picture", "RGB, 0 to 1, NCHW, any height and width"),
-            ("painted", "RGB, 0 to 1, NCHW, the size of the picture"),
-        ):
-            end = helper.make_tensor_value_info(name, float32, ["batch", 3, "height", "width"])
-            end.doc_string = what
-            ends.append(end)
-        graph = helper.make_graph(
-            self.nodes, style or "style", [ends[0]], [ends[1]], self.constants
+        picture, painted = (
+            helper.make_tensor_value_info(end, float32, ["batch", 3, "height", "width"], doc)
+            for end, doc in _ENDS.items()
         )
-        model = helper.make_model(
+        graph = helper.make_graph(self.nodes, name, [picture], [painted], constants)
+        return helper.make_model(
             graph,
             producer_name="hrstyle",
-            producer_version=__version__,
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid("", _OPSET)],
         )
-        described = {end.name: f"float32, {end.doc_string}" for end in ends}
-        helper.set_model_props(model, {"style": style, **described})
-        self.onnx.checker.check_model(model)
-        return model

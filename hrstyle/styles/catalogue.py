@@ -28,6 +28,8 @@ _INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
 CONFIGS = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
 """Folder of the YAML files: in an installed package inside it, in a checkout beside it."""
 
+FORMAT = "hrstyle 1"
+"""`format` in the metadata of the .safetensors files of weights."""
 BASE = "base"
 """Name of the network from which the training of all bundled styles started; not a style."""
 LARGEST = 640
