@@ -279,7 +279,10 @@ def _existing_file(name: str) -> Path | None:
 
 @cache
 def gallery() -> Mapping[str, Style]:
-    """The styles in configs/style/ that are a single picture with an `image`, by name."""
+    """The styles in configs/style/ that are a single picture with an `image`, by name.
+
+    They are read by PyYAML, because OmegaConf takes a tenth of a second to import.
+    """
     styles = {}
     for path in sorted((CONFIGS / "style").glob("*.yaml")):
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))

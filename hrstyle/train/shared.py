@@ -242,6 +242,7 @@ class ValidationCurve(EveryNSteps):
     """Computes the loss of every style on held-out photos every `every_n_steps` steps.
 
     The losses are written to `curve.csv` in the run's folder, and logged as `judged/<style>`.
+    (Lightning's CSVLogger has one row per step, and deletes its file on a resume.)
 
     Args:
         photos: picture files.
