@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from hrstyle.errors import InputError
+from hrstyle.files import expand_user
 from hrstyle.images.metadata import kept_info
 from hrstyle.images.reading import alpha_of, open_image, to_rgb
 from hrstyle.images.writing import save_image
@@ -65,7 +66,7 @@ def generate(
         )
     if method == "optimize" and is_weights:
         raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")
-    source, folder = Path(input_image_path).expanduser(), Path(output_dir).expanduser()
+    source, folder = Path(expand_user(input_image_path)), Path(expand_user(output_dir))
     picture = open_image(source)
     photo, alpha = to_rgb(picture), alpha_of(picture)
     if resolution is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hrstyle.engine.painter import Painter
 from hrstyle.engine.repainting import Picture, repaint
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS
 from hrstyle.generator.base import Generator
 from hrstyle.images.metadata import kept_info
 from hrstyle.images.reading import PILImage, Source, alpha_of, check_many, image_of, to_rgb
@@ -181,8 +181,9 @@ class Stylizer:
         Args:
             images: pictures of the kinds that `stylize` takes. An iterator is advanced only as far
                 as pictures are needed.
-            return_exceptions: yield a bad picture's `InputError` in place of its result, and
-                continue. Otherwise the error is raised, and nothing more is repainted.
+            return_exceptions: yield the error of a picture, one of `hrstyle.errors.PICTURE_ERRORS`,
+                in place of its result, and continue. Otherwise the error is raised, and nothing
+                more is repainted.
             progress, options, changes: see `stylize`; the same for all pictures.
 
         Raises:
@@ -196,7 +197,7 @@ class Stylizer:
             for picture in in_order(_decoded, images):
                 try:
                     yield self.stylize(picture.result(), progress=progress, options=options)
-                except InputError as error:
+                except PICTURE_ERRORS as error:
                     if not return_exceptions:
                         raise
                     yield error

@@ -17,11 +17,11 @@ from PIL import Image
 
 from hrstyle import __version__
 from hrstyle.engine.compiled import compile_model
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.files import write_atomically
 from hrstyle.images.metadata import kept_info
 from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, resize_planes, to_array
-from hrstyle.options import StylizeOptions
+from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.painting.enlarge import brush
 from hrstyle.painting.strokes import PAINTED, size_to_paint
 from hrstyle.styles.catalogue import weights_file
@@ -29,7 +29,6 @@ from hrstyle.styles.catalogue import weights_file
 if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
 
-DEFAULTS = StylizeOptions()
 CACHE_SIZE = 50
 """Maximal number of networks in the cache, of about 2 MB each; the oldest is deleted first."""
 _NETWORK_SOURCES = (
@@ -85,7 +84,7 @@ class QuickStylizer:
         for image in images:
             try:
                 yield self.stylize(image)
-            except InputError as error:
+            except PICTURE_ERRORS as error:
                 if not return_exceptions:
                     raise
                 yield error

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from hrstyle.errors import InputError
+from hrstyle.files import expand_user
 
 PILImage = Image.Image
 File = str | os.PathLike[str] | IO[bytes] | bytes
@@ -110,8 +111,7 @@ def open_file(
     if isinstance(source, bytes):
         source = io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
-        # Unlike Path.expanduser, this keeps a name such as ~x if there is no user x.
-        source = os.path.expanduser(source)  # noqa: PTH111
+        source = expand_user(source)
     elif not (hasattr(source, "seekable") and source.seekable()):
         source = io.BytesIO(source.read())
     try:

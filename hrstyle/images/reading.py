@@ -258,7 +258,15 @@ def _to_8_bit(image: PILImage) -> PILImage:
 
 def alpha_of(image: PILImage) -> PILImage | None:
     """The alpha channel of a picture as mode L, or None without transparency."""
-    return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if not image.has_transparency_data:
+        return None
+    return (image if image.mode in ("RGBA", "LA") else image.convert("RGBA")).getchannel("A")
+
+
+def is_transparent(image: PILImage) -> bool:
+    """Whether a pixel of the picture is transparent."""
+    alpha = alpha_of(image)
+    return alpha is not None and alpha.getextrema() != (255, 255)
 
 
 def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

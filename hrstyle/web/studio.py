@@ -12,9 +12,8 @@ from hrstyle.images.formats import open_file
 from hrstyle.images.reading import PILImage, alpha_of, to_rgb, upright
 from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, load
-from hrstyle.options import StylizeOptions
+from hrstyle.options import DEFAULTS, StylizeOptions
 
-DEFAULTS = StylizeOptions()
 MAX_PIXELS = 50_000_000
 """Default of the maximal number of pixels of a photo."""
 MAX_PHOTOS = 20
