@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
-from PIL import Image
 
 from hrstyle import __version__
 from hrstyle.engine.compiled import compile_model
 from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.files import write_atomically
-from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, resize_planes, to_array
+from hrstyle.images.photos import as_picture, read_photo
+from hrstyle.images.reading import PILImage, Source, resize_planes
 from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.painting.enlarge import brush
 from hrstyle.painting.strokes import PAINTED, size_to_paint
@@ -59,17 +58,12 @@ class QuickStylizer:
 
     def stylize(self, image: Source) -> PILImage:
         """Repaint a picture; see `Stylizer.stylize`."""
-        picture = image_of(image)
-        pixels = to_array(picture)
-        size = pixels.shape[0], pixels.shape[1]
-        values = resize_planes(pixels, size_to_paint(size, DEFAULTS.strokes(size)))
-        painted = self._run(values[None])[0]
-        brush(painted, pixels.transpose(2, 0, 1))
-        result = Image.fromarray(pixels)
-        if (alpha := alpha_of(picture)) is not None:
-            result.putalpha(alpha)
-        result.info.update(kept_info(picture))
-        return result
+        photo = read_photo(image)
+        height, width, _ = photo.pixels.shape
+        small = size_to_paint((height, width), DEFAULTS.strokes((height, width)))
+        painted = self._run(resize_planes(photo.pixels, small)[None])[0]
+        brush(painted, photo.pixels.transpose(2, 0, 1))
+        return as_picture(photo.pixels, photo)
 
     def stylize_many(
         self,

@@ -174,7 +174,7 @@ def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
 
 def _pixels(jobs: "Sequence[Job]", size: int | None) -> float:
     """Number of pixels to repaint of a single photo; infinite for several photos."""
-    from hrstyle.images.reading import pixels_of
+    from hrstyle.images.formats import pixels_of
 
     if len(jobs) > 1:
         return math.inf

@@ -9,6 +9,7 @@ from .formats import (
     describe_skipped as describe_skipped,
     is_picture as is_picture,
     pictures_in as pictures_in,
+    pixels_of as pixels_of,
     trust_files as trust_files,
 )
 from .metadata import (
@@ -24,6 +25,11 @@ from .outputs import (
     plan_output as plan_output,
     plan_outputs as plan_outputs,
 )
+from .photos import (
+    Photo as Photo,
+    as_picture as as_picture,
+    read_photo as read_photo,
+)
 from .reading import (
     PILImage as PILImage,
     Source as Source,
@@ -33,7 +39,6 @@ from .reading import (
     image_of as image_of,
     is_transparent as is_transparent,
     open_image as open_image,
-    pixels_of as pixels_of,
     resize_array as resize_array,
     resize_planes as resize_planes,
     to_array as to_array,

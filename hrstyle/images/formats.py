@@ -129,6 +129,19 @@ def open_file(
     return image
 
 
+def pixels_of(source: File, *, all_frames: bool = True) -> int:
+    """Number of pixels of a picture file, of all its frames or of one, by its header.
+
+    0 if it is not a picture.
+    """
+    try:
+        with open_file(source) as image:
+            frames = getattr(image, "n_frames", 1) if all_frames else 1
+            return image.width * image.height * frames
+    except Exception:  # `open_image` reports what is wrong with the file
+        return 0
+
+
 def name_of(source: object) -> str:
     """The name of a picture in error messages."""
     return str(source) if isinstance(source, str | os.PathLike) else "the input"

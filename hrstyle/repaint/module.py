@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from hrstyle.engine.repainting import paint
 from hrstyle.errors import PICTURE_ERRORS, sentence_of
 from hrstyle.files import open_atomically
 from hrstyle.images.outputs import Job
@@ -66,11 +67,11 @@ class Repainter(pl.LightningModule):
         job = task.job
         self._finish_writing(WORKERS - 1)
         try:
-            picture = task.reading.result()
-            if picture is None:
+            photo = task.reading.result()
+            if photo is None:
                 self.counts["skipped"] += 1
             else:
-                result = self.stylizer.stylize(picture, options=self.stylize)
+                result = paint(self.stylizer.painter, photo, self.stylize)
                 assert self._pool is not None
                 self._writing.append((job, self._pool.submit(self._write, result, job.target)))
         except PICTURE_ERRORS as error:

@@ -13,7 +13,8 @@ from hrstyle.errors import InputError
 from hrstyle.files import expand_user
 from hrstyle.images.formats import trust_files
 from hrstyle.images.outputs import Job, plan_outputs
-from hrstyle.images.reading import PILImage, open_image, pixels_of
+from hrstyle.images.photos import Photo, read_photo
+from hrstyle.images.reading import PILImage
 from hrstyle.pipeline import in_order
 
 
@@ -21,7 +22,7 @@ class Task(NamedTuple):
     """A job, and its photo being read; None if the result exists."""
 
     job: Job
-    reading: Future[PILImage | None]
+    reading: Future[Photo | None]
 
 
 class Photos(pl.LightningDataModule):
@@ -95,12 +96,13 @@ class _PhotosOfProcess:
         for job, reading in zip(self.jobs, readings, strict=True):
             yield Task(job, reading)
 
-    def _read(self, job: Job) -> PILImage | None:
-        source = job.source
-        if job.target.exists():
-            return None
-        if (pixels := pixels_of(source, all_frames=False)) > self.max_pixels:
-            raise InputError(
-                f"{source} has {pixels:,} pixels; if you trust it, set data.max_pixels={pixels}"
-            )
-        return open_image(source)
+    def _read(self, job: Job) -> Photo | None:
+        def check(photo: PILImage) -> None:
+            pixels = photo.width * photo.height
+            if pixels > self.max_pixels:
+                raise InputError(
+                    f"{job.source} has {pixels:,} pixels; if you trust it, set"
+                    f" data.max_pixels={pixels}"
+                )
+
+        return None if job.target.exists() else read_photo(job.source, check=check)
