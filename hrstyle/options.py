@@ -17,8 +17,7 @@ from hrstyle.images.limits import LONGEST
 from hrstyle.painting.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
 
 if TYPE_CHECKING:
-    from hrstyle.images.reading import PILImage
-    from hrstyle.painting.blending import Mask
+    from hrstyle.painting.blending import Mask, SoftMask
 
 LONGEST_SIDE = LONGEST["JPEG"]
 """Largest `size` in pixels: the longest side that a JPEG can have."""
@@ -91,16 +90,16 @@ class StylizeOptions:
             )
         if self.max_memory is not None:
             bytes_of(self.max_memory)
-        _ = self.mask_picture
+        _ = self.soft_mask
 
     @cached_property
-    def mask_picture(self) -> "PILImage | None":
-        """The mask as an upright Pillow image of mode L, or None. A file is read only once."""
+    def soft_mask(self) -> "SoftMask | None":
+        """The mask with soft edges, or None. A file is read only once."""
         if self.mask is None:
             return None
-        from hrstyle.painting.blending import mask_image
+        from hrstyle.painting.blending import SoftMask
 
-        return mask_image(self.mask)
+        return SoftMask(self.mask)
 
     @property
     def blends(self) -> bool:

@@ -11,7 +11,7 @@ from hrstyle.images.photos import Photo, as_picture, read_photo
 from hrstyle.images.reading import PILImage, Source
 from hrstyle.images.tensors import check_tensor, resize, size_of
 from hrstyle.options import StylizeOptions, bytes_of
-from hrstyle.painting.blending import blend, soft_mask
+from hrstyle.painting.blending import blend
 
 Picture = Source | Tensor
 """The kinds of picture that can be repainted; see `hrstyle.inference.Stylizer.stylize`."""
@@ -76,11 +76,11 @@ def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: b
     )
     if not options.blends:
         return painted
-    mask = options.mask_picture
+    mask = options.soft_mask
     return blend(
         painted,
         photo if size_of(photo) == size else resize(photo, size),
         strength=options.strength,
         keep_colours=options.keep_colours,
-        mask=None if mask is None else soft_mask(mask, size),
+        mask=None if mask is None else mask.at(size),
     )

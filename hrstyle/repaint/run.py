@@ -106,9 +106,9 @@ def repaint(
 
 def _described(options: StylizeOptions) -> dict[str, Any]:
     """The options by name; a mask is described by its size and a hash of its pixels."""
-    picture = options.mask_picture
     described = asdict(replace(options, mask=None))
-    if picture is not None:
+    if options.soft_mask:
+        picture = options.soft_mask.picture
         digest = hashlib.sha256(picture.tobytes()).hexdigest()
         described["mask"] = f"{picture.width}x{picture.height} {digest[:16]}"
     return described
