@@ -199,7 +199,10 @@ def load_generator(path: str | os.PathLike[str], like: Generator | None = None) 
 
 
 def _are_weights_of(state: dict[str, Any], expected: dict[str, Tensor], size: int) -> bool:
-    """Whether `state` has the keys and shapes of `expected`, and fits in `size` bytes."""
+    """Whether `state` has the keys and shapes of `expected`, and fits in `size` bytes.
+
+    It may not fit, because a view may repeat one number without end.
+    """
     return (
         state.keys() == expected.keys()
         and all(
@@ -210,7 +213,7 @@ def _are_weights_of(state: dict[str, Any], expected: dict[str, Tensor], size: in
             for key, value in state.items()
         )
         and sum(value.nbytes for value in state.values()) <= size
-    )  # the size: a view may repeat one number without end
+    )
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -68,9 +68,8 @@ def explain(error: Exception, program: str) -> str:
         constructor = str(error).splitlines()[0].removesuffix(":")
         if isinstance(cause, InputError):
             return explain(cause, program)
-        return " ".join(
-            f"{constructor}: {cause}".split()
-        )  # Hydra's own messages have several lines
+        # Hydra's own messages have several lines.
+        return " ".join(f"{constructor}: {cause}".split())
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read {error.override}; put quotes around a value with special characters, and"

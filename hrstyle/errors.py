@@ -1,4 +1,7 @@
-"""The errors that a user can fix. Each message is one sentence that can be shown as it is."""
+"""The errors that a user can fix, and what to say of others.
+
+The message of an `InputError` is one sentence that can be shown as it is.
+"""
 
 
 class InputError(ValueError):
@@ -14,3 +17,15 @@ class InputError(ValueError):
 
 class NonFiniteError(RuntimeError):
     """A loss or a weight became infinite or NaN; the message names likely causes."""
+
+
+PICTURE_ERRORS = (InputError, MemoryError, RuntimeError)
+"""The errors of a single picture, such as a damaged file, or one too large for the device's memory.
+
+Work on many pictures goes on with the next one.
+"""
+
+
+def sentence_of(error: Exception) -> str:
+    """An error as one line of text that is never empty."""
+    return " ".join(str(error).splitlines()) or type(error).__name__

@@ -1,8 +1,8 @@
-"""Writing files atomically: a file is complete, or it is not there."""
+"""The names of files, and writing files atomically: a file is complete, or it is not there."""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -10,11 +10,26 @@ from typing import IO
 from hrstyle.errors import InputError
 
 
+def expand_user(path: str | os.PathLike[str]) -> str:
+    """The path with `~` replaced by the user's folder; `~x` stays if there is no user x."""
+    return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser raises for such a `~x`)
+
+
 def check_folder(path: str | os.PathLike[str]) -> None:
     """Raise InputError unless the folder of the file `path` exists."""
-    folder = Path(path).parent
+    folder = Path(expand_user(path)).parent
     if not folder.is_dir():
         raise InputError(f"{path}: there is no folder {folder}; make it first")
+
+
+def refuse_existing(
+    paths: Sequence[str | os.PathLike[str]], *, fix: str = "add --overwrite"
+) -> None:
+    """Raise InputError if one of these files exists; `fix` says how to replace or keep them."""
+    found = [path for path in map(Path, map(expand_user, paths)) if path.exists()]
+    if found:
+        more = f" and {len(found) - 1} more results are" if len(found) > 1 else " is"
+        raise InputError(f"{found[0]}{more} there already; {fix}, or choose another name")
 
 
 @contextmanager
@@ -22,14 +37,14 @@ def open_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> I
     """Open a temporary file beside `path` for writing; rename it to `path` if no error occurs.
 
     Args:
-        path: the file.
+        path: the file; `~` is the user's folder.
         durable: flush the data to the disk before the rename, and the new name after it (`fsync`).
             Then the file is whole or not there after a power cut, too.
 
     Raises:
         InputError: the folder is missing or not writable, or the disk is full.
     """
-    path = Path(path)
+    path = Path(expand_user(path))
     # Shortened, because `path` may already have the longest name allowed. Random, because another
     # machine may write the same file.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
@@ -61,7 +76,9 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes, *, durable: bool = False) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], data: bytes | memoryview, *, durable: bool = False
+) -> None:
     """Write `data` to a file; see `open_atomically`."""
     with open_atomically(path, durable=durable) as file:
         file.write(data)

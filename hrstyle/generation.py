@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from hrstyle.errors import InputError
-from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import alpha_of, open_image, to_rgb
+from hrstyle.files import expand_user
+from hrstyle.images.photos import as_picture, read_photo
+from hrstyle.images.reading import resize_array
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
@@ -65,15 +66,14 @@ def generate(
         )
     if method == "optimize" and is_weights:
         raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")
-    source, folder = Path(input_image_path).expanduser(), Path(output_dir).expanduser()
-    picture = open_image(source)
-    photo, alpha = to_rgb(picture), alpha_of(picture)
+    source, folder = Path(expand_user(input_image_path)), Path(expand_user(output_dir))
+    photo = read_photo(source)
+    pixels = photo.pixels
     if resolution is not None:
-        factor = resolution / min(photo.size)
-        photo = photo.resize((round(photo.width * factor), round(photo.height * factor)))
-    if alpha is not None:
-        photo.putalpha(alpha.resize(photo.size))
-    photo.info.update(kept_info(picture))
+        height, width, _ = pixels.shape
+        factor = resolution / min(height, width)
+        pixels = resize_array(pixels, (round(height * factor), round(width * factor)))
+    picture = as_picture(pixels, photo)
     device_options: dict[str, Any] = {"device": device, "dtype": dtype}
     stylizer = load(style, **device_options) if trained and method != "optimize" else None
     title = stylizer.style if stylizer else find(style).name
@@ -84,9 +84,9 @@ def generate(
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     options = {"progress": sys.stderr.isatty(), **options}
     if stylizer:
-        result = stylizer.stylize(photo, **options)
+        result = stylizer.stylize(picture, **options)
     else:
-        result = optimize(photo, style, **{"size": None, **device_options, **options})
+        result = optimize(picture, style, **{"size": None, **device_options, **options})
     path = folder / f"{source.stem}-{title}.png"
     save_image(result, path)
     return path

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from hrstyle.engine.painter import Painter
-from hrstyle.engine.repainting import Picture, repaint
-from hrstyle.errors import InputError
+from hrstyle.engine.repainting import Picture, paint, read, repaint
+from hrstyle.errors import PICTURE_ERRORS
 from hrstyle.generator.base import Generator
-from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, check_many, image_of, to_rgb
+from hrstyle.images.reading import PILImage, Source, check_many
 from hrstyle.mixing import load_style
 from hrstyle.options import StylizeOptions, changed
 from hrstyle.pipeline import in_order
@@ -181,8 +180,9 @@ class Stylizer:
         Args:
             images: pictures of the kinds that `stylize` takes. An iterator is advanced only as far
                 as pictures are needed.
-            return_exceptions: yield a bad picture's `InputError` in place of its result, and
-                continue. Otherwise the error is raised, and nothing more is repainted.
+            return_exceptions: yield the error of a picture, one of `hrstyle.errors.PICTURE_ERRORS`,
+                in place of its result, and continue. Otherwise the error is raised, and nothing
+                more is repainted.
             progress, options, changes: see `stylize`; the same for all pictures.
 
         Raises:
@@ -193,25 +193,12 @@ class Stylizer:
         options = changed(options, changes)
 
         def results() -> Iterator[Any]:
-            for picture in in_order(_decoded, images):
+            for picture in in_order(read, images):
                 try:
-                    yield self.stylize(picture.result(), progress=progress, options=options)
-                except InputError as error:
+                    yield paint(self.painter, picture.result(), options, progress=progress)
+                except PICTURE_ERRORS as error:
                     if not return_exceptions:
                         raise
                     yield error
 
         return results()
-
-
-def _decoded(image: Picture) -> PILImage | Tensor:
-    """A picture decoded to 8-bit sRGB, so that `stylize` need not; RGBA if it has transparency."""
-    if isinstance(image, Tensor):
-        return image
-    picture = image_of(image)
-    alpha, result = alpha_of(picture), to_rgb(picture)
-    if alpha is not None:
-        result.putalpha(alpha)
-    # Without the photo's profile: the colours are converted to sRGB.
-    result.info = {key: value for key, value in kept_info(picture).items() if key != "icc_profile"}
-    return result

@@ -13,13 +13,13 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from hrstyle.errors import InputError
+from hrstyle.images.limits import LONGEST
 from hrstyle.painting.strokes import LARGEST_STROKES, SMALLEST_STROKES, strokes_for
 
 if TYPE_CHECKING:
-    from hrstyle.images.reading import PILImage
-    from hrstyle.painting.blending import Mask
+    from hrstyle.painting.blending import Mask, SoftMask
 
-LONGEST_SIDE = 65500
+LONGEST_SIDE = LONGEST["JPEG"]
 """Largest `size` in pixels: the longest side that a JPEG can have."""
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
@@ -90,16 +90,16 @@ class StylizeOptions:
             )
         if self.max_memory is not None:
             bytes_of(self.max_memory)
-        _ = self.mask_picture
+        _ = self.soft_mask
 
     @cached_property
-    def mask_picture(self) -> "PILImage | None":
-        """The mask as an upright Pillow image of mode L, or None. A file is read only once."""
+    def soft_mask(self) -> "SoftMask | None":
+        """The mask with soft edges, or None. A file is read only once."""
         if self.mask is None:
             return None
-        from hrstyle.painting.blending import mask_image
+        from hrstyle.painting.blending import SoftMask
 
-        return mask_image(self.mask)
+        return SoftMask(self.mask)
 
     @property
     def blends(self) -> bool:
@@ -124,7 +124,7 @@ def changed(options: StylizeOptions | None, changes: dict[str, Any]) -> StylizeO
     Raises:
         InputError, TypeError: see `StylizeOptions`.
     """
-    options = options or StylizeOptions()
+    options = options or DEFAULTS
     return replace(options, **changes) if changes else options
 
 
@@ -132,9 +132,8 @@ def explanation(name: str) -> str:
     """The text of an option in the docstring of `StylizeOptions`, as one line."""
     text = inspect.cleandoc(StylizeOptions.__doc__ or "")
     found = re.search(rf"^    {name}: (.*?)(?=^    \w+: |^\S)", text, re.DOTALL | re.MULTILINE)
-    return (
-        " ".join(found[1].split()).removesuffix(".") if found else ""
-    )  # python -OO removes docstrings
+    # python -OO removes docstrings.
+    return " ".join(found[1].split()).removesuffix(".") if found else ""
 
 
 def check_colours(keep_colours: bool | float) -> None:
@@ -172,3 +171,7 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool) or (
         getattr(value, "dtype", None) == "bool" and getattr(value, "shape", None) == ()
     )
+
+
+DEFAULTS = StylizeOptions()
+"""How pictures are repainted if nothing is said."""

@@ -96,6 +96,15 @@ def test_export_writes_a_model_and_tells_how_far_it_is_off(run, weights_file, tm
     assert ".onnx" in capsys.readouterr().err
 
 
+def test_export_knows_the_users_folder(run, weights_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    main(["export", str(weights_file), "~/tiny.onnx"])
+    assert (tmp_path / "tiny.onnx").is_file()
+    assert run("export", weights_file, "~/tiny.onnx") == 2
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_styles_lists_the_styles_as_a_table_or_as_json(capsys):
     main(["styles"])
     lines = capsys.readouterr().out.splitlines()
@@ -141,6 +150,7 @@ def test_a_sheet_shows_the_photo_and_its_repaint_in_each_style(
         (["--sheet", "gone.jpg"], "-o OUT"),
         (["--sheet", ".", "-o", "x.png"], ". is a folder; name a picture in it"),
         (["--sheet", "gone.jpg", "-o", "x.png"], "gone.jpg"),
+        (["--sheet", "photo.png", "-o", "x.webp", "--size", "4200"], "16383 pixels a side"),
         (["--sheet", "gone.jpg", "-o", "x.docx"], ".docx"),
         *((["--sheet", "gone.jpg", "-o", "x.png", "--size", n], "size") for n in ("-1", "nan")),
     ],
@@ -149,6 +159,8 @@ def test_settings_that_make_no_sheet_are_one_sentence(
     run, tmp_path, monkeypatch, capsys, options, message
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hrstyle.inference.load", lambda name: pytest.fail("work was begun"))
+    Image.new("RGB", (20, 10)).save("photo.png")
     assert run("styles", *options) == 2
     error = capsys.readouterr().err
     assert message in error

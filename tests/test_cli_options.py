@@ -1,7 +1,12 @@
+import argparse
+from dataclasses import fields
+
 import pytest
 
+from hrstyle.cli import options
 from hrstyle.cli.options import parse_style
 from hrstyle.errors import InputError
+from hrstyle.options import StylizeOptions
 
 
 @pytest.mark.parametrize("text", ["1984", "1e3", "nan", ":0.5", "starry_night", "a:b", "a,b"])
@@ -23,3 +28,10 @@ def test_a_file_may_be_called_anything(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).touch()
     assert parse_style(name) == name
+
+
+def test_an_explanation_may_hold_a_percent_sign(monkeypatch):
+    monkeypatch.setattr(options, "explanation", lambda name: "50% of it")
+    parser = argparse.ArgumentParser()
+    options.add_stylize_options(parser)
+    assert parser.format_help().count("50% of it") == len(fields(StylizeOptions))

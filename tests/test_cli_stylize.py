@@ -12,6 +12,7 @@ from PIL import Image
 import hrstyle
 from hrstyle import inference
 from hrstyle.cli import main
+from hrstyle.engine import Painter
 from hrstyle.images import open_image
 
 
@@ -49,6 +50,52 @@ def test_one_broken_photo_does_not_stop_the_others(run, photo, weights_file, tmp
     assert "broken.jpg is not a picture" in error
     assert "1 of 2 photos" in error
     assert [path.name for path in out.iterdir()] == ["chelsea.png"]
+
+
+def test_a_photo_that_a_device_cannot_hold_does_not_stop_the_others(
+    run, weights_file, tmp_path, capsys, monkeypatch
+):
+    for name, width in (("a.png", 20), ("b.png", 30), ("c.png", 20)):
+        Image.new("RGB", (width, 10)).save(tmp_path / name)
+    paint = Painter.paint_strokes
+
+    def fail(self, picture, *, size, **how):
+        if size == (10, 30):
+            raise RuntimeError("out of memory:\n30 pixels")
+        return paint(self, picture, size=size, **how)
+
+    monkeypatch.setattr(Painter, "paint_strokes", fail)
+    photos = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    out = tmp_path / "painted"
+    assert run("stylize", *photos, "-o", f"{out}/", "--style", weights_file) == 2
+    error = capsys.readouterr().err
+    assert f"hrstyle: {tmp_path / 'b.png'}: out of memory: 30 pixels\n" in error
+    assert "1 of 3 photos could not be repainted" in error
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("photo", "out", "message"),
+    [("wide.png", "x.webp", "16383 pixels a side"), ("clear.png", "x.jpg", "transparency")],
+)
+def test_what_cannot_be_written_is_told_before_the_work(
+    run, weights_file, tmp_path, capsys, monkeypatch, photo, out, message
+):
+    Image.new("RGB", (16384, 1)).save(tmp_path / "wide.png")
+    Image.new("RGBA", (20, 10)).save(tmp_path / "clear.png")
+    monkeypatch.setattr(Painter, "paint_strokes", lambda *a, **how: pytest.fail("painted"))
+    assert run("stylize", tmp_path / photo, "-o", tmp_path / out, "--style", weights_file) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_tilde_is_the_users_folder(weights_file, small, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    small.save("cat.png")
+    main(["stylize", "cat.png", "--output=~/painted/", "--style", str(weights_file)])
+    assert (tmp_path / "painted" / "cat.png").is_file()
+    assert not (tmp_path / "~").exists()
 
 
 def test_a_folder_is_repainted_with_the_folders_in_it(run, weights_file, tmp_path, capsys):

@@ -22,8 +22,8 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
     assert said.err == ""
     assert said.out.startswith('{"input": ')
     assert '"width": 32, "height": 24, "frames": 7,' in said.out
-    with pytest.raises(SystemExit, match="2"):
-        main(command)
+    with pytest.raises(SystemExit, match="2"):  # before the style is looked for
+        main([*command[:-4], "--style", "gone"])
     assert "there already" in capsys.readouterr().err
     main([*command, "--overwrite", "--keep-colours", "--crf", "30", "--strength", "0.5"])
     assert "out.mp4: 32x24, 10 frames" in capsys.readouterr().out

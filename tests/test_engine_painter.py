@@ -111,6 +111,23 @@ def test_bytes_and_floats_are_painted_alike(tiny, size):
     assert (painted.permute(2, 0, 1) - expected[0] * 255).abs().max() < 0.51
 
 
+@pytest.mark.parametrize("how", [{"stroke_size": 1}, {"stroke_size": 3}, {"stroke_size": 0.5}])
+@pytest.mark.parametrize("brush", [True, False])
+def test_a_picture_that_may_be_overwritten_is_held_once(tiny, how, brush):
+    painter = Painter(tiny, device="cpu", dtype="float32", engine="torch")
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (40, 50, 3), dtype=torch.uint8, generator=random)
+    before = pixels.clone()
+    how = {"brush": brush, "budget": 1e9, **how}
+    expected = painter.paint_strokes(pixels, size=(40, 50), **how)
+    assert torch.equal(pixels, before)
+    painted = painter.paint_strokes(pixels, size=(40, 50), overwrite=True, **how)
+    assert painted.data_ptr() == pixels.data_ptr()
+    assert torch.equal(painted, expected)
+    other = painter.paint_strokes(before, size=(20, 25), overwrite=True, **how)
+    assert other.shape == (20, 25, 3)
+
+
 def test_unknown_devices_and_types_are_refused():
     assert find_device("cpu") == torch.device("cpu")
     assert find_device(None) == best_device()

@@ -4,7 +4,13 @@ import stat
 import pytest
 
 from hrstyle.errors import InputError
-from hrstyle.files import open_atomically, write_atomically
+from hrstyle.files import (
+    check_folder,
+    expand_user,
+    open_atomically,
+    refuse_existing,
+    write_atomically,
+)
 
 
 def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
@@ -21,6 +27,27 @@ def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         write_atomically(tmp_path / "folder", b"")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
+
+
+def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert expand_user("~/a/") == f"{tmp_path}/a/"
+    assert expand_user("~nobody_of_this_name/a") == "~nobody_of_this_name/a"
+    check_folder("~/a")
+    write_atomically("~/a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_what_exists_is_refused_and_counted(tmp_path):
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    refuse_existing(paths)
+    paths[1].touch()
+    with pytest.raises(InputError, match="b is there already; add --overwrite, or choose another"):
+        refuse_existing(paths)
+    paths[2].touch()
+    with pytest.raises(InputError, match="b and 1 more results are there already; skip it, or"):
+        refuse_existing(paths, fix="skip it")
 
 
 def test_a_name_as_long_as_the_disk_allows(tmp_path):

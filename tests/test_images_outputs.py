@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import expand, plan_outputs
+from hrstyle.images import Job, expand, plan_output, plan_outputs
 
 
 @pytest.fixture
@@ -17,22 +17,24 @@ def photos(tmp_path):
 
 
 def test_one_photo_for_one_file(photos, tmp_path):
-    assert plan_outputs([str(photos[0])], str(tmp_path / "out.jpg")) == [
-        (photos[0], tmp_path / "out.jpg")
-    ]
+    job = Job(photos[0], tmp_path / "out.jpg", animated=False)
+    assert plan_outputs([str(photos[0])], str(tmp_path / "out.jpg")) == [job]
+    assert plan_output(str(photos[0]), str(tmp_path / "out.jpg")) == job
+    with pytest.raises(InputError, match=r"a is a folder; name a picture in it"):
+        plan_output(str(tmp_path / "a"), str(tmp_path / "out.jpg"))
 
 
 def test_a_folder_is_made_and_results_keep_their_names(photos, tmp_path):
-    pairs = plan_outputs([str(p) for p in photos[1:]], str(tmp_path / "new" / "out"))
+    jobs = plan_outputs([str(p) for p in photos[1:]], str(tmp_path / "new" / "out"))
     out = tmp_path / "new" / "out"
     # GIF would cost the result its colours.
-    assert pairs == [(photos[1], out / "x.png"), (photos[2], out / "y.png")]
+    assert jobs == [Job(photos[1], out / "x.png"), Job(photos[2], out / "y.png")]
     assert out.is_dir()
 
 
 def test_a_folder_may_have_a_dot_in_its_name(photos, tmp_path):
-    [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/v1.0/")
-    assert target == tmp_path / "v1.0" / "x.png"
+    [job] = plan_outputs([str(photos[0])], f"{tmp_path}/v1.0/")
+    assert job.target == tmp_path / "v1.0" / "x.png"
 
 
 def test_nothing_is_overwritten_or_lost(photos, tmp_path):
@@ -66,14 +68,14 @@ def test_a_folder_keeps_its_structure_and_only_pictures_are_taken(photos, tmp_pa
     expected = {"a/x.png", "b/deep/Z.JPG", "b/x.png", "b/y.png"}
     for inputs, output in [(str(tmp_path), str(out)), (".", "out"), ("./", f"{out}/")]:
         monkeypatch.chdir(tmp_path)
-        pairs = plan_outputs([inputs], output, recursive=True)
-        assert {target.relative_to(output).as_posix() for _, target in pairs} == expected
+        jobs = plan_outputs([inputs], output, recursive=True)
+        assert {job.target.relative_to(output).as_posix() for job in jobs} == expected
         assert (out / "b" / "deep").is_dir()
         shutil.rmtree(out)
         out.mkdir()
         (out / "old.png").touch()  # an older result, which is not taken for a photo
     flat = plan_outputs([str(tmp_path / "b")], str(tmp_path / "v1.0"))
-    assert [target for _, target in flat] == [
+    assert [job.target for job in flat] == [
         tmp_path / "v1.0" / "x.png",
         tmp_path / "v1.0" / "y.png",
     ]
@@ -86,7 +88,7 @@ def test_results_of_one_folder_get_different_names(tmp_path):
     out = tmp_path / "out"
 
     def targets(**options):
-        return [target.name for _, target in plan_outputs([str(tmp_path)], str(out), **options)]
+        return [job.target.name for job in plan_outputs([str(tmp_path)], str(out), **options)]
 
     assert targets() == ["a.gif.png", "a.jpg", "a.png", "b.png", "c.JPEG"]
     assert targets(file_format="png") == ["a.gif.png", "a.jpg.png", "a.png", "b.png", "c.png"]
@@ -103,7 +105,7 @@ def test_results_that_are_there_are_kept_unless_told_otherwise(photos, tmp_path)
     with pytest.raises(InputError, match="x.png is there already; add --overwrite or --skip"):
         plan_outputs(inputs, str(out))
     assert len(plan_outputs(inputs, str(out), existing="overwrite")) == 2
-    assert plan_outputs(inputs, str(out), existing="skip") == [(photos[2], out / "y.png")]
+    assert plan_outputs(inputs, str(out), existing="skip") == [Job(photos[2], out / "y.png")]
     (out / "y.png").touch()
     with pytest.raises(InputError, match="x.png and 1 more results are there already"):
         plan_outputs(inputs, str(out))
@@ -113,8 +115,8 @@ def test_results_that_are_there_are_kept_unless_told_otherwise(photos, tmp_path)
 
 
 def test_the_format_asked_for_decides_the_ending(photos, tmp_path):
-    [(_, target)] = plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="webp")
-    assert target == tmp_path / "out" / "x.webp"
+    [job] = plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="webp")
+    assert job.target == tmp_path / "out" / "x.webp"
     with pytest.raises(InputError, match="no webp file; end its name in .webp"):
         plan_outputs([str(photos[0])], str(tmp_path / "x.jpg"), file_format="webp")
     with pytest.raises(InputError, match="x.gif: no such picture type"):
@@ -135,8 +137,10 @@ def test_what_is_animated_stays_animated(tmp_path):
 
     def names(**options):
         options = {"animated": True, **options}
-        pairs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), **options)
-        return [target.name for _, target in pairs]
+        jobs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), **options)
+        moving = {job.source.name for job in jobs if job.animated}
+        assert moving == ({"moves.gif", "moves.png"} if options["animated"] else set())
+        return [job.target.name for job in jobs]
 
     assert names() == ["broken.png", "moves.gif", "moves.png", "pages.tif", "still.png"]
     assert names(file_format="webp") == [
@@ -145,8 +149,8 @@ def test_what_is_animated_stays_animated(tmp_path):
     with pytest.raises(InputError, match="moves.jpeg cannot hold an animation; end its name in"):
         names(file_format="jpeg")
     moves = str(tmp_path / "moves.gif")
-    assert plan_outputs([moves], str(tmp_path / "new.webp"))[0][1] == tmp_path / "new.webp"
-    assert plan_outputs([moves], str(tmp_path / "new.jpg"))[0][1] == tmp_path / "new.jpg"
+    assert plan_outputs([moves], str(tmp_path / "new.webp"))[0].target == tmp_path / "new.webp"
+    assert plan_outputs([moves], str(tmp_path / "new.jpg"))[0].target == tmp_path / "new.jpg"
     assert names(animated=False)[1] == "moves.gif.png"
     for output, message in [("x.jpg", "cannot hold an animation"), ("no/x.gif", "no folder")]:
         with pytest.raises(InputError, match=message):
@@ -165,6 +169,19 @@ def test_patterns_stand_for_the_files_that_they_fit(photos, tmp_path, monkeypatc
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert len(expand(["~/b/*"])) == 2
+
+
+def test_a_tilde_is_the_users_folder(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert plan_outputs(["~/a"], "~/new/") == [Job(photos[0], tmp_path / "new" / "x.png")]
+    assert plan_output("~/a/x.png", "~/x.jpg") == Job(photos[0], tmp_path / "x.jpg")
+    for how in ({"protected": ["~/b/x.png"]}, {}):
+        output = "~/b/x.png" if how else "~/a/x.png"
+        with pytest.raises(InputError, match="is one of the input files"):
+            plan_output("~/a/x.png", output, existing="overwrite", **how)
+    with pytest.raises(InputError, match="is a folder"):
+        plan_output("~/a", "~/x.jpg")
 
 
 def test_what_a_folder_holds_besides_pictures_is_told(photos, tmp_path):

@@ -3,7 +3,14 @@ import pytest
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import check_longest, check_output, open_image, output_format, save_image
+from hrstyle.images import (
+    check_longest,
+    check_output,
+    check_repaint,
+    open_image,
+    output_format,
+    save_image,
+)
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -25,7 +32,6 @@ def test_what_is_saved_can_be_read_back_and_loses_nothing_unasked(tmp_path):
         ("a", "picture type"),
         ("a.xyz", "picture type"),
         ("a.ico", "picture type"),
-        ("nowhere/a.png", "no folder"),
     ],
 )
 def test_impossible_output_names_are_refused(tmp_path, name, message):
@@ -65,4 +71,34 @@ def test_check_output_knows_what_saving_would_say(tmp_path):
         for check in (check_output, save_image):
             with pytest.raises(InputError, match=message):
                 check(image, tmp_path / name)
+    with pytest.raises(InputError, match="16383 pixels a side"):
+        check_output(Image.new("L", (1, 16384)), tmp_path / "a.webp")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_repaint_is_checked_by_its_photo(tmp_path):
+    opaque, clear, wide = (tmp_path / f"{name}.png" for name in ("opaque", "clear", "wide"))
+    Image.new("RGBA", (4, 4), "red").save(opaque)
+    Image.new("RGBA", (4, 4)).save(clear)
+    Image.new("L", (16384, 1)).save(wide)
+    (tmp_path / "text.png").write_text("no picture")
+    for photo, name in [
+        *((opaque, "a.jpg"), (clear, "a.png"), (clear, "a.webp"), (wide, "a.jpg")),
+        *((tmp_path / "text.png", "a.jpg"), (tmp_path / "gone.png", "a.jpg")),
+    ]:
+        check_repaint(photo, name)
+    check_repaint(wide, "a.webp", size=100)
+    for photo, name, size, message in [
+        (clear, "a.jpg", None, "a.jpg: JPEG cannot hold transparency; end the name in .png"),
+        (wide, "a.webp", None, "a.webp can hold at most 16383 pixels a side, not 16384"),
+        (opaque, "a.webp", 20000, "16383 pixels a side, not 20000"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            check_repaint(photo, name, size=size)
+
+
+def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    save_image(Image.new("L", (3, 2)), "~/a.png")
+    assert open_image(tmp_path / "a.png").size == (3, 2)

@@ -229,7 +229,9 @@ def test_many_pictures_come_out_in_their_order_as_each_alone(stylizer, small, tm
             assert result.info == expected.info
 
 
-def test_a_picture_that_fails_stops_the_rest_unless_errors_are_returned(stylizer, small, tmp_path):
+def test_a_picture_that_fails_stops_the_rest_unless_errors_are_returned(
+    stylizer, small, tmp_path, monkeypatch
+):
     pictures = [small, tmp_path / "gone.jpg", small]
     results = stylizer.stylize_many(pictures)
     assert next(results).size == small.size
@@ -238,6 +240,20 @@ def test_a_picture_that_fails_stops_the_rest_unless_errors_are_returned(stylizer
     first, error, last = stylizer.stylize_many(pictures, return_exceptions=True)
     assert isinstance(error, InputError)
     assert first == last == stylizer.stylize(small)
+    small_one = small.crop((0, 0, 9, 9))
+    paint = stylizer.painter.paint_strokes
+
+    def fail(picture, *, size, **how):
+        if size == (9, 9):
+            raise RuntimeError("no memory")
+        return paint(picture, size=size, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stylizer.painter, "paint_strokes", fail)
+        error, last = stylizer.stylize_many([small_one, small], return_exceptions=True)
+        assert (str(error), last) == ("no memory", first)
+        with pytest.raises(RuntimeError, match="no memory"):
+            next(stylizer.stylize_many([small_one]))
     with pytest.raises(InputError, match="size"):
         stylizer.stylize_many(pictures, size=-1)  # before the first is asked for
     with pytest.raises(TypeError, match="sise"):

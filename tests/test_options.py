@@ -70,7 +70,7 @@ def test_a_mask_is_read_once(tmp_path):
     path.unlink()
     for known in (options, pickle.loads(pickle.dumps(options))):
         assert known.mask == path
-        assert known.mask_picture.getextrema() == (200, 200)
+        assert known.soft_mask.picture.getextrema() == (200, 200)
     with pytest.raises(InputError, match="mask.png"):
         replace(options, size=3)
 

@@ -5,7 +5,7 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.images import to_bytes, to_pil
-from hrstyle.painting import blend, mask_image, recolour, soft_mask
+from hrstyle.painting import SoftMask, blend, mask_image, recolour
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def test_blend_is_a_weighted_sum(pair):
 def test_bytes_are_blended_as_floats_are(pair):
     painted, photo = (to_bytes(picture[0]) for picture in pair)
     mask = torch.linspace(0, 1, 150).view(150, 1).expand(150, 20)
-    for settings in ({"strength": 0.3}, {"mask": mask}, {"keep_colours": 0.7}):
+    grey = (mask * 255).round().to(torch.uint8)
+    for settings in ({"strength": 0.3}, {"mask": mask}, {"mask": grey}, {"keep_colours": 0.7}):
         floats = [p.permute(2, 0, 1)[None] / 255 for p in (painted, photo)]
         expected = to_bytes(blend(*floats, **settings))
         result = blend(painted.clone(), photo, **settings)
@@ -46,12 +47,20 @@ def test_the_ends_are_exact(pair):
 def test_a_mask_has_soft_edges_and_nothing_else():
     halves = np.zeros((100, 400), bool)
     halves[:, 200:] = True
-    mask = soft_mask(halves, (100, 400))
-    assert mask.shape == (100, 400)
+    mask = SoftMask(halves).at((100, 400))
+    assert (mask.shape, mask.dtype) == ((100, 400), torch.uint8)
     assert mask[:, :188].max() == 0
-    assert mask[:, 212:].min() == 1
-    assert 0.3 < mask[50, 199] < 0.5 < mask[50, 200] < 0.7
-    assert (mask[50].diff() >= 0).all()
+    assert mask[:, 212:].min() == 255
+    assert 80 < mask[50, 199] < 128 < mask[50, 200] < 180
+    assert (mask[50].int().diff() >= 0).all()
+
+
+def test_a_mask_is_softened_once_for_the_frames_of_a_clip():
+    mask = SoftMask(Image.linear_gradient("L"))
+    first = mask.at((30, 40))
+    assert mask.at((30, 40)) is first
+    assert mask.at((40, 30)).shape == (40, 30)
+    assert torch.equal(mask.at((30, 40)), first)
 
 
 def test_every_kind_of_mask_is_the_same(tmp_path):
@@ -60,11 +69,11 @@ def test_every_kind_of_mask_is_the_same(tmp_path):
     image.save(tmp_path / "mask.png")
     layer = Image.new("LA", image.size, 255)  # as a drawing program saves a painted layer
     layer.putalpha(image)
-    expected = soft_mask(image, (60, 100))
+    expected = SoftMask(image).at((60, 100)).int()
     floats = torch.from_numpy(grey / 255)
     for mask in (tmp_path / "mask.png", str(tmp_path / "mask.png"), grey, grey / 255, floats,
                  floats[None], layer, image.convert("RGB")):  # fmt: skip
-        torch.testing.assert_close(soft_mask(mask, (60, 100)), expected, atol=1.01 / 255, rtol=0)
+        assert (SoftMask(mask).at((60, 100)).int() - expected).abs().max() <= 1
     assert mask_image(torch.ones(3, 4, dtype=torch.bool)).getextrema() == (255, 255)
 
 

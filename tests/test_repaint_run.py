@@ -137,9 +137,27 @@ def test_settings_are_the_same_from_python_and_from_the_command(
 
 def test_a_damaged_record_of_the_settings_is_refused(style, photos, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".hrstyle.json").write_text("{")
-    with pytest.raises(InputError, match=r"delete .*\.hrstyle\.json"):
-        call(style, photos, tmp_path / "out")
+    for damaged in (b"{", b"\xff\xfe{"):
+        (tmp_path / "out" / ".hrstyle.json").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"delete .*\.hrstyle\.json"):
+            call(style, photos, tmp_path / "out")
+
+
+def test_a_mask_is_told_from_others_by_its_pixels(style, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    photo_of(1).save(photos / "a.png")
+    mask = np.zeros((100, 100))  # so large that its text leaves out the middle
+    mask[:50] = 1
+    Image.fromarray((mask * 255).astype(np.uint8)).save(tmp_path / "mask.png")
+    call(style, photos, out, stylize=StylizeOptions(mask=mask))
+    for same in (mask.copy(), Image.open(tmp_path / "mask.png"), str(tmp_path / "mask.png")):
+        counts = call(style, photos, out, stylize=StylizeOptions(mask=same))
+        assert counts == {"repainted": 0, "skipped": 1, "failed": 0}
+    mask[50, 50] = 1
+    for other in (mask, None):
+        with pytest.raises(InputError, match="other settings"):
+            call(style, photos, out, stylize=StylizeOptions(mask=other))
 
 
 def test_each_result_is_on_the_disk_before_it_has_its_name(style, tmp_path, monkeypatch):

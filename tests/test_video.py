@@ -222,3 +222,12 @@ def test_what_is_no_clip_is_refused(stylizer, tmp_path):
         with pytest.raises(InputError, match=message):
             repaint_video(tmp_path / name, tmp_path / "out.mp4", stylizer)
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_tilde_is_the_users_folder(stylizer, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_clip(tmp_path / "clip.mp4")
+    result = repaint_video("~/clip.mp4", "~/out.mp4", stylizer, end=0.1)
+    assert result.path == tmp_path / "out.mp4"
+    assert result.path.is_file()

@@ -165,7 +165,7 @@ def test_what_cannot_be_painted_is_told_in_one_sentence(page, tmp_path):
     Image.new("1", (10_000, 6_000)).save(huge)
     choose(page, wrong)
     page.click("#paint")
-    assert "wrong.png is not a picture that can be read; take a JPEG" in complaint(page)
+    assert "wrong.png is not a picture of a type that can be read; take a JPEG" in complaint(page)
     page.reload()
     page.wait_for_selector("#styles label")
     page.click("#paint")

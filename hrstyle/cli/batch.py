@@ -9,11 +9,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.files import open_atomically
-from hrstyle.images.animation import Animation, is_animated, write_animation
+from hrstyle.images.animation import Animation, write_animation
+from hrstyle.images.outputs import Job
 from hrstyle.images.reading import PILImage
-from hrstyle.images.writing import write_image
+from hrstyle.images.writing import check_repaint, write_image
 from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import in_order
 
@@ -22,28 +23,23 @@ if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
     from hrstyle.optimization.refinement import Refiner
 
-PictureFile = Path | IO[bytes]
-"""A picture's path, or its open file."""
-Job = tuple[PictureFile, Path]
-"""A picture and the path of its result."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The result of a job, or its error.
 
     Args:
-        source, target: the picture, and the path of its result.
+        source, target: see `hrstyle.images.Job`.
         size: the result's width and height.
         frames: number of frames of the result.
         error: the reason why there is no result, or None.
     """
 
-    source: PictureFile
+    source: Path | IO[bytes]
     target: Path
     size: tuple[int, int] = (0, 0)
     frames: int = 1
-    error: InputError | None = None
+    error: Exception | None = None
 
 
 def repaint_files(
@@ -60,8 +56,8 @@ def repaint_files(
 
     Args:
         stylizer: repaints the pictures.
-        jobs: from `hrstyle.images.plan_outputs`. An animated GIF, WebP or APNG stays animated; the
-            animations come last.
+        jobs: from `hrstyle.images.plan_outputs`. Those whose result its format cannot hold come
+            first, and the animations last.
         to: write to this open file instead; the job's target still gives the format.
         quality, strip: see `hrstyle.images.save_image`.
         progress: show a progress bar while a picture is streamed, or for an animation's frames.
@@ -72,27 +68,36 @@ def repaint_files(
     """
     saving: dict[str, Any] = {"quality": quality, "strip": strip}
 
-    def write(work: tuple[Job, "PILImage | InputError"]) -> tuple[int, int]:
-        (_, target), result = work
-        if isinstance(result, InputError):
+    def write(work: tuple[Job, "PILImage | Exception"]) -> tuple[int, int]:
+        job, result = work
+        if isinstance(result, Exception):
             raise result
-        with _opened(target, to) as file:
-            write_image(result, file, target, **saving)
+        with _opened(job.target, to) as file:
+            write_image(result, file, job.target, **saving)
         return result.size
 
-    animated = [is_animated(source) for source, _ in jobs]
-    stills = [job for job, moves in zip(jobs, animated, strict=True) if not moves]
-    photos = (source for source, _ in stills)
+    stills: list[Job] = []
+    animations: list[Job] = []
+    for job in jobs:
+        try:
+            check_repaint(job.source, job.target, size=options.size)
+        except InputError as error:
+            yield Outcome(source=job.source, target=job.target, error=error)
+        else:
+            (animations if job.animated else stills).append(job)
     results = stylizer.stylize_many(
-        photos, return_exceptions=True, progress=progress, options=options
+        (job.source for job in stills),
+        return_exceptions=True,
+        progress=progress,
+        options=options,
     )
     written = in_order(write, zip(stills, results, strict=True))
-    for (source, target), future in zip(stills, written, strict=True):
+    for (source, target, _), future in zip(stills, written, strict=True):
         try:
             yield Outcome(source=source, target=target, size=future.result())
-        except InputError as error:
+        except PICTURE_ERRORS as error:
             yield Outcome(source=source, target=target, error=error)
-    for source, target in (job for job, moves in zip(jobs, animated, strict=True) if moves):
+    for source, target, _ in animations:
         try:
             animation = Animation(source)
             frames = stylizer.stylize_many(animation, options=options)
@@ -101,7 +106,7 @@ def repaint_files(
                 shown = tqdm(frames, disable=not progress, **bar)
                 size = write_animation(shown, animation, file, target, **saving)
             yield Outcome(source=source, target=target, size=size, frames=animation.count)
-        except InputError as error:
+        except PICTURE_ERRORS as error:
             yield Outcome(source=source, target=target, error=error)
 
 

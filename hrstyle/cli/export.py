@@ -1,11 +1,10 @@
 """`hrstyle export`: write a style as an ONNX file."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from hrstyle.cli.options import STYLE, add_existing, add_json, explicit_options, parse_style, report
-from hrstyle.errors import InputError
+from hrstyle.files import expand_user, refuse_existing
 
 _EPILOG = """\
 examples:
@@ -37,16 +36,13 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export the style, and compare the file with PyTorch."""
+    output = expand_user(arguments.output)
+    if not arguments.overwrite:
+        refuse_existing([output])
     from hrstyle.engine.exporting import CHECK_SIZES, export
 
-    if Path(arguments.output).exists() and not arguments.overwrite:
-        raise InputError(
-            f"{arguments.output} is there already; add --overwrite, or choose another name"
-        )
-    error = export(
-        parse_style(arguments.style), arguments.output, **explicit_options(arguments, "dtype")
-    )
+    error = export(parse_style(arguments.style), output, **explicit_options(arguments, "dtype"))
     sizes = ", ".join(f"{width}x{height}" for height, width in CHECK_SIZES)
-    line = f"{arguments.output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)"
-    described = {"style": arguments.style, "output": arguments.output}
+    line = f"{output}: at most {error:.4f} of 255 from PyTorch ({sizes} px)"
+    described = {"style": arguments.style, "output": output}
     report(arguments, line, **described, largest_difference_of_255=error)

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from hrstyle.cli.options import (
@@ -110,9 +109,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.images.formats import trust_files
-    from hrstyle.images.outputs import plan_outputs
-    from hrstyle.images.reading import open_image
-    from hrstyle.images.writing import check_output, check_quality, save_image
+    from hrstyle.images.outputs import plan_output
+    from hrstyle.images.writing import check_quality, check_repaint, save_image
     from hrstyle.optimization import Progress, optimize
 
     trust_files()
@@ -123,12 +121,11 @@ def run(arguments: argparse.Namespace) -> None:
     saving = {"quality": arguments.quality, "strip": arguments.strip}
     style = parse_style(arguments.style)
     used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
-    if Path(arguments.input).is_dir():
-        raise InputError(f"{arguments.input} is a folder; name a picture in it")
-    [(source, target)] = plan_outputs(
-        [arguments.input], arguments.output, existing=existing(arguments), protected=used
+    source, target, _ = plan_output(
+        arguments.input, arguments.output, existing=existing(arguments), protected=used
     )
-    check_output(open_image(source), target)  # errors before the work, not after it
+    # Errors before the work, not after it. The default size fits every format.
+    check_repaint(source, target, size=arguments.size or 1)
     done, steps = 0, 0
 
     def watch(progress: Progress) -> None:

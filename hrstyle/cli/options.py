@@ -84,8 +84,7 @@ def add_stylize_options(command: argparse.ArgumentParser) -> None:
     """Add the options of `StylizeOptions`; their help is from its docstring."""
 
     def add(flag: str, **settings: Any) -> None:
-        text = explanation(flag[2:].replace("-", "_")).replace("%", "%%")
-        command.add_argument(flag, help=text, **settings)
+        command.add_argument(flag, help=_help(flag[2:].replace("-", "_")), **settings)
 
     add("--strength", type=float, metavar="0...1")
     add("--stroke-size", type=float, metavar="TIMES")
@@ -94,6 +93,11 @@ def add_stylize_options(command: argparse.ArgumentParser) -> None:
     add("--mask", metavar="MASK")
     add("--size", type=int, metavar="PX")
     add("--max-memory", metavar="SIZE")
+
+
+def _help(name: str) -> str:
+    """The help of an option of `StylizeOptions`; argparse replaces a single `%`."""
+    return explanation(name).replace("%", "%%")
 
 
 def stylize_options(arguments: argparse.Namespace) -> StylizeOptions:
@@ -111,7 +115,7 @@ def add_colours(command: argparse.ArgumentParser) -> None:
     """Add the options that keep the photo's colours."""
     group = command.add_mutually_exclusive_group()
     group.add_argument("--colours", "--colors", dest="keep_colours", type=float, metavar="0...1",
-        help=explanation("keep_colours"))  # fmt: skip
+        help=_help("keep_colours"))  # fmt: skip
     group.add_argument("--keep-colours", "--keep-colors", dest="keep_colours",
         action="store_const", const=1.0, help="the same as --colours 1")  # fmt: skip
 

@@ -11,21 +11,17 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from hrstyle.engine.compiled import Pass, compile_template
-from hrstyle.errors import InputError
-from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, resize_planes, to_array
-from hrstyle.options import StylizeOptions
+from hrstyle.errors import PICTURE_ERRORS, InputError
+from hrstyle.images.photos import Photo, as_picture, read_photo
+from hrstyle.images.reading import PILImage, Source, resize_planes
+from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.painting.enlarge import brush
 from hrstyle.painting.strokes import size_to_paint
 from hrstyle.pipeline import in_order
 from hrstyle.styles.catalogue import FORMAT, weights_file
-
-DEFAULTS = StylizeOptions()
 
 
 def quick_stylizer(source: str | os.PathLike[str] | Mapping[str, float]) -> "QuickStylizer | None":
@@ -39,8 +35,10 @@ def quick_stylizer(source: str | os.PathLike[str] | Mapping[str, float]) -> "Qui
     try:
         with safe_open(weights_file(source), framework="numpy") as file:
             metadata = file.metadata() or {}
+            if metadata["format"] != FORMAT:
+                return None
             weights = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
-        if metadata["format"] != FORMAT or not all(np.isfinite(v).all() for v in weights.values()):
+        if not all(np.isfinite(value).all() for value in weights.values()):
             return None
         return QuickStylizer(compile_template(json.loads(metadata["generator"]), weights))
     except (InputError, SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
@@ -61,18 +59,14 @@ class QuickStylizer:
 
     def stylize(self, image: Source) -> PILImage:
         """Repaint a picture; see `Stylizer.stylize`."""
-        return self._repaint(*_read(image))
+        return self._repaint(read_photo(image))
 
-    def _repaint(self, picture: PILImage, pixels: NDArray[np.uint8]) -> PILImage:
-        size = pixels.shape[0], pixels.shape[1]
-        values = resize_planes(pixels, size_to_paint(size, DEFAULTS.strokes(size)))
-        painted = self._network(values[None])[0]
-        brush(painted, pixels.transpose(2, 0, 1))
-        result = Image.fromarray(pixels)
-        if (alpha := alpha_of(picture)) is not None:
-            result.putalpha(alpha)
-        result.info.update(kept_info(picture))
-        return result
+    def _repaint(self, photo: Photo) -> PILImage:
+        height, width, _ = photo.pixels.shape
+        small = size_to_paint((height, width), DEFAULTS.strokes((height, width)))
+        painted = self._network(resize_planes(photo.pixels, small)[None])[0]
+        brush(painted, photo.pixels.transpose(2, 0, 1))
+        return as_picture(photo.pixels, photo)
 
     def stylize_many(
         self,
@@ -84,15 +78,10 @@ class QuickStylizer:
     ) -> Iterator[Any]:
         """Repaint several pictures; threads read ahead. See `Stylizer.stylize_many`."""
         assert options == DEFAULTS  # others are not implemented here
-        for photo in in_order(_read, images):
+        for photo in in_order(read_photo, images):
             try:
-                yield self._repaint(*photo.result())
-            except InputError as error:
+                yield self._repaint(photo.result())
+            except PICTURE_ERRORS as error:
                 if not return_exceptions:
                     raise
                 yield error
-
-
-def _read(image: Source) -> tuple[PILImage, NDArray[np.uint8]]:
-    picture = image_of(image)
-    return picture, to_array(picture)

@@ -3,11 +3,13 @@
 import argparse
 import math
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hrstyle.cli.options import add_existing, add_json, existing, report
 from hrstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from hrstyle.inference import Stylizer
 
 _EPILOG = """\
 examples:
@@ -61,35 +63,38 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from PIL import Image, ImageOps
     from tqdm import tqdm
 
+    from hrstyle.cli.quick import quick_stylizer
     from hrstyle.images.formats import trust_files
-    from hrstyle.images.outputs import plan_outputs
+    from hrstyle.images.outputs import plan_output
     from hrstyle.images.reading import open_image, to_rgb
-    from hrstyle.images.sheets import grid, titled_row
-    from hrstyle.images.writing import save_image
-    from hrstyle.inference import load
+    from hrstyle.images.sheets import grid, grid_size, titled_row
+    from hrstyle.images.writing import check_longest, save_image
     from hrstyle.options import StylizeOptions
     from hrstyle.styles.catalogue import list_styles
 
     trust_files()
     if arguments.output is None:
         raise InputError("name the sheet to write with -o OUT")
-    if Path(arguments.sheet).is_dir():
-        raise InputError(f"{arguments.sheet} is a folder; name a picture in it")
     size = SIZE if arguments.size is None else arguments.size
     StylizeOptions(size=size)  # checks the size
-    [(source, target)] = plan_outputs(
-        [arguments.sheet], arguments.output, existing=existing(arguments)
-    )
+    source, target, _ = plan_output(arguments.sheet, arguments.output, existing=existing(arguments))
     whole = to_rgb(open_image(source, at_least=2 * size))
     photo = ImageOps.contain(whole, (size, size), Image.Resampling.LANCZOS)
+    names = list_styles()
     tiles = [titled_row([photo], "the photo", size=photo.size)]
-    for name in tqdm(list_styles(), unit="style", disable=not sys.stderr.isatty(), leave=False):
-        painted = load(name).stylize(photo)
+    columns = math.ceil(math.sqrt(1 + len(names)))
+    check_longest(target, max(grid_size(tiles[0].size, 1 + len(names), columns=columns)))
+    for name in tqdm(names, unit="style", disable=not sys.stderr.isatty(), leave=False):
+        painted = (quick_stylizer(name) or _load(name)).stylize(photo)
         tiles.append(titled_row([painted], name, size=photo.size))
-    sheet = grid(tiles, columns=math.ceil(math.sqrt(len(tiles))))
+    sheet = grid(tiles, columns=columns)
     save_image(sheet, target)
     described = {"input": str(source), "output": str(target)}
-    line = f"{target}: {sheet.width}x{sheet.height}, {len(list_styles())} styles"
-    report(
-        arguments, line, **described, width=sheet.width, height=sheet.height, styles=list_styles()
-    )
+    line = f"{target}: {sheet.width}x{sheet.height}, {len(names)} styles"
+    report(arguments, line, **described, width=sheet.width, height=sheet.height, styles=names)
+
+
+def _load(name: str) -> "Stylizer":
+    from hrstyle.inference import load  # here, because PyTorch is slow to import
+
+    return load(name)

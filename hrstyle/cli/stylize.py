@@ -23,12 +23,12 @@ from hrstyle.cli.options import (
     report,
     stylize_options,
 )
-from hrstyle.errors import InputError
-from hrstyle.options import StylizeOptions
+from hrstyle.errors import InputError, sentence_of
+from hrstyle.options import DEFAULTS
 
 if TYPE_CHECKING:
-    from hrstyle.cli.batch import Job, PictureFile
     from hrstyle.cli.quick import QuickStylizer
+    from hrstyle.images.outputs import Job
     from hrstyle.inference import Stylizer
     from hrstyle.optimization.refinement import Refiner
 
@@ -123,10 +123,8 @@ def run(arguments: argparse.Namespace) -> None:
     style = parse_style(arguments.style)
     loading = explicit_options(arguments, "device", "dtype", "engine")
     few = len(jobs) <= QUICK_PHOTOS or "device" in loading
-    pixels = [_pixels(source, options.size) for source, _ in jobs] if few else [math.inf]
-    plain = (
-        options == StylizeOptions() and not refining and loading.items() <= _QUICK_SETTINGS.items()
-    )
+    pixels = [_pixels(job, options.size) for job in jobs] if few else [math.inf]
+    plain = options == DEFAULTS and not refining and loading.items() <= _QUICK_SETTINGS.items()
     quick = quick_stylizer(style) if plain and max(pixels) <= LARGEST else None
     if sum(n / (options.stroke_size or strokes_for(n)) ** 2 for n in pixels) <= SMALL_PIXELS:
         loading.setdefault("engine", "torch")
@@ -149,12 +147,12 @@ def run(arguments: argparse.Namespace) -> None:
     for outcome in tqdm(outcomes, leave=False, **bar):
         source = STANDARD if isinstance(outcome.source, io.BytesIO) else str(outcome.source)
         if outcome.error:
+            sentence = sentence_of(outcome.error)
             if arguments.json:
-                report(arguments, "", input=source, error=str(outcome.error))
+                report(arguments, "", input=source, error=sentence)
             if len(jobs) == 1:
                 raise outcome.error
             failed += 1
-            sentence = str(outcome.error)
             if source not in sentence:
                 sentence = f"{source}: {sentence}"
             tqdm.write(f"hrstyle: {sentence}", file=sys.stderr)
@@ -175,18 +173,17 @@ def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
     return Refiner(stylizer, painting=arguments.painting, steps=arguments.refine)
 
 
-def _pixels(source: "PictureFile", size: int | None) -> float:
+def _pixels(job: "Job", size: int | None) -> float:
     """Number of pixels to repaint of a photo, or of all frames of an animation."""
-    from hrstyle.images.animation import is_animated
-    from hrstyle.images.reading import pixels_of
+    from hrstyle.images.formats import pixels_of
 
-    return size**2 if size else pixels_of(source, all_frames=is_animated(source))
+    return size**2 if size else pixels_of(job.source, all_frames=job.animated)
 
 
 def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
     """The pictures and the files of their results; standard input is read into memory."""
-    from hrstyle.images.outputs import ending_of, expand, plan_outputs
-    from hrstyle.images.writing import check_longest
+    from hrstyle.images.animation import is_animated
+    from hrstyle.images.outputs import Job, ending_of, expand, plan_outputs
 
     inputs = expand(arguments.input)
     is_piped = inputs == [STANDARD]
@@ -206,7 +203,7 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             raise InputError("--json needs standard output; name the result with -o OUT")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal; name the result with -o OUT")
-        jobs = [(Path(inputs[0]), target)]
+        jobs = [Job(Path(inputs[0]), target, is_animated(inputs[0]))]
     else:
         jobs = plan_outputs(
             inputs,
@@ -218,8 +215,7 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             animated=True,
             tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
         )
-    for _, target in jobs if arguments.size else ():
-        check_longest(target, arguments.size)
-    if is_piped:
-        return [(io.BytesIO(sys.stdin.buffer.read()), target) for _, target in jobs]
+    if is_piped and jobs:
+        picture = io.BytesIO(sys.stdin.buffer.read())
+        return [Job(picture, jobs[0].target, is_animated(picture))]
     return jobs

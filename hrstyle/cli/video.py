@@ -18,6 +18,7 @@ from hrstyle.cli.options import (
     stylize_options,
 )
 from hrstyle.errors import InputError
+from hrstyle.files import refuse_existing
 
 _EPILOG = """\
 examples:
@@ -75,6 +76,8 @@ _seconds.__name__ = "time"  # the name in argparse's error message
 def run(arguments: argparse.Namespace) -> None:
     """Repaint the clip."""
     options = stylize_options(arguments)
+    if not arguments.overwrite:
+        refuse_existing([arguments.output])  # before PyTorch is loaded
     try:
         from hrstyle.video import repaint_video
     except ImportError as error:  # PyAV and OpenCV are an extra

@@ -160,15 +160,17 @@ class Painter:
         planes = torch.empty((len(source), 3, *small), device=device)
         resample(source, planes)
         self._pass(planes, planes, budget, progress)
-        if picture.dtype == torch.uint8:
-            result = torch.empty((*size, 3), dtype=torch.uint8, device=device)
-        else:
+        if picture.dtype != torch.uint8:
             result = torch.empty((len(source), 3, *size), device=device)
+        elif overwrite and size_of(picture) == size and not on_gpu:
+            result = picture  # it was resampled, and is not read again
+        else:
+            result = torch.empty((*size, 3), dtype=torch.uint8, device=device)
         painted = planes_of(result)
         if brush:
-            paint = planes if stroke_size < 1 else painted
-            brush_filter(_array_on_cpu(planes), _array_on_cpu(paint))
-            planes = paint
+            brushed = planes if stroke_size < 1 else painted
+            brush_filter(_for_bands(planes), _for_bands(brushed))
+            planes = brushed
         if planes is not painted:
             resample(planes, painted)
         return result.to(picture)
@@ -233,6 +235,6 @@ def _converted(generator: Generator, device: torch.device, dtype: torch.dtype) -
     return generator
 
 
-def _array_on_cpu(planes: Tensor) -> Any:
-    """Planes for `hrstyle.painting.bands`: as an array (computed in threads), unless on a GPU."""
+def _for_bands(planes: Tensor) -> Any:
+    """Planes as `hrstyle.painting.bands` takes them: an array, or a tensor if they are on a GPU."""
     return planes.numpy() if planes.device.type == "cpu" else planes

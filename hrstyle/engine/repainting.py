@@ -1,16 +1,17 @@
-"""`repaint`: read a picture of any kind, paint it by a `Painter`, and blend it with the photo."""
+"""`repaint`: `read` a picture of any kind, then `paint` it by a `Painter` and blend both."""
+
+from typing import overload
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from hrstyle.engine.memory import share_of_free
 from hrstyle.engine.painter import Painter
-from hrstyle.images.metadata import kept_info
-from hrstyle.images.reading import PILImage, Source, alpha_of, image_of, to_array
+from hrstyle.images.photos import Photo, as_picture, read_photo
+from hrstyle.images.reading import PILImage, Source
 from hrstyle.images.tensors import check_tensor, resize, size_of
 from hrstyle.options import StylizeOptions, bytes_of
-from hrstyle.painting.blending import blend, soft_mask
+from hrstyle.painting.blending import blend
 
 Picture = Source | Tensor
 """The kinds of picture that can be repainted; see `hrstyle.inference.Stylizer.stylize`."""
@@ -22,22 +23,42 @@ def repaint(
     """Repaint a picture; see `hrstyle.inference.Stylizer.stylize`.
 
     Raises:
+        InputError: see `read`.
+    """
+    return paint(painter, read(image), options, progress=progress)
+
+
+def read(image: Picture) -> Photo | Tensor:
+    """Read a picture, without painting it.
+
+    Raises:
         InputError: a file that cannot be read; an array or tensor of another shape, type or range.
     """
-    if isinstance(image, Tensor):
-        image = check_tensor(image)
-        batch = image.detach() if image.ndim == 4 else image.detach()[None]
+    return check_tensor(image) if isinstance(image, Tensor) else read_photo(image)
+
+
+@overload
+def paint(
+    painter: Painter, picture: Photo, options: StylizeOptions, *, progress: bool = ...
+) -> PILImage: ...
+
+
+@overload
+def paint(
+    painter: Painter, picture: Photo | Tensor, options: StylizeOptions, *, progress: bool = ...
+) -> PILImage | Tensor: ...
+
+
+def paint(
+    painter: Painter, picture: Photo | Tensor, options: StylizeOptions, *, progress: bool = False
+) -> PILImage | Tensor:
+    """Repaint a picture that was `read`; the pixels of a photo are overwritten."""
+    if isinstance(picture, Tensor):
+        batch = picture.detach() if picture.ndim == 4 else picture.detach()[None]
         painted = _paint(painter, batch, options, progress)
-        return painted.reshape(*image.shape[:-2], *painted.shape[-2:])
-    picture = image_of(image)
-    pixels, alpha = torch.from_numpy(to_array(picture)), alpha_of(picture)
-    info = kept_info(picture)
-    del picture  # or a large picture would be in memory twice
-    result = Image.fromarray(_paint(painter, pixels, options, progress).numpy())
-    if alpha is not None:
-        result.putalpha(alpha.resize(result.size) if options.size else alpha)
-    result.info.update(info)
-    return result
+        return painted.reshape(*picture.shape[:-2], *painted.shape[-2:])
+    painted = _paint(painter, torch.from_numpy(picture.pixels), options, progress)
+    return as_picture(painted.numpy(), picture)
 
 
 def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: bool) -> Tensor:
@@ -55,11 +76,11 @@ def _paint(painter: Painter, photo: Tensor, options: StylizeOptions, progress: b
     )
     if not options.blends:
         return painted
-    mask = options.mask_picture
+    mask = options.soft_mask
     return blend(
         painted,
         photo if size_of(photo) == size else resize(photo, size),
         strength=options.strength,
         keep_colours=options.keep_colours,
-        mask=None if mask is None else soft_mask(mask, size),
+        mask=None if mask is None else mask.at(size),
     )

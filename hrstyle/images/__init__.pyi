@@ -9,6 +9,7 @@ from .formats import (
     describe_skipped as describe_skipped,
     is_picture as is_picture,
     pictures_in as pictures_in,
+    pixels_of as pixels_of,
     trust_files as trust_files,
 )
 from .metadata import (
@@ -18,9 +19,16 @@ from .metadata import (
     srgb_profile as srgb_profile,
 )
 from .outputs import (
+    Job as Job,
     ending_of as ending_of,
     expand as expand,
+    plan_output as plan_output,
     plan_outputs as plan_outputs,
+)
+from .photos import (
+    Photo as Photo,
+    as_picture as as_picture,
+    read_photo as read_photo,
 )
 from .reading import (
     PILImage as PILImage,
@@ -29,8 +37,8 @@ from .reading import (
     check_range as check_range,
     from_array as from_array,
     image_of as image_of,
+    is_transparent as is_transparent,
     open_image as open_image,
-    pixels_of as pixels_of,
     resize_array as resize_array,
     resize_planes as resize_planes,
     to_array as to_array,
@@ -39,6 +47,7 @@ from .reading import (
 )
 from .sheets import (
     grid as grid,
+    grid_size as grid_size,
     titled_row as titled_row,
 )
 from .tensors import (
@@ -55,6 +64,7 @@ from .writing import (
     check_longest as check_longest,
     check_output as check_output,
     check_quality as check_quality,
+    check_repaint as check_repaint,
     output_format as output_format,
     save_image as save_image,
     write_image as write_image,

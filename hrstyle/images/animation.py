@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 from hrstyle.errors import InputError
 from hrstyle.images.formats import open_file
 from hrstyle.images.metadata import save_options
+from hrstyle.images.reading import is_transparent
 from hrstyle.images.writing import QUALITY, check_quality
 
 PILImage = Image.Image
@@ -132,14 +133,11 @@ def write_animation(
     """
     file_format = animation_format(name)
     check_quality(quality)
-    transparent: bool = False
+    transparent = False
     with TemporaryFile() as spool:
         with AppendingTiffWriter(spool) as writer:
             for frame in frames:
-                transparent |= frame.mode == "RGBA" and frame.getchannel("A").getextrema() != (
-                    255,
-                    255,
-                )
+                transparent |= is_transparent(frame)
                 try:
                     frame.save(writer, "TIFF", big_tiff=True)  # a plain TIFF ends at 4 GB
                     writer.newFrame()

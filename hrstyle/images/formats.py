@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from hrstyle.errors import InputError
+from hrstyle.files import expand_user
 
 PILImage = Image.Image
 File = str | os.PathLike[str] | IO[bytes] | bytes
@@ -110,8 +111,7 @@ def open_file(
     if isinstance(source, bytes):
         source = io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
-        # Unlike Path.expanduser, this keeps a name such as ~x if there is no user x.
-        source = os.path.expanduser(source)  # noqa: PTH111
+        source = expand_user(source)
     elif not (hasattr(source, "seekable") and source.seekable()):
         source = io.BytesIO(source.read())
     try:
@@ -127,6 +127,19 @@ def open_file(
         image.close()
         raise
     return image
+
+
+def pixels_of(source: File, *, all_frames: bool = True) -> int:
+    """Number of pixels of a picture file, of all its frames or of one, by its header.
+
+    0 if it is not a picture.
+    """
+    try:
+        with open_file(source) as image:
+            frames = getattr(image, "n_frames", 1) if all_frames else 1
+            return image.width * image.height * frames
+    except Exception:  # `open_image` reports what is wrong with the file
+        return 0
 
 
 def name_of(source: object) -> str:

@@ -12,13 +12,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from PIL import Image
 
 from hrstyle.errors import InputError
+from hrstyle.files import check_folder, expand_user, refuse_existing
 from hrstyle.images.animation import animation_format, is_animated
 from hrstyle.images.formats import describe_skipped, pictures_in
 from hrstyle.images.writing import output_format
+
+
+class Job(NamedTuple):
+    """A picture to repaint: its path or open file, and its result's file.
+
+    `animated` says that the result is an animation, too.
+    """
+
+    source: Path | IO[bytes]
+    target: Path
+    animated: bool = False
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
@@ -31,7 +44,7 @@ def expand(inputs: Sequence[str]) -> list[str]:
     """
     names: list[str] = []
     for pattern in inputs:
-        name = os.path.expanduser(pattern)  # noqa: PTH111  (see `open_file`)
+        name = expand_user(pattern)
         found = [name]
         if has_magic(name) and not os.path.lexists(name):
             found = sorted(glob(name))  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -51,8 +64,10 @@ def plan_outputs(
     protected: Sequence[str] = (),
     animated: bool = False,
     tell: Callable[[str], None] | None = None,
-) -> list[tuple[Path, Path]]:
-    """Pairs of a photo and the file for its result. Missing output folders are made.
+) -> list[Job]:
+    """A job for each photo, with the file for its result. Missing output folders are made.
+
+    In all names, `~` is the user's folder.
 
     Args:
         inputs: photos, and folders of photos. In a folder, hidden files and files that are not
@@ -73,45 +88,50 @@ def plan_outputs(
             that cannot be written; a folder without pictures.
     """
     ending = None if file_format is None else ending_of(file_format)
-    out = Path(output)
-    photos = list(_photos(inputs, out, recursive, tell))
-    formats = [
-        animation_format if animated and is_animated(photo) else output_format
-        for photo, _ in photos
-    ]
+    out, paths = Path(expand_user(output)), [Path(expand_user(name)) for name in inputs]
+    photos = list(_photos(paths, out, recursive, tell))
+    moving = [animated and is_animated(photo) for photo, _ in photos]
+    formats = [animation_format if moves else output_format for moves in moving]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
-    if len(inputs) == 1 and not is_folder and not Path(inputs[0]).is_dir():
+    if len(paths) == 1 and not is_folder and not paths[0].is_dir():
         own = formats[0](out)
         if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
-        output_format(out.with_suffix(".png"))  # raises if its folder is missing
+        check_folder(out)
         targets = [out]
     else:
         if out.suffix.lower() in Image.registered_extensions() and not is_folder:
             raise InputError(f"several photos need a folder, not the single file {out}")
         places = [place for _, place in photos]
         targets = [out / name for name in _names(places, formats, ending)]
-    pairs = [(photo, target) for (photo, _), target in zip(photos, targets, strict=True)]
-    _check(pairs, protected)
-    existing_targets = [target for target in targets if target.exists()]
-    if existing_targets and existing == "refuse":
-        more = (
-            f" and {len(existing_targets) - 1} more results are"
-            if len(existing_targets) > 1
-            else " is"
-        )
-        fix = "--overwrite or --skip-existing" if len(pairs) > 1 else "--overwrite"
-        raise InputError(
-            f"{existing_targets[0]}{more} there already; add {fix}, or choose another name"
-        )
-    if existing == "skip":
-        pairs = [(photo, target) for photo, target in pairs if not target.exists()]
-    for folder in sorted({target.parent for _, target in pairs}):
+    used = [*(photo for photo, _ in photos), *(Path(expand_user(x)) for x in protected if x)]
+    _check(targets, used)
+    if existing == "refuse":
+        fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 else "")
+        refuse_existing(targets, fix=fix)
+    jobs = [
+        Job(photo, target, moves)
+        for (photo, _), target, moves in zip(photos, targets, moving, strict=True)
+        if not (existing == "skip" and target.exists())
+    ]
+    for folder in sorted({job.target.parent for job in jobs}):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
-    return pairs
+    return jobs
+
+
+def plan_output(photo: str, output: str, **how: Any) -> Job:
+    """`plan_outputs` for a command that takes a single photo.
+
+    Raises:
+        InputError: see `plan_outputs`; or a folder of photos.
+    """
+    if Path(expand_user(photo)).is_dir():
+        raise InputError(f"{photo} is a folder; name a picture in it")
+    [job] = plan_outputs([photo], output, **how)
+    return job
 
 
 def ending_of(file_format: str) -> str:
@@ -132,10 +152,10 @@ def ending_of(file_format: str) -> str:
 
 
 def _photos(
-    inputs: Sequence[str], out: Path, recursive: bool, tell: Callable[[str], None] | None
+    paths: Sequence[Path], out: Path, recursive: bool, tell: Callable[[str], None] | None
 ) -> Iterator[tuple[Path, Path]]:
     """Yield each photo with the path of its result relative to the output folder."""
-    for path in map(Path, inputs):
+    for path in paths:
         if not path.is_dir():
             yield path, Path(path.name)
             continue
@@ -173,11 +193,11 @@ def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> P
     return photo if wanted in (None, own) else photo.with_suffix(str(ending))
 
 
-def _check(pairs: Sequence[tuple[Path, Path]], protected: Sequence[str]) -> None:
-    used = [*(photo for photo, _ in pairs), *(Path(name) for name in protected if name)]
+def _check(targets: Sequence[Path], used: Sequence[Path]) -> None:
+    """Raise InputError if two results would be one file, or one would overwrite a used file."""
     inodes = {_inode(path) for path in used if path.is_file()}
-    counts = _counts([target for _, target in pairs])
-    for _, target in pairs:
+    counts = _counts(targets)
+    for target in targets:
         if counts[_key(target)] > 1:
             raise InputError(
                 f"two photos would become {target}; repaint them one by one, or the folder that"

@@ -5,7 +5,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from glob import has_magic
 from typing import Any
@@ -27,7 +27,14 @@ _TOLERANCE = 1 / 512  # less than half of 1/255
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
-def open_image(source: File, *, at_least: int | None = None) -> PILImage:
+def open_image(
+    source: File,
+    *,
+    at_least: int | None = None,
+    name: str | None = None,
+    formats: Sequence[str] | None = None,
+    check: Callable[[PILImage], None] | None = None,
+) -> PILImage:
     """Read a picture file: decode it fully, and turn it upright by its EXIF orientation.
 
     Args:
@@ -35,13 +42,18 @@ def open_image(source: File, *, at_least: int | None = None) -> PILImage:
         at_least: pixels of the shorter side that are enough. A JPEG with at least twice as many is
             decoded at a half, a quarter or an eighth of its size, with at least so many pixels.
             That takes a fraction of the time and memory.
+        name, formats: see `hrstyle.images.formats.open_file`.
+        check: called with the picture before it is decoded; may raise InputError, for example
+            because of its size.
 
     Raises:
         InputError: the file is missing, damaged, or not a picture that can be read.
     """
-    name = name_of(source)
+    name = name or name_of(source)
     try:
-        with open_file(source) as image:
+        with open_file(source, name=name, formats=formats) as image:
+            if check:
+                check(image)
             if at_least and (times := min(image.size) // at_least) > 1:
                 image.draft(None, (image.width // times, image.height // times))
             return upright(image)
@@ -52,7 +64,9 @@ def open_image(source: File, *, at_least: int | None = None) -> PILImage:
     except IsADirectoryError as error:
         raise InputError(f"{name} is a folder; name a picture file in it") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not a picture of a type that can be read") from error
+        raise InputError(
+            f"{name} is not a picture of a type that can be read; take a JPEG, PNG or WebP"
+        ) from error
     except Image.DecompressionBombError as error:
         raise InputError(
             f"{name} is larger than Pillow opens by default ({error}); if you trust the file, set"
@@ -68,25 +82,17 @@ def _missing(name: str) -> str:
     return f"no such picture: {name}; check the path"
 
 
-def pixels_of(source: File, *, all_frames: bool = True) -> int:
-    """Number of pixels of a picture file, of all its frames or of one, by its header.
-
-    0 if it is not a picture.
-    """
-    try:
-        with open_file(source) as image:
-            frames = getattr(image, "n_frames", 1) if all_frames else 1
-            return image.width * image.height * frames
-    except Exception:  # `open_image` reports what is wrong with the file
-        return 0
-
-
-def image_of(source: Source, *, at_least: int | None = None) -> PILImage:
+def image_of(
+    source: Source,
+    *,
+    at_least: int | None = None,
+    check: Callable[[PILImage], None] | None = None,
+) -> PILImage:
     """A file, Pillow image or array as an upright Pillow image of any mode.
 
     Args:
         source: the picture.
-        at_least: for files, see `open_image`.
+        at_least, check: for files, see `open_image`.
 
     Raises:
         InputError: not a picture; see `open_image`, `upright` and `from_array`.
@@ -95,7 +101,7 @@ def image_of(source: Source, *, at_least: int | None = None) -> PILImage:
         return from_array(source)
     if not isinstance(source, Image.Image):
         check_one(source)
-        return open_image(source, at_least=at_least)
+        return open_image(source, at_least=at_least, check=check)
     silence_pillow()
     try:
         return upright(source)
@@ -258,7 +264,15 @@ def _to_8_bit(image: PILImage) -> PILImage:
 
 def alpha_of(image: PILImage) -> PILImage | None:
     """The alpha channel of a picture as mode L, or None without transparency."""
-    return image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if not image.has_transparency_data:
+        return None
+    return (image if image.mode in ("RGBA", "LA") else image.convert("RGBA")).getchannel("A")
+
+
+def is_transparent(image: PILImage) -> bool:
+    """Whether a pixel of the picture is transparent."""
+    alpha = alpha_of(image)
+    return alpha is not None and alpha.getextrema() != (255, 255)
 
 
 def resize_array(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

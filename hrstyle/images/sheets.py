@@ -29,11 +29,17 @@ def titled_row(pictures: Sequence[PILImage], title: str, *, size: tuple[int, int
     return row
 
 
+def grid_size(tile: tuple[int, int], count: int, *, columns: int) -> tuple[int, int]:
+    """Width and height of a `grid` of `count` tiles of this width and height."""
+    width, height = tile
+    return columns * width, -(-count // columns) * height
+
+
 def grid(tiles: Sequence[PILImage], *, columns: int) -> PILImage:
     """Pictures of one size in rows of `columns`, on a white sheet."""
     width, height = tiles[0].size
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    size = grid_size((width, height), len(tiles), columns=columns)
+    sheet = Image.new("RGB", size, "white")
     for number, tile in enumerate(tiles):
         sheet.paste(tile, (number % columns * width, number // columns * height))
     return sheet

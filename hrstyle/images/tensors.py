@@ -76,13 +76,13 @@ def to_tensor(image: PILImage) -> Tensor:
 
 def from_bytes(values: Tensor) -> Tensor:
     """`(H, W, 3)` uint8 -> `(1, 3, H, W)` float32 in [0, 1]."""
-    return values.permute(2, 0, 1).unsqueeze(0).contiguous().float().div_(255)
+    return floats_of(planes_of(values))
 
 
 def to_bytes(picture: Tensor) -> Tensor:
     """`(3, H, W)` or `(1, 3, H, W)` float -> `(H, W, 3)` uint8; values are clamped to [0, 1]."""
-    values = picture.detach().reshape(picture.shape[-3:]).float().clamp(0, 1)
-    return values.mul_(255).round_().to(torch.uint8).permute(1, 2, 0)
+    planes = picture.detach().reshape(picture.shape[-3:])
+    return to_planes(planes.float(), torch.uint8).permute(1, 2, 0)
 
 
 def to_pil(picture: Tensor) -> PILImage:

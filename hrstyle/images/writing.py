@@ -8,12 +8,16 @@ from typing import IO
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.files import check_folder, open_atomically
+from hrstyle.files import check_folder, write_atomically
+from hrstyle.images.formats import File, open_file
+from hrstyle.images.limits import LONGEST, OPAQUE
 from hrstyle.images.metadata import save_options
-from hrstyle.images.reading import PILImage, alpha_of
+from hrstyle.images.reading import PILImage, is_transparent
 
 QUALITY = 95
 """Default quality of JPEG, WebP and AVIF."""
+# Other formats that Pillow writes reduce a picture to an icon or to a few colours.
+_OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
 
 
 def check_quality(quality: int | None) -> None:
@@ -22,48 +26,75 @@ def check_quality(quality: int | None) -> None:
         raise InputError(f"quality={quality!r} must be a whole number from 1 to 100")
 
 
-# Other formats that Pillow writes reduce a picture to an icon or to a few colours.
-_OUTPUT_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000")
-
-
-_OPAQUE = ("JPEG", "BMP", "PPM")  # Pillow would drop transparency silently
-_LONGEST = {"JPEG": 65500, "WEBP": 16383}
-
-
 def output_format(path: str | os.PathLike[str]) -> str:
     """Pillow's name of the format of a file name's ending.
 
     Raises:
-        InputError: a format that cannot be written, or a folder that does not exist.
+        InputError: a format that cannot be written.
     """
-    path = Path(path)
-    file_format = Image.registered_extensions().get(path.suffix.lower(), "")
+    file_format = _format_of(path)
     if file_format not in _OUTPUT_FORMATS or file_format not in Image.SAVE:
-        raise InputError(f"{path}: no such picture type as {path.suffix!r}; use .png or .jpg")
-    check_folder(path)
+        raise InputError(f"{path}: no such picture type as {Path(path).suffix!r}; use .png or .jpg")
     return file_format
 
 
-def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
-    """`output_format(path)`, checked to be able to hold the picture's transparency.
-
-    Raises:
-        InputError: see `output_format`; or transparency in a JPEG, BMP or PPM.
-    """
-    file_format, alpha = output_format(path), alpha_of(image)
-    if file_format in _OPAQUE and alpha and alpha.getextrema() != (255, 255):
-        raise InputError(f"{path}: {file_format} cannot hold transparency; end the name in .png")
-    return file_format
+def _format_of(path: str | os.PathLike[str]) -> str:
+    return Image.registered_extensions().get(Path(path).suffix.lower(), "")
 
 
 def check_longest(path: str | os.PathLike[str], longer: int) -> None:
     """Raise InputError if the format of `path` cannot hold a side of `longer` pixels."""
-    file_format = Image.registered_extensions().get(Path(path).suffix.lower(), "")
-    most = _LONGEST.get(file_format, longer)
+    most = LONGEST.get(_format_of(path), longer)
     if longer > most:
         raise InputError(
             f"{path} can hold at most {most} pixels a side, not {longer}; end the name in .png"
         )
+
+
+def check_output(image: PILImage, path: str | os.PathLike[str]) -> str:
+    """`output_format(path)`, checked to be able to hold the picture.
+
+    Raises:
+        InputError: see `output_format`; a folder that does not exist; a side that is too long; or
+            transparency in a JPEG, BMP or PPM.
+    """
+    file_format = output_format(path)
+    check_folder(path)
+    check_longest(path, max(image.size))
+    _check_transparency(path, image)
+    return file_format
+
+
+def check_repaint(photo: File, path: str | os.PathLike[str], *, size: int | None = None) -> None:
+    """Check that the format of `path` can hold a photo's repaint, before the photo is painted.
+
+    Only the photo's header is read; its pixels, too, if they may be transparent and the format is
+    opaque. A file that is no picture passes, because `open_image` says what is wrong with it.
+
+    Args:
+        photo: a picture file.
+        path: the repaint's file.
+        size: length of the repaint's longer side in pixels; None: the photo's.
+
+    Raises:
+        InputError: a side that is too long; transparency in a JPEG, BMP or PPM.
+    """
+    if _format_of(path) not in (*LONGEST, *OPAQUE):
+        return
+    try:
+        with open_file(photo) as image:
+            check_longest(path, size or max(image.size))
+            _check_transparency(path, image)
+    except InputError:
+        raise
+    except Exception:  # decoders raise many types for damaged files
+        return
+
+
+def _check_transparency(path: str | os.PathLike[str], image: PILImage) -> None:
+    file_format = _format_of(path)
+    if file_format in OPAQUE and is_transparent(image):
+        raise InputError(f"{path}: {file_format} cannot hold transparency; end the name in .png")
 
 
 def save_image(
@@ -77,18 +108,14 @@ def save_image(
 
     Args:
         image: the picture. EXIF in its `info` is written, as a repaint has it.
-        path: the file.
+        path: the file; `~` is the user's folder.
         quality: from 1 to 100, for JPEG, WebP and AVIF; the other formats are lossless.
         strip: write neither EXIF nor the sRGB profile.
 
     Raises:
-        InputError: see `output_format`; or a format that cannot hold the picture, or a folder that
-            is not writable.
+        InputError: see `check_output`; or a folder that is not writable.
     """
-    check_output(image, path)
-    check_longest(path, max(image.size))
-    with open_atomically(path) as file:
-        write_image(image, file, path, quality=quality, strip=strip)
+    write_atomically(path, _encoded(image, path, quality, strip))
 
 
 def write_image(
@@ -100,18 +127,23 @@ def write_image(
     strip: bool = False,
 ) -> None:
     """`save_image` to an open file; the ending of `name` gives the format."""
+    file.write(_encoded(image, name, quality, strip))
+
+
+def _encoded(
+    image: PILImage, name: str | os.PathLike[str], quality: int | None, strip: bool
+) -> memoryview:
+    """The file's bytes. Written to the disk, Pillow may ignore that it is full, or loop forever."""
     file_format = check_output(image, name)
-    check_longest(name, max(image.size))
-    if file_format in _OPAQUE and image.mode == "RGBA":
+    if file_format in OPAQUE and image.mode == "RGBA":
         image = image.convert("RGB")
     options = save_options(image, file_format, strip=strip)
     if file_format in ("JPEG", "WEBP", "AVIF"):
         check_quality(quality)
         options["quality"] = QUALITY if quality is None else quality
-    # To memory first: on a full disk Pillow may report success, or loop for ever.
     encoded = io.BytesIO()
     try:
         image.save(encoded, file_format, **options)
     except (ValueError, OSError) as error:
         raise InputError(f"{name}: {error}; try a name ending in .png") from error
-    file.write(encoded.getbuffer())
+    return encoded.getbuffer()

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
 from tqdm import tqdm
 
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.animation import Animation
 from hrstyle.images.reading import PILImage, check_many, image_of, to_rgb
@@ -133,7 +133,7 @@ class Refiner:
             for image in images:
                 try:
                     yield self.stylize(image, progress=progress, options=options)
-                except InputError as error:
+                except PICTURE_ERRORS as error:
                     if not return_exceptions:
                         raise
                     yield error

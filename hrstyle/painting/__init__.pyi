@@ -1,9 +1,9 @@
 from .blending import (
     Mask as Mask,
+    SoftMask as SoftMask,
     blend as blend,
     mask_image as mask_image,
     recolour as recolour,
-    soft_mask as soft_mask,
 )
 from .enlarge import (
     brush as brush,

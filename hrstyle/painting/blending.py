@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from hrstyle.images.reading import PILImage, alpha_of, image_of, to_rgb
-from hrstyle.images.tensors import from_bytes, to_bytes
+from hrstyle.images.tensors import floats_of, planes_of, to_planes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
 SOFTNESS = 1 / 200
@@ -36,20 +36,34 @@ def mask_image(mask: Mask) -> PILImage:
     return grey
 
 
-def soft_mask(mask: Mask, size: tuple[int, int]) -> Tensor:
-    """A mask of any kind, resized to `size` and blurred: `(H, W)` in [0, 1].
+class SoftMask:
+    """A mask with soft edges, for results of any size.
 
     Args:
-        mask: see `mask_image`; white becomes 1.
-        size: height and width of the result.
+        mask: see `mask_image`.
+
+    Attributes:
+        picture: the mask as an upright Pillow image of mode L.
 
     Raises:
         InputError: see `mask_image`.
     """
-    height, width = size
-    image = mask_image(mask).resize((width, height))
-    image = image.filter(ImageFilter.GaussianBlur(SOFTNESS * max(size)))
-    return torch.from_numpy(np.array(image, dtype=np.float32)).div_(255)
+
+    def __init__(self, mask: Mask):
+        self.picture = mask_image(mask)
+        self._last: Tensor | None = None
+
+    def at(self, size: tuple[int, int]) -> Tensor:
+        """The mask resized to height and width `size` and blurred: `(H, W)`, uint8.
+
+        The last one is kept, because the frames of a clip have one size.
+        """
+        soft = self._last
+        if soft is None or soft.shape != size:
+            image = self.picture.resize(size[::-1])
+            image = image.filter(ImageFilter.GaussianBlur(SOFTNESS * max(size)))
+            soft = self._last = torch.from_numpy(np.array(image))
+        return soft
 
 
 def blend(
@@ -72,23 +86,16 @@ def blend(
         painted, photo: both `(H, W, 3)` uint8, or `(N, 3, H, W)` float in [0, 1].
         strength: from 0 to 1.
         keep_colours: share of the recoloured picture, from 0 to 1, see `recolour`.
-        mask: `(H, W)` in [0, 1].
+        mask: `(H, W)`, uint8 or float in [0, 1].
     """
-    are_bytes = painted.dtype == torch.uint8
-    for top in range(0, painted.shape[0 if are_bytes else -2], _ROWS):
+    result, before = planes_of(painted), planes_of(photo)
+    for top in range(0, result.shape[-2], _ROWS):
         rows = slice(top, top + _ROWS)
-        if are_bytes:
-            new, old = from_bytes(painted[rows]), from_bytes(photo[rows])
-        else:
-            new, old = painted[..., rows, :].float(), photo[..., rows, :].float()
+        new, old = floats_of(result[..., rows, :]), floats_of(before[..., rows, :])
         if keep_colours:
             new = torch.lerp(new, recolour(new, old), float(keep_colours))
-        share = torch.as_tensor(strength) if mask is None else strength * mask[rows]
-        new = torch.lerp(old, new, share.to(new))
-        if are_bytes:
-            painted[rows] = to_bytes(new)
-        else:
-            painted[..., rows, :] = new.to(painted)
+        share = torch.as_tensor(strength) if mask is None else strength * floats_of(mask[rows])
+        result[..., rows, :] = to_planes(torch.lerp(old, new, share.to(new)), painted.dtype)
     return painted
 
 

@@ -40,9 +40,8 @@ def register_signatures() -> None:
     register_trainer("", "callbacks", *set_by_repaint)
 
 
-@bad_input_exits(
-    PROGRAM
-)  # here as well as in main, because Hydra prints exceptions that leave a job
+# Here as well as in `main`, because Hydra prints exceptions that leave a job.
+@bad_input_exits(PROGRAM)
 def run(config: DictConfig) -> None:
     """One job: build what the config describes, and repaint."""
     require_all(config)

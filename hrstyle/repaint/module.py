@@ -11,14 +11,16 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from hrstyle.errors import InputError
+from hrstyle.engine.repainting import paint
+from hrstyle.errors import PICTURE_ERRORS, sentence_of
 from hrstyle.files import open_atomically
+from hrstyle.images.outputs import Job
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import write_image
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import WORKERS
-from hrstyle.repaint.photos import Photo
+from hrstyle.repaint.photos import Task
 
 OUTCOMES = ("repainted", "skipped", "failed")
 
@@ -56,24 +58,25 @@ class Repainter(pl.LightningModule):
         """Number of photos for each of the `OUTCOMES`; after the end, of all processes."""
 
         self._pool: ThreadPoolExecutor | None = None  # created in the process that uses it
-        self._writing: deque[tuple[Photo, Future[None]]] = deque()
+        self._writing: deque[tuple[Job, Future[None]]] = deque()
 
     def on_predict_start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS)
 
-    def predict_step(self, photo: Photo, batch_idx: int) -> str:
+    def predict_step(self, task: Task, batch_idx: int) -> str:
+        job = task.job
         self._finish_writing(WORKERS - 1)
         try:
-            picture = photo.reading.result()
-            if picture is None:
+            photo = task.reading.result()
+            if photo is None:
                 self.counts["skipped"] += 1
             else:
-                result = self.stylizer.stylize(picture, options=self.stylize)
+                result = paint(self.stylizer.painter, photo, self.stylize)
                 assert self._pool is not None
-                self._writing.append((photo, self._pool.submit(self._write, result, photo.target)))
-        except (InputError, MemoryError, RuntimeError) as error:  # such as a device out of memory
-            self._fail(photo, error)
-        return str(photo.target)
+                self._writing.append((job, self._pool.submit(self._write, result, job.target)))
+        except PICTURE_ERRORS as error:
+            self._fail(job, error)
+        return str(job.target)
 
     def _write(self, result: PILImage, target: Path) -> None:
         with open_atomically(target, durable=True) as file:
@@ -82,18 +85,18 @@ class Repainter(pl.LightningModule):
     def _finish_writing(self, allowed: int) -> None:
         """Wait until at most `allowed` results are still being written."""
         while len(self._writing) > allowed:
-            photo, writing = self._writing.popleft()
+            job, writing = self._writing.popleft()
             try:
                 writing.result()
                 self.counts["repainted"] += 1
-            except InputError as error:
+            except PICTURE_ERRORS as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
                     raise  # such as a full disk, on which all would fail
-                self._fail(photo, error)
+                self._fail(job, error)
 
-    def _fail(self, photo: Photo, error: Exception) -> None:
+    def _fail(self, job: Job, error: Exception) -> None:
         self.counts["failed"] += 1
-        line = json.dumps({"photo": str(photo.source), "error": str(error)}) + "\n"
+        line = json.dumps({"photo": str(job.source), "error": sentence_of(error)}) + "\n"
         # A single append, so that the processes' lines do not overwrite each other.
         file = os.open(self.failures, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:

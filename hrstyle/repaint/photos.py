@@ -10,18 +10,19 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
 from hrstyle.errors import InputError
+from hrstyle.files import expand_user
 from hrstyle.images.formats import trust_files
-from hrstyle.images.outputs import plan_outputs
-from hrstyle.images.reading import PILImage, open_image, pixels_of
+from hrstyle.images.outputs import Job, plan_outputs
+from hrstyle.images.photos import Photo, read_photo
+from hrstyle.images.reading import PILImage
 from hrstyle.pipeline import in_order
 
 
-class Photo(NamedTuple):
-    """A photo's file, its result's file, and the photo being read; None if the result exists."""
+class Task(NamedTuple):
+    """A job, and its photo being read; None if the result exists."""
 
-    source: Path
-    target: Path
-    reading: Future[PILImage | None]
+    job: Job
+    reading: Future[Photo | None]
 
 
 class Photos(pl.LightningDataModule):
@@ -54,10 +55,10 @@ class Photos(pl.LightningDataModule):
         if max_pixels < 1:
             raise InputError(f"data.max_pixels={max_pixels} must be at least 1")
         self.max_pixels = max_pixels
-        folder, self.output = Path(root).expanduser(), Path(output).expanduser()
+        folder, self.output = Path(expand_user(root)), Path(expand_user(output))
         if not folder.is_dir():
             raise InputError(f"data.root={root} is not a folder; give one that holds photos")
-        self.pairs = plan_outputs(
+        self.jobs = plan_outputs(
             [str(folder)],
             f"{self.output}/",
             recursive=True,
@@ -72,7 +73,7 @@ class Photos(pl.LightningDataModule):
         rank, count = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
-        return _PhotosOfProcess(self.pairs[rank::count], self.max_pixels)
+        return _PhotosOfProcess(self.jobs[rank::count], self.max_pixels)
 
 
 @rank_zero_only
@@ -83,24 +84,25 @@ def _print_error(sentence: str) -> None:
 class _PhotosOfProcess:
     """The photos of one process; threads read the next ones while one is repainted."""
 
-    def __init__(self, pairs: list[tuple[Path, Path]], max_pixels: int):
-        self.pairs = pairs
+    def __init__(self, jobs: list[Job], max_pixels: int):
+        self.jobs = jobs
         self.max_pixels = max_pixels
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.jobs)
 
-    def __iter__(self) -> Iterator[Photo]:
-        readings = in_order(self._read, self.pairs)
-        for (source, target), reading in zip(self.pairs, readings, strict=True):
-            yield Photo(source, target, reading)
+    def __iter__(self) -> Iterator[Task]:
+        readings = in_order(self._read, self.jobs)
+        for job, reading in zip(self.jobs, readings, strict=True):
+            yield Task(job, reading)
 
-    def _read(self, pair: tuple[Path, Path]) -> PILImage | None:
-        source, target = pair
-        if target.exists():
-            return None
-        if (pixels := pixels_of(source, all_frames=False)) > self.max_pixels:
-            raise InputError(
-                f"{source} has {pixels:,} pixels; if you trust it, set data.max_pixels={pixels}"
-            )
-        return open_image(source)
+    def _read(self, job: Job) -> Photo | None:
+        def check(photo: PILImage) -> None:
+            pixels = photo.width * photo.height
+            if pixels > self.max_pixels:
+                raise InputError(
+                    f"{job.source} has {pixels:,} pixels; if you trust it, set"
+                    f" data.max_pixels={pixels}"
+                )
+
+        return None if job.target.exists() else read_photo(job.source, check=check)

@@ -1,10 +1,11 @@
 """One job: repaint all photos of a folder into another folder."""
 
+import hashlib
 import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from inspect import signature
@@ -21,13 +22,12 @@ import hrstyle
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.images.writing import check_quality, save_image
-from hrstyle.options import StylizeOptions
+from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
 
 FAILED = "failed.jsonl"
 NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
-DEFAULTS = StylizeOptions()
 SETTINGS = ".hrstyle.json"
 """A file in the output folder with the settings, so that results of two styles do not mix."""
 TIMEOUT = timedelta(days=7)
@@ -78,17 +78,16 @@ def repaint(
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise InputError(f"trainer: {error}") from error
-    if lightning_trainer.world_size > len(data.pairs):
+    if lightning_trainer.world_size > len(data.jobs):
         raise InputError(
-            f"{lightning_trainer.world_size} processes for {len(data.pairs)} photos; choose fewer"
+            f"{lightning_trainer.world_size} processes for {len(data.jobs)} photos; choose fewer"
             " trainer.devices or trainer.num_nodes, so that each process has a photo"
         )
     if isinstance(lightning_trainer.strategy, DDPStrategy):
         lightning_trainer.strategy._timeout = TIMEOUT  # Trainer has no argument for it
     stylizer = hrstyle.load(style, device=lightning_trainer.strategy.root_device, **load)
-    options = asdict(stylize)
     # With the defaults, so that a setting left out equals one given with its default.
-    complete = {"style": style, **_complete(hrstyle.load, load), **options}
+    complete = {"style": style, **_complete(hrstyle.load, load), **_described(stylize)}
     complete |= _complete(save_image, save)
     _claim_folder(data.output, complete, is_first=lightning_trainer.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
@@ -103,6 +102,16 @@ def repaint(
     counts = {name: int(count) for name, count in model.counts.items()}
     rank_zero_info(f"{data.output}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     return counts
+
+
+def _described(options: StylizeOptions) -> dict[str, Any]:
+    """The options by name; a mask is described by its size and a hash of its pixels."""
+    described = asdict(replace(options, mask=None))
+    if options.soft_mask:
+        picture = options.soft_mask.picture
+        digest = hashlib.sha256(picture.tobytes()).hexdigest()
+        described["mask"] = f"{picture.width}x{picture.height} {digest[:16]}"
+    return described
 
 
 def _complete(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _claim_folder(output: Path, settings: dict[str, Any], *, is_first: bool) -> 
     """
     path, text = output / SETTINGS, json.dumps(settings, default=_plain, sort_keys=True)
     try:
-        found = path.read_text() if path.exists() else text
+        found = path.read_text("utf-8", errors="replace") if path.exists() else text
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if found != text and _parsed(found) != json.loads(text):

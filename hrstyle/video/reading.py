@@ -229,9 +229,8 @@ class Clip:
                 self.damaged = True  # decoding times must not decrease
                 return False
             self._last_dts[packet.stream_index] = packet.dts
-        return (
-            time >= 0 or self._origin == self._first
-        )  # packets before a clip's start prepare the decoder
+        # Packets before a clip's start prepare the decoder.
+        return time >= 0 or self._origin == self._first
 
     def _decode(self, packet: Any) -> Iterator[Picture]:
         """The intact frames that a packet completes."""

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hrstyle.errors import InputError
-from hrstyle.files import open_atomically
+from hrstyle.files import expand_user, open_atomically, refuse_existing
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions, changed
 from hrstyle.video.reading import Clip, Picture
@@ -63,7 +63,8 @@ def repaint_video(
     renamed at the end.
 
     Args:
-        source: the clip, in any format that FFmpeg reads.
+        source: the clip, in any format that FFmpeg reads. `~` is the user's folder, here and in
+            `target`.
         target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, which needs even sides, so an
             odd side loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
         stylizer: the style, from `hrstyle.load`.
@@ -80,20 +81,19 @@ def repaint_video(
         InputError: an impossible setting or name; a clip that cannot be read, or whose sound the
             result's format cannot hold. Nothing is repainted then.
     """
-    source, target = Path(source), Path(target)
+    source, target = Path(expand_user(source)), Path(expand_user(target))
     options = changed(options, changes)
     check_ending(target, crf)
     steady_pictures = Steady(steady)
-    if target.exists():
-        if source.exists() and target.samefile(source):
-            raise InputError(f"{target} is the clip itself; choose another name")
-        if not overwrite:
-            raise InputError(f"{target} is there already; add --overwrite, or choose another name")
+    if source.exists() and target.exists() and target.samefile(source):
+        raise InputError(f"{target} is the clip itself; choose another name")
+    if not overwrite:
+        refuse_existing([target])
     with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
         shape = writable_size(target, _result_size(clip.size, options))
         sound = clip.sound if has_sound(target) else []
         at_size = replace(options, size=None)  # frames are read at the result's size
-        pictures = seconds = 0
+        pictures = end_pts = 0
         with (
             Writer(
                 file,
@@ -122,12 +122,12 @@ def repaint_video(
                     pixels = clip.pixels(part, shape)
                     painted = np.asarray(stylizer.stylize(pixels, options=at_size))
                     writer.add_picture(steady_pictures(pixels, painted), part.pts, part.duration)
-                    seconds = part.pts + part.duration
+                    end_pts = part.pts + part.duration
                     pictures += 1
                 elif sound:
                     writer.add_sound(part.packet, part.track)
     return Repainted(
-        target, shape, pictures, float(seconds * clip.time_base), len(sound), clip.damaged
+        target, shape, pictures, float(end_pts * clip.time_base), len(sound), clip.damaged
     )
 
 

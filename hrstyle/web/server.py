@@ -52,9 +52,8 @@ def serve(
             installed.
     """
     check_address(host, port)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # like Ctrl-C, so that files are deleted
+    # Like Ctrl-C, so that files are deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="hrstyle-") as name:
         folder, empty = Path(name, "files"), Path(name, "empty")
         folder.mkdir()

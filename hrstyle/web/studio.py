@@ -8,13 +8,12 @@ from pathlib import Path
 
 from hrstyle import styles
 from hrstyle.errors import InputError
-from hrstyle.images.formats import open_file
-from hrstyle.images.reading import PILImage, alpha_of, to_rgb, upright
+from hrstyle.images.photos import as_picture, read_photo
+from hrstyle.images.reading import PILImage, open_image
 from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer, load
-from hrstyle.options import StylizeOptions
+from hrstyle.options import DEFAULTS, StylizeOptions
 
-DEFAULTS = StylizeOptions()
 MAX_PIXELS = 50_000_000
 """Default of the maximal number of pixels of a photo."""
 MAX_PHOTOS = 20
@@ -121,34 +120,22 @@ def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
     Raises:
         InputError: too many pixels, or no picture; the message names the file without its folder.
     """
-    try:
-        with open_file(path, name=path.name, formats=_FORMATS) as photo:
-            enlarged = 1 / min(1, max(stroke_size, 0.01)) ** 2
-            if photo.width * photo.height * enlarged > max_pixels:
-                finer = " with such fine strokes" if enlarged > 1 else ""
-                raise InputError(
-                    f"{path.name} has {photo.width}x{photo.height} pixels, too many{finer}: at most"
-                    f" {int(max_pixels / enlarged):,} are painted here, so reduce it first"
-                )
-            return upright(photo)
-    except InputError:
-        raise
-    except Exception as error:  # decoders raise all sorts of types for damaged files
-        raise InputError(
-            f"{path.name} is not a picture that can be read; take a JPEG, PNG or WebP"
-        ) from error
+    enlarged = 1 / min(1, stroke_size) ** 2
+
+    def check(photo: PILImage) -> None:
+        if photo.width * photo.height * enlarged > max_pixels:
+            finer = " with such fine strokes" if enlarged > 1 else ""
+            raise InputError(
+                f"{path.name} has {photo.width}x{photo.height} pixels, too many{finer}: at most"
+                f" {int(max_pixels / enlarged):,} are painted here, so reduce it first"
+            )
+
+    return open_image(path, name=path.name, formats=_FORMATS, check=check)
 
 
 def preview(picture: PILImage) -> PILImage:
     """The picture in sRGB, reduced to `PREVIEW_SIDE`, with its transparency."""
-    image, alpha = to_rgb(picture), alpha_of(picture)
-    if alpha is not None:
-        image = image.copy()  # it may be the picture itself
-        image.putalpha(alpha)
-    return image if max(image.size) <= PREVIEW_SIDE else _reduced(image)
-
-
-def _reduced(image: PILImage) -> PILImage:
-    copy = image.copy()
-    copy.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return copy
+    photo = read_photo(picture)
+    image = as_picture(photo.pixels, photo)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    return image
