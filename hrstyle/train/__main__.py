@@ -33,6 +33,7 @@ from hrstyle.generator.pyramid_network import pyramid
 from hrstyle.images.formats import trust_files
 from hrstyle.losses import PerceptualLoss, objectives
 from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
+from hrstyle.styles.pictures import name_after
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
@@ -94,7 +95,7 @@ def register_signatures() -> None:
     # The data are endless, so there are no epochs; max_steps is the length of a training.
     epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")
     register_trainer("trainer", *set_by_train, *epochs)
-    OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
+    OmegaConf.register_new_resolver("stem", name_after, replace=True)
 
 
 def explain(error: Exception, program: str) -> str:
@@ -138,13 +139,21 @@ def run(config: DictConfig) -> None:
     """One job: build what the config describes, save the config in the run's folder, and train."""
     require_all(config)
     trust_files()
-    pl.seed_everything(config.seed, workers=True, verbose=False)
+    try:
+        pl.seed_everything(config.seed, workers=True, verbose=False)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"seed={config.seed} must be a whole number from 0 to 2**32 - 1"
+        ) from error
     parts = instantiate(config, _convert_="all")
     del parts["seed"]
-    unknown = parts.keys() - signature(train).parameters.keys()
-    if unknown:
+    known = signature(train).parameters
+    needed = {name for name, value in known.items() if value.default is value.empty}
+    if missing := needed - parts.keys():
+        raise InputError(f"{', '.join(sorted(missing))} cannot be left out")
+    if unknown := parts.keys() - known.keys():
         raise InputError(f"{', '.join(sorted(unknown))}: there is no such setting")
-    parts["run_dir"] = run_dir = Path(parts["run_dir"]).expanduser()
+    parts["run_dir"] = run_dir = Path(str(parts["run_dir"])).expanduser()
 
     # Also checked in `train`; here before the config of another run would be overwritten.
     resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"], parts["style"])
