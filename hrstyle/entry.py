@@ -5,21 +5,38 @@ Each default stands once, in the signature of the Python class or function that 
 """
 
 import logging
+import os
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import hydra
 import pytorch_lightning as pl
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from hydra_zen import builds
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.overrides import is_sweep, quote_texts, split_options
+from hrstyle.suggestions import ask_about_key, did_you_mean
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+_WHERE_KEYS = "; `python -m {} --cfg job` shows every key, `--help` the common ones"
 
 
 def register_config(group: str, target: Callable[..., Any], **options: Any) -> None:
@@ -72,20 +89,122 @@ def explain(error: Exception, program: str) -> str:
         return " ".join(f"{constructor}: {cause}".split())
     if isinstance(error, OverrideParseException):
         return (
-            f"cannot read {error.override}; put quotes around a value with special characters, and"
-            " other quotes around the whole setting: 'style.image=\"my painting (1).jpg\"'"
+            f"cannot read {error.override}; a value with brackets, commas or quotes that mean"
+            f" nothing needs quotes around it, and others around the whole setting:"
+            f" \"KEY='VALUE'\""
         )
+    if isinstance(error, MissingConfigException):
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        choices = list(error.options or [])
+        question = did_you_mean(name, choices, None)
+        return f"there is no {group}={name} among {', '.join(choices) or 'none'}{question}"
     if isinstance(error, OmegaConfBaseException | HydraException):
         # Hydra appends its search path, or how to add a key; no program here takes further keys.
         sentence = str(error).split("Config search path")[0].split("To append to your config")[0]
         if sentence.startswith("Error merging") and cause is not None:
             sentence += f": {str(cause).splitlines()[0]}"
         sentence = " ".join(sentence.split()).strip(" .")
-        return (
-            f"{sentence}; `python -m {program} --cfg job` shows every key, `--help` the common ones"
-        )
+        return f"{sentence}{_WHERE_KEYS.format(program)}"
     # An error in a data-loading process carries that process's traceback.
     return str(error).rsplit("InputError: ", 1)[-1].removesuffix("\\n").strip()
+
+
+def run_program(
+    job: Callable[[DictConfig], None],
+    *,
+    program: str,
+    folder: str | Path,
+    config: str,
+    texts: Sequence[str],
+    meant: Callable[[str], str],
+    explain: Callable[[Exception, str], str] = explain,
+) -> None:
+    """Run the job, or with `-m` the jobs, that the command line describes.
+
+    A job of a sweep that fails does not stop the others.
+
+    Args:
+        job: takes its config.
+        program: the program's name, for messages.
+        folder: the folder of the configs.
+        config: the name of the main one.
+        texts: the keys whose values are texts, see `hrstyle.overrides.quote_texts`.
+        meant: the setting that a word without a key is most likely meant for.
+        explain: an error as a sentence.
+
+    Raises:
+        InputError, HydraException, OmegaConfBaseException: arguments that cannot be read.
+        SystemExit: a job failed, and said so.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises errors instead of printing them
+    options, settings = split_options(sys.argv[1:])
+    sweep = is_sweep(options, settings)
+    codes: list[Any] = []
+    configs: dict[str, Any] = {"folder": folder, "config": config, "settings": settings}
+
+    @wraps(job)
+    def run(config: DictConfig) -> None:
+        try:
+            # Here, because Hydra prints exceptions that leave a job.
+            with bad_input_exits(program, explain):
+                job(config)
+            codes.append(0)
+        except SystemExit as stop:
+            if not sweep or stop.code == INTERRUPTED:
+                raise
+            codes.append(stop.code)
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
+
+    _check_settings(settings, meant, configs)
+    # In place, because Lightning starts further processes with these arguments.
+    sys.argv[1:] = [*options, *quote_texts(settings, texts, sweep=sweep)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(folder), config_name=config)(run)()
+    except (HydraException, OmegaConfBaseException) as error:
+        unknown = re.match(r"Could not override '(.*)'\.", str(error))
+        sentence = explain(error, program)
+        if unknown:
+            key = unknown[1]
+            given = {name.lstrip("+"): value for name, _, value in map(_parted, settings)}
+            question = ask_about_key(key, given.get(key, ""), **configs)
+            sentence = f"there is no setting {key}{question or _WHERE_KEYS.format(program)}"
+        if sweep and not codes:
+            sentence += "; none of the sweep's jobs has started"
+        raise InputError(sentence) from error
+    if failed := [code for code in codes if code]:
+        print(
+            f"{program}: {len(failed)} of the sweep's {len(codes)} jobs failed, see above; the"
+            " others are done",
+            file=sys.stderr,
+        )
+        sys.exit(2 if 2 in failed else 1)
+
+
+def _parted(setting: str) -> tuple[str, str, str]:
+    return setting.partition("=")
+
+
+def _check_settings(
+    settings: Sequence[str], meant: Callable[[str], str], configs: dict[str, Any]
+) -> None:
+    """Raise InputError for an option that Hydra does not have, and for a word without a key."""
+    words = [*settings, ""]
+    for setting, following in pairwise(words):
+        key, equal, value = _parted(setting)
+        if setting.startswith("-"):
+            name = key.lstrip("-").replace("-", "_")
+            value = value if equal or "=" in following else following
+            if meant(value).startswith((f"{name}=", f"{name}.")):
+                question = f"; did you mean {meant(value)}?"
+            else:
+                question = ask_about_key(name, value, **configs) or "; see --help"
+            raise InputError(f"{key} is no option here: settings are KEY=VALUE{question}")
+        if not equal and not setting.startswith("~"):
+            raise InputError(
+                f"{setting!r} is no setting KEY=VALUE; did you mean {meant(setting)}? Put quotes"
+                " around a setting with spaces"
+            )
 
 
 @contextmanager
@@ -96,7 +215,7 @@ def bad_input_exits(
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(130)  # as after any Ctrl-C
+        sys.exit(INTERRUPTED)
     except NonFiniteError as error:
         sys.exit(f"{program}: {error}")  # exit code 1: the input was fine
     except (

@@ -58,7 +58,7 @@ def test_progress_bar_counts_to_the_last_step_and_shows_the_loss(capsys):
 def test_preview_draws_photo_and_result_side_by_side(tmp_path):
     photos = [sample_path("chelsea.png"), sample_path("astronaut.png")]
     style = torch.zeros(1, 3, 8, 8)
-    preview = Preview(photos, style=style, folder=tmp_path, every_n_steps=3, size=96)
+    preview = Preview(photos, paintings=[style], folder=tmp_path, every_n_steps=3, size=96)
     fit([preview, StepProgressBar()], enable_progress_bar=True)
     grid = to_tensor(open_image(tmp_path / "preview.png"))[0]
     height, width = preview.photos.shape[-2:]
@@ -134,6 +134,6 @@ def test_signal_handler_is_restored_after_an_error():
 
 def test_photos_of_other_shapes_are_cropped_to_the_first(tmp_path):
     photos = [sample_path("astronaut.png"), sample_path("rocket.jpg")]
-    preview = Preview(photos, style=torch.zeros(1), folder=tmp_path, every_n_steps=1, size=64)
+    preview = Preview(photos, paintings=[], folder=tmp_path, every_n_steps=1, size=64)
     assert preview.photos.shape == (2, 3, 64, 64)
     assert np.isfinite(preview.photos.numpy()).all()

@@ -76,12 +76,12 @@ class Refiner:
         if painting is None:
             painting = _painting_of(stylizer)
         style = painting if isinstance(painting, Style) else find(painting)
-        target = style.load()
+        paintings = style.load_all()
         self.stylizer = stylizer
         self.steps = steps
         self.dtype = stylizer.dtype
         self._loss = build(style_weight=style.style_weight).to(stylizer.device)
-        self._loss.set_style(target)
+        self._loss.set_style(*paintings)
 
     def fit(self, photo: Picture, *, progress: bool = False) -> Stylizer:
         """A `Stylizer` that is fine-tuned on this photo, and worse than before on others.

@@ -1,9 +1,7 @@
 """`python -m hrstyle.repaint` or `hrstyle repaint`: run the job that the Hydra config describes."""
 
-import os
 from pathlib import Path
 
-import hydra
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from pytorch_lightning.utilities import rank_zero_only
@@ -13,6 +11,7 @@ from hrstyle.entry import (
     register_config,
     register_trainer,
     require_all,
+    run_program,
     simplify_warnings,
 )
 from hrstyle.errors import InputError
@@ -23,6 +22,8 @@ from hrstyle.repaint.photos import Photos
 from hrstyle.repaint.run import FAILED, repaint
 
 PROGRAM = "hrstyle.repaint"
+TEXTS = ("style", "output", "data.root", "stylize.mask", "trainer.default_root_dir")
+"""Settings whose values are texts, such as the names of files."""
 
 
 def register_signatures() -> None:
@@ -40,8 +41,6 @@ def register_signatures() -> None:
     register_trainer("", "callbacks", *set_by_repaint)
 
 
-# Here as well as in `main`, because Hydra prints exceptions that leave a job.
-@bad_input_exits(PROGRAM)
 def run(config: DictConfig) -> None:
     """One job: build what the config describes, and repaint."""
     require_all(config)
@@ -68,9 +67,14 @@ def main() -> None:
     """Compose the config from the command line and run its job."""
     register_signatures()
     simplify_warnings(PROGRAM)
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises errors instead of printing them
-    folder = str(Path(__file__).parent)
-    hydra.main(version_base="1.3", config_path=folder, config_name="config")(run)()
+    run_program(
+        run,
+        program=PROGRAM,
+        folder=Path(__file__).parent,
+        config="config",
+        texts=TEXTS,
+        meant=lambda word: f"data.root={word}" if Path(word).is_dir() else f"style={word}",
+    )
 
 
 if __name__ == "__main__":

@@ -16,12 +16,18 @@ from PIL import Image
 from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage, open_image, to_rgb
 from hrstyle.painting.enlarge import brushed
+from hrstyle.styles.pictures import (
+    existing_file,
+    file_of,
+    is_address,
+    name_after,
+    sources_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS = Path(__file__).parent / "weights"
-PICTURES = Path(__file__).parent / "paintings"
 
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
@@ -39,11 +45,6 @@ LARGEST = 640
 def list_styles() -> list[str]:
     """The names of the bundled styles, whose trained weights are in the package."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != BASE)
-
-
-def picture_names() -> list[str]:
-    """The names of the bundled paintings."""
-    return sorted(path.stem for path in PICTURES.glob("*.jpg"))
 
 
 def weights_path(name: str) -> Path:
@@ -82,13 +83,14 @@ def weights_file(source: str | os.PathLike[str]) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """A painting to train on.
+    """A painting to train on, or several that make one style: the mean of their targets.
 
     Args:
-        image: path or http(s) address of a picture, or the name of a bundled one. A download is
-            stored in the user's cache; see `hrstyle.styles.download.fetch`.
+        image: path or http(s) address of a picture, or the name of a bundled one; a folder of
+            pictures; or a list of these. A download is stored in the user's cache; see
+            `hrstyle.styles.download.fetch`.
         name: name of the trained style.
-        sha256: hash that the download must have. Local files are not checked.
+        sha256: hash that the download must have, of a single one. Local files are not checked.
         member: path of the picture in a zip archive (such as a wheel), if the address gives one.
         crop: left, top, right and bottom of the part to use, as shares of width and height. Cuts
             off frames and margins.
@@ -104,7 +106,7 @@ class Style:
         InputError: an impossible size, crop or name.
     """
 
-    image: str
+    image: str | Sequence[str]
     name: str
     sha256: str | None = None
     member: str | None = None
@@ -122,6 +124,9 @@ class Style:
         if self.size is not None and self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
         check_name(self.name)
+        _check_text(self.credit)
+        if self.sha256 and not isinstance(self.image, str):
+            raise InputError("style.sha256 is for a single style.image, not for a list")
         left, top, right, bottom = self.crop if len(self.crop) == 4 else (1, 1, 0, 0)
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise InputError(
@@ -139,46 +144,36 @@ class Style:
         """Title, artist and year, as far as they are known."""
         return ", ".join(str(x) for x in (self.title, self.artist, self.year) if x)
 
-    @cached_property
+    @property
     def path(self) -> Path:
-        """The picture's file: the given path, that of the bundled picture, or that of the download.
+        """The file of the picture, or of the first of several; see `pictures.file_of`."""
+        return file_of(self._sources[0], sha256=self.sha256, member=self.member)
 
-        Raises:
-            InputError: no such file; a failed download, or one with another hash.
-        """
-        if self.image in picture_names():
-            return PICTURES / f"{self.image}.jpg"
-        if self.image.startswith(("http://", "https://")):
-            from hrstyle.styles.download import fetch  # slow to import
-
-            return fetch(self.image, sha256=self.sha256, member=self.member)
-        path = _existing_file(self.image)
-        if path is None:
-            raise InputError(
-                f"no picture {self.image!r}: it is not a file, not an address, and not a bundled"
-                f" picture ({', '.join(picture_names())}); the gallery's other pictures are"
-                " fetched by the names of their styles"
-            )
-        return path
+    @cached_property
+    def _sources(self) -> list[str]:
+        return sources_of(self.image)
 
     def picture(self, at_least: int | None = None) -> PILImage:
-        """The cropped picture at its full size: RGB.
+        """The cropped picture, or the first of several, at its full size: RGB.
 
         Args:
             at_least: pixels of the part's shorter side that are enough, see `open_image`.
 
         Raises:
-            InputError: see `path`; or a file that is not a picture.
+            InputError: see `pictures.file_of`; or a file that is not a picture.
         """
-        path = self.path
+        return self._read(self._sources[0], at_least)
+
+    def _read(self, source: str, at_least: int | None) -> PILImage:
+        path = file_of(source, sha256=self.sha256, member=self.member)
         left, top, right, bottom = self.crop
         part = min(right - left, bottom - top)
         try:
             image = to_rgb(open_image(path, at_least=at_least and math.ceil(at_least / part)))
         except InputError as error:
-            if self.image.startswith("http"):  # name the address, not the file in the cache
+            if is_address(source):  # name the address, not the file in the cache
                 path.unlink(missing_ok=True)  # or the next call would use the bad file again
-                raise InputError(f"{self.image}: {error}") from error
+                raise InputError(f"{source}: {error}") from error
             raise
         width, height = image.size
         return image.crop(
@@ -186,18 +181,25 @@ class Style:
         )
 
     def load(self) -> "Tensor":
-        """The cropped and cleaned picture at its `size`: `(1, 3, H, W)` in [0, 1].
+        """The first of `load_all`."""
+        return self._load(self._sources[0])
+
+    def load_all(self) -> "list[Tensor]":
+        """The cropped and cleaned pictures at their `size`: each `(1, 3, H, W)` in [0, 1].
 
         Raises:
             InputError: see `path`; or a file that is not a picture, or is too small.
         """
-        image = self.picture(2 * (self.size or LARGEST))
+        return [self._load(source) for source in self._sources]
+
+    def _load(self, source: str) -> "Tensor":
+        image = self._read(source, 2 * (self.size or LARGEST))
         longer = max(image.size)
         size = self.size or min(longer, LARGEST)
         width, height = (round(side * size / max(longer, 1)) for side in image.size)
         if min(width, height) < 16:
             raise InputError(
-                f"{self.path}: {width}x{height} pixels at style.size={size} are too few for VGG19;"
+                f"{source}: {width}x{height} pixels at style.size={size} are too few for VGG19;"
                 " both sides need 16"
             )
         image = image.resize((width, height), reducing_gap=2)
@@ -255,26 +257,17 @@ def find(source: str | os.PathLike[str]) -> Style:
         InputError: none of these; the message lists the names.
     """
     name = str(source)
-    if name.startswith(("http://", "https://")):
-        return Style(image=name, name=Path(name).stem or "style")
-    if path := _existing_file(name):
+    if is_address(name):
+        return Style(image=name, name=name_after(name))
+    if path := existing_file(name):
         # Absolute, because a relative path may equal a bundled picture's name.
-        return Style(image=str(path.resolve()), name=path.stem)
+        return Style(image=str(path.resolve()), name=name_after(name))
     if name not in gallery():
         raise InputError(
             f"no picture or style named {name!r}; give the path of a picture, or one of"
             f" {', '.join(gallery())}"
         )
     return gallery()[name]
-
-
-def _existing_file(name: str) -> Path | None:
-    """The path of an existing file (`~` is expanded), or None."""
-    try:
-        path = Path(name).expanduser()
-        return path if path.is_file() else None
-    except (RuntimeError, OSError):  # unknown ~user; a name too long
-        return None
 
 
 @cache
@@ -296,3 +289,15 @@ def check_name(name: str) -> None:
     """Raise InputError unless a style's name can be a file name."""
     if Path(name).name != name or not name.strip("."):
         raise InputError(f"style.name={name!r} must be able to name a file: no / in it")
+    _check_text(name)
+
+
+def _check_text(text: str) -> None:
+    """Raise InputError for a text that no file of weights can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the style's name or credit {text!r} is not in the system's encoding; give it with"
+            " style.name=NAME or style.title=TITLE"
+        ) from error

@@ -4,12 +4,13 @@ Only this module, `hrstyle.entry` and `hrstyle.repaint.__main__` use Hydra.
 """
 
 import os
+import re
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytorch_lightning as pl
+from hydra.errors import MissingConfigException, OverrideParseException
 from hydra.utils import instantiate
 from hydra_zen import builds
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -22,6 +23,7 @@ from hrstyle.entry import (
     register_config,
     register_trainer,
     require_all,
+    run_program,
     simplify_warnings,
 )
 from hrstyle.errors import InputError
@@ -31,14 +33,32 @@ from hrstyle.generator.pyramid_network import pyramid
 from hrstyle.images.formats import trust_files
 from hrstyle.losses import PerceptualLoss, objectives
 from hrstyle.styles.catalogue import CONFIGS, Style, StyleSet
+from hrstyle.styles.pictures import name_after
 from hrstyle.train import data
 from hrstyle.train.memory import keep_freed_memory
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.run import train
 from hrstyle.train.shared import SharedStyleTransfer
-from hrstyle.train.start import find_checkpoint
+from hrstyle.train.start import LAST, find_checkpoint
 
 PROGRAM = "hrstyle.train"
+_STYLES_TEXTS = (
+    "image",
+    "name",
+    "sha256",
+    "member",
+    "title",
+    "artist",
+    "year",
+    "source",
+    "licence",
+)
+TEXTS = (
+    *(f"style.{name}" for name in _STYLES_TEXTS),
+    *(f"style.pictures.*.{name}" for name in _STYLES_TEXTS),
+    *("data.root", "data.content", "run_dir", "init", "ckpt_path", "trainer.default_root_dir"),
+)
+"""Settings whose values are texts, such as the names of files."""
 
 
 def register_signatures() -> None:
@@ -75,7 +95,7 @@ def register_signatures() -> None:
     # The data are endless, so there are no epochs; max_steps is the length of a training.
     epochs = ("max_epochs", "min_epochs", "limit_train_batches", "overfit_batches", "fast_dev_run")
     register_trainer("trainer", *set_by_train, *epochs)
-    OmegaConf.register_new_resolver("stem", lambda path: Path(path).stem, replace=True)
+    OmegaConf.register_new_resolver("stem", name_after, replace=True)
 
 
 def explain(error: Exception, program: str) -> str:
@@ -84,7 +104,26 @@ def explain(error: Exception, program: str) -> str:
         return "no photo given; add data.content=PHOTO"
     if isinstance(error, InterpolationToMissingValueError):
         return "no style given; add style=NAME (--help lists them) or style.image=MY_PAINTING.jpg"
+    if isinstance(error, OverrideParseException | MissingConfigException):
+        unread = getattr(error, "override", None) or getattr(error, "missing_cfg_file", "")
+        style = re.fullmatch(r"style[=/](.*)", str(unread))
+        if style and _is_file_like(style[1]):
+            return (
+                f"style={style[1]} is not the name of a style; if it is a picture, did you mean"
+                f" style.image={style[1]}?"
+            )
     return entry.explain(error, program)
+
+
+def meant(word: str) -> str:
+    """The setting that a word without a key is most likely meant for."""
+    if not _is_file_like(word):
+        return f"style={word}"
+    return f"ckpt_path={word}" if Path(word).suffix == Path(LAST).suffix else f"style.image={word}"
+
+
+def _is_file_like(word: str) -> bool:
+    return bool(Path(word).suffix) or os.path.lexists(word)
 
 
 def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
@@ -96,20 +135,25 @@ def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
     return [] if before == after else [f"{prefix.removeprefix('.')}={after} (was {before})"]
 
 
-@bad_input_exits(
-    PROGRAM, explain
-)  # here as well as in main, because Hydra prints exceptions that leave a job
 def run(config: DictConfig) -> None:
     """One job: build what the config describes, save the config in the run's folder, and train."""
     require_all(config)
     trust_files()
-    pl.seed_everything(config.seed, workers=True, verbose=False)
+    try:
+        pl.seed_everything(config.seed, workers=True, verbose=False)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"seed={config.seed} must be a whole number from 0 to 2**32 - 1"
+        ) from error
     parts = instantiate(config, _convert_="all")
     del parts["seed"]
-    unknown = parts.keys() - signature(train).parameters.keys()
-    if unknown:
+    known = signature(train).parameters
+    needed = {name for name, value in known.items() if value.default is value.empty}
+    if missing := needed - parts.keys():
+        raise InputError(f"{', '.join(sorted(missing))} cannot be left out")
+    if unknown := parts.keys() - known.keys():
         raise InputError(f"{', '.join(sorted(unknown))}: there is no such setting")
-    parts["run_dir"] = run_dir = Path(parts["run_dir"]).expanduser()
+    parts["run_dir"] = run_dir = Path(str(parts["run_dir"])).expanduser()
 
     # Also checked in `train`; here before the config of another run would be overwritten.
     resumed = find_checkpoint(run_dir, config.ckpt_path, parts["generator"], parts["style"])
@@ -130,8 +174,15 @@ def main() -> None:
     register_signatures()
     simplify_warnings(PROGRAM)
     keep_freed_memory()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises errors instead of printing them
-    hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(run)()
+    run_program(
+        run,
+        program=PROGRAM,
+        folder=CONFIGS,
+        config="train",
+        texts=TEXTS,
+        meant=meant,
+        explain=explain,
+    )
 
 
 if __name__ == "__main__":

@@ -75,11 +75,11 @@ class Preview(EveryNSteps):
     """Repaints the same photos every `every_n_steps` steps.
 
     The preview has one row per photo, with the photo on the left. It goes to TensorBoard and to
-    `preview.png` in the run's folder. The style picture goes to TensorBoard once.
+    `preview.png` in the run's folder. The paintings go to TensorBoard once, each as a step.
 
     Args:
         photos: picture files, all cropped to the shape of the first.
-        style: `(1, 3, H, W)` in [0, 1].
+        paintings: the style's pictures, each `(1, 3, H, W)` in [0, 1].
         folder: where `preview.png` goes.
         every_n_steps: steps between two previews.
         size: length of the photos' longer side in pixels.
@@ -89,7 +89,7 @@ class Preview(EveryNSteps):
         self,
         photos: Sequence[Path],
         *,
-        style: Tensor,
+        paintings: Sequence[Tensor],
         folder: Path,
         every_n_steps: int,
         size: int = 384,
@@ -98,7 +98,7 @@ class Preview(EveryNSteps):
         pictures = [to_rgb(open_image(path, at_least=2 * size)) for path in photos]
         pictures[0].thumbnail((size, size))
         self.photos = torch.cat([to_tensor(ImageOps.fit(p, pictures[0].size)) for p in pictures])
-        self.style = style
+        self.paintings = paintings
         self.folder = folder
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -110,7 +110,8 @@ class Preview(EveryNSteps):
     @rank_zero_only
     def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image("style", self.style[0], 0)
+            for number, painting in enumerate(self.paintings):
+                trainer.logger.experiment.add_image("style", painting[0], number)
         pl_module.eval()  # fixes the noise, as in inference
         with torch.no_grad():  # one photo at a time, which needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}

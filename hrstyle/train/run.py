@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import (
     Callback,
     LearningRateMonitor,
     RichProgressBar,
+    Timer,
     TQDMProgressBar,
 )
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -66,6 +67,18 @@ def _use_step_progress_bar(trainer: pl.Trainer) -> None:
     for place, bar in enumerate(callbacks):
         if type(bar) is TQDMProgressBar or type(bar) is RichProgressBar:  # not a user's subclass
             callbacks[place] = StepProgressBar(int(bar.refresh_rate))
+
+
+def _steps_done(trainer: pl.Trainer) -> str:
+    """How far a training came that ended early, such as by `max_time`; says how to go on."""
+    step, total = trainer.global_step, trainer.max_steps
+    if step >= total:
+        return ""
+    is_timed = any(isinstance(part, Timer) for part in trainer.callbacks)  # type: ignore[attr-defined]
+    # The time of the run so far counts, too.
+    longer = " and a longer trainer.max_time" if is_timed else ""
+    rank_zero_info(f"Stopped at step {step} of {total}; to go on, add ckpt_path=last{longer}.")
+    return f" for {step} of {total} steps"
 
 
 def train(
@@ -132,7 +145,7 @@ def train(
     run_dir.mkdir(parents=True, exist_ok=True)
     base = resumed[1].base if resumed else start_from(generator, init)
     keywords: dict[str, Any] = {"style": style.name, "credit": style.credit, "base": base}
-    first = style.parts[0].load()
+    paintings = style.parts[0].load_all()
     if isinstance(style, StyleSet):
         keywords["pictures"] = style.parts
         if init == BUNDLED and not resumed:
@@ -146,7 +159,7 @@ def train(
         LearningRateMonitor(logging_interval="step"),
         Preview(
             data.preview_paths,
-            style=first,
+            paintings=paintings,
             folder=run_dir,
             every_n_steps=preview_every_n_steps,
         ),
@@ -167,7 +180,7 @@ def train(
             f"trainer.max_steps={lightning_trainer.max_steps} must be a positive number of steps"
         )
     if not isinstance(style, StyleSet):
-        loss.set_style(first)  # takes seconds, so it comes after the checks
+        loss.set_style(*paintings)  # takes seconds, so it comes after the checks
     if isinstance(model, SharedStyleTransfer) and isinstance(
         lightning_trainer.strategy, DDPStrategy
     ):
@@ -180,6 +193,7 @@ def train(
             f"Stopped at step {lightning_trainer.global_step}; to go on, add ckpt_path=last."
         )
         return None
+    done = _steps_done(lightning_trainer)
     if isinstance(model, SharedStyleTransfer):
         if lightning_trainer.is_global_zero:
             model.save_styles(run_dir)
@@ -194,5 +208,7 @@ def train(
             )
             save_image(painted, result)
             rank_zero_info(f"Repainted {photo}: {result}")
-    rank_zero_info(f"Trained {style.name}: hrstyle stylize PHOTO -o RESULT.png --style {path}")
+    rank_zero_info(
+        f"Trained {style.name}{done}: hrstyle stylize PHOTO -o RESULT.png --style {path}"
+    )
     return path

@@ -150,7 +150,9 @@ class SharedStyleTransfer(StyleTransfer):
         self.shared = SharedGenerator(generator, list(self.pictures), own, starts)
         self.average = AveragedModel(self.shared, multi_avg_fn=get_ema_multi_avg_fn(average))
         self.average.requires_grad_(False)
-        self.targets = {name: loss.style_targets(x.load()) for name, x in self.pictures.items()}
+        self.targets = {
+            name: loss.style_targets(*x.load_all()) for name, x in self.pictures.items()
+        }
         self._style_weight = loss.style_weight
         self._photo: tuple[Tensor, FeaturesByScale] | None = None
         self._averaged_at = 0

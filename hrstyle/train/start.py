@@ -31,8 +31,15 @@ def find_checkpoint(
 
     Raises:
         InputError: there is no such checkpoint, or it does not match; or a fresh start would
-            overwrite an earlier run in the folder.
+            overwrite an earlier run in the folder; or TensorBoard could not write to it.
     """
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"run_dir={run_dir} is not in the system's encoding, which TensorBoard needs; give"
+            " another run_dir=FOLDER"
+        ) from error
     last = run_dir / LAST
     path = last if ckpt_path == "last" else Path(ckpt_path).expanduser() if ckpt_path else None
     if path and not path.is_file():
