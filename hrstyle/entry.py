@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.terminal import escape_unprintable
 
 
 def register_config(group: str, target: Callable[..., Any], **options: Any) -> None:
@@ -94,6 +95,7 @@ def bad_input_exits(
     program: str, explain: Callable[[Exception, str], str] = explain
 ) -> Iterator[None]:
     """Turn errors that the user can fix into one sentence on stderr and exit code 2."""
+    escape_unprintable()
     try:
         yield
     except KeyboardInterrupt:

@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> None:
                 raise outcome.error
             failed += 1
             sentence = str(outcome.error)
-            if source not in sentence:
+            if str(InputError(source)) not in sentence:  # names are escaped there
                 sentence = f"{source}: {sentence}"
             tqdm.write(f"hrstyle: {sentence}", file=sys.stderr)
         elif not to:
