@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from hrstyle.images.reading import PILImage, alpha_of, image_of, to_rgb
+from hrstyle.images.reading import PILImage, alpha_of, image_of, to_array, to_rgb
 from hrstyle.images.tensors import from_bytes, to_bytes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
@@ -90,6 +90,19 @@ def blend(
         else:
             painted[..., rows, :] = new.to(painted)
     return painted
+
+
+def blend_images(
+    painted: PILImage, photo: PILImage, *, strength: float, keep_colours: bool | float
+) -> PILImage:
+    """`blend` for upright Pillow images of one size; transparency and `info` are `painted`'s."""
+    pixels, original = (torch.from_numpy(to_array(image)) for image in (painted, photo))
+    blend(pixels, original, strength=strength, keep_colours=keep_colours)
+    result = Image.fromarray(pixels.numpy())
+    if (alpha := alpha_of(painted)) is not None:
+        result.putalpha(alpha)
+    result.info.update(painted.info)
+    return result
 
 
 def recolour(picture: Tensor, photo: Tensor) -> Tensor:
