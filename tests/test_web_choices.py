@@ -9,7 +9,7 @@ from PIL import Image
 
 from hrstyle import styles
 from hrstyle.errors import InputError
-from hrstyle.web.choices import THUMBNAILS, draw, offer
+from hrstyle.web.choices import THUMBNAILS, Choices, draw, offer
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,11 @@ def test_ones_own_styles_come_first_with_thumbnails_of_their_own(
         assert abs(np.asarray(thumbnail, dtype=int) - drawn).mean() < 8
     with pytest.raises(InputError, match="common base"):
         choices.find("tiny", "great_wave", 0.5)
+
+
+def test_the_style_sheet_takes_any_name():
+    choices = Choices(sources={'a "b"': "x"}, thumbnails={'a "b"': b"jpeg"})
+    assert choices.css("#styles").startswith(r'#styles label:has(input[value="a\20 \22 b\22 "])')
 
 
 def test_a_file_that_is_no_style_is_named(tmp_path):
