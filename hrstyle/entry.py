@@ -33,6 +33,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hrstyle.errors import InputError, NonFiniteError
 from hrstyle.overrides import is_sweep, quote_texts, split_options
 from hrstyle.suggestions import ask_about_key, did_you_mean
+from hrstyle.terminal import escape_unprintable
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -212,6 +213,7 @@ def bad_input_exits(
     program: str, explain: Callable[[Exception, str], str] = explain
 ) -> Iterator[None]:
     """Turn errors that the user can fix into one sentence on stderr and exit code 2."""
+    escape_unprintable()
     try:
         yield
     except KeyboardInterrupt:

@@ -92,6 +92,14 @@ def test_export_writes_a_model_and_tells_how_far_it_is_off(run, weights_file, tm
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--overwrite", "--json"])
     described = json.loads(capsys.readouterr().out)
     assert 0 < described["largest_difference_of_255"] < 1
+    main(
+        ["export", str(weights_file), str(tmp_path), "--overwrite", "--half", "--size", "20", "30"]
+    )
+    written = capsys.readouterr().out
+    assert written.startswith(f"{tmp_path / 'tiny.onnx'}: at most ")
+    assert "(30x20 px); it is the network alone" in written
+    assert run("export", weights_file, tmp_path / "x.onnx", "--size", "0", "9") == 2
+    assert "size [0, 9] must be height and width" in capsys.readouterr().err
     assert run("export", weights_file, tmp_path / "tiny.pt") == 2
     assert ".onnx" in capsys.readouterr().err
 

@@ -36,7 +36,7 @@ def test_every_option_of_optimize_reaches_it(photo, tmp_path, monkeypatch):
 
     def record(content, style, **settings):
         given.update(settings, style=style)
-        return open_image(content)
+        return content
 
     monkeypatch.setattr(hrstyle.optimization, "optimize", record)
     options = (
@@ -124,6 +124,48 @@ def test_optimize_complains_before_the_work(run, photo, tmp_path, capsys):
         run("optimize", photo, "-o", good["out"], "--style", "x", "--style-layer-weights", "a") == 2
     )
     assert not list(tmp_path.glob("out*"))
+
+
+def test_folders_and_several_photos_are_optimised_one_after_the_other(
+    run, small, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "holiday" / "beach").mkdir(parents=True)
+    for name in ("a.png", "holiday/b.png", "holiday/beach/c.png"):
+        small.save(name)
+    Image.new("RGB", (400, 9)).save("holiday/flat.png")
+    (tmp_path / "holiday" / "broken.png").write_text("no picture")
+    command = ["optimize", "*.png", "holiday", "-r", "-o", "out", "--style", "starry_night",
+               "--steps", 1, *SHALLOW]  # fmt: skip
+    assert run(*command) == 2
+    written = capsys.readouterr()
+    results = ["out/a.png", "out/b.png", "out/beach/c.png"]
+    assert [line.split(",")[0] for line in written.out.splitlines()] == [
+        f"{name}: 63x41" for name in results
+    ]
+    broken, flat, last = written.err.splitlines()
+    assert broken.startswith("hrstyle: holiday/broken.png is not a picture")
+    assert flat.startswith("hrstyle: holiday/flat.png: the result would have 400x9 pixels")
+    assert last.startswith("hrstyle: 2 of 5 photos could not be repainted")
+    expected = hrstyle.optimize(
+        small, "starry_night", steps=1, loss="gram", content_layers=["relu1_2"],
+        style_layers=["relu1_1", "relu2_1"],
+    )  # fmt: skip
+    for name in results:
+        assert np.array_equal(np.asarray(open_image(name)), np.asarray(expected))
+    assert run(*command) == 2
+    assert "add --overwrite or --skip-existing" in capsys.readouterr().err
+    main(["optimize", "a.png", "-o", "out/", "--style", "starry_night", "--skip-existing"])
+    assert "all results exist already" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_of_several_photos_is_told_once(run, small, tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        small.save(tmp_path / name)
+    for option in (["--steps", "0"], ["--size", "5"], ["--loss", "oil"]):
+        assert run("optimize", tmp_path, "-o", tmp_path / "out", "--style", "starry_night",
+                   *option) == 2  # fmt: skip
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_preview_that_cannot_be_written_does_not_end_the_work(

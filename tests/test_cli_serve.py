@@ -35,6 +35,30 @@ def test_an_address_that_is_not_of_this_machine_is_refused(capsys, host):
     assert "no address of this machine" in refused(capsys, "--host", host)
 
 
+@pytest.mark.parametrize("value", ["name", "name:", ":password"])
+def test_a_password_needs_a_name_and_is_not_printed(capsys, monkeypatch, value):
+    assert "USER:PASSWORD" in refused(capsys, "--auth", value)
+    monkeypatch.setenv("HRSTYLE_AUTH", value)
+    error = refused(capsys)
+    assert "HRSTYLE_AUTH" in error
+    assert value.replace(":", "") not in error.replace("a name and a password", "")
+
+
+def test_a_root_path_and_a_style_that_cannot_be_are_refused(capsys):
+    assert "must begin with /" in refused(capsys, "--root-path", "paint")
+    assert "gone.safetensors" in refused(capsys, "--style", "gone.safetensors")
+
+
+def test_the_address_for_a_phone_is_one_of_this_machine():
+    from hrstyle.web.server import addresses, check_address
+
+    assert addresses("127.0.0.1", 7860) == ""
+    text = addresses("0.0.0.0", 7860)
+    assert text.startswith("http://127.0.0.1:7860/")
+    if found := re.search(r"on a phone in the network: http://([\d.]+):7860/", text):
+        check_address(found[1], None)
+
+
 def test_a_port_in_use_is_one_sentence(capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
@@ -56,5 +80,5 @@ def test_help_shows_two_examples_and_the_extra(capsys):
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     text = capsys.readouterr().out
-    assert len(re.findall(r"^  hrstyle serve", text, flags=re.MULTILINE)) == 2
+    assert len(re.findall(r"^  hrstyle serve", text, flags=re.MULTILINE)) == 3
     assert "hrstyle[web]" in text

@@ -9,11 +9,13 @@ import onnxruntime
 import pytest
 import torch
 
-from hrstyle.checkpoint import save_weights
+from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.engine import export, exporting as module
 from hrstyle.engine.onnx import onnx_bytes
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
+from hrstyle.images import open_image, to_tensor
+from hrstyle.inference import load
 
 SIZES = [(1, 1), (2, 30), (7, 9), (17, 64), (64, 64), (130, 75)]
 
@@ -53,6 +55,35 @@ def test_float16_is_half_the_size_and_near(tmp_path, weights_file):
     assert (tmp_path / "b.onnx").stat().st_size < 0.7 * (tmp_path / "a.onnx").stat().st_size
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("size", [(64, 96), (41, 27), (5, 3)])
+def test_a_model_of_a_fixed_size_has_no_shapes_to_compute(tmp_path, size, dtype):
+    generator = pyramid().eval()
+    save_weights(tmp_path / "x.safetensors", generator, style="x")
+    export(tmp_path / "x.safetensors", tmp_path / "x.onnx", size=size, dtype=dtype)
+    model = onnx.load(tmp_path / "x.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert not {node.op_type for node in model.graph.node} & {
+        *("Shape", "Range", "Mod", "Squeeze", "Where", "Max", "Concat", "Less")
+    }
+    for value in (*model.graph.input, *model.graph.output):
+        assert [d.dim_value for d in value.type.tensor_type.shape.dim] == [1, 3, *size]
+    described = {p.key: p.value for p in model.metadata_props}
+    assert described["picture"].endswith(f"height {size[0]}, width {size[1]}")
+    picture = torch.rand(1, 3, *size)
+    expected = painted(load_generator(tmp_path / "x.safetensors").generator, picture)
+    limit = {"float32": 0.5, "float16": 8}[dtype]
+    assert (run_onnx(model.SerializeToString(), picture) - expected).abs().max() * 255 < limit
+
+
+def test_the_model_is_what_stylize_gives_without_strokes_and_brush(tmp_path, photo):
+    export("starry_night", tmp_path / "night.onnx")
+    picture = to_tensor(open_image(photo))
+    expected = load("starry_night", engine="torch").stylize(picture, stroke_size=1, brush=False)
+    result = run_onnx((tmp_path / "night.onnx").read_bytes(), picture)
+    assert (result - expected).abs().max() * 255 < 0.5
+
+
 def test_the_file_describes_itself(tmp_path):
     export("starry_night", tmp_path / "night.onnx")
     model = onnx.load(tmp_path / "night.onnx")
@@ -73,6 +104,7 @@ def test_bad_input_is_refused_and_leaves_no_file(tmp_path, weights_file, monkeyp
         ({"path": tmp_path / "out.tflite"}, r"\.onnx"),
         ({"path": tmp_path / "nowhere" / "out.onnx"}, "there is no folder"),
         ({"dtype": "int8"}, "float32 or float16"),
+        ({"size": (0, 64)}, r"size \(0, 64\) must be height and width"),
     ]
     for change, message in cases:
         arguments = {"source": weights_file, "path": tmp_path / "out.onnx"} | change
@@ -129,8 +161,6 @@ def test_runs_in_onnxruntime_web(tmp_path, dtype):
     (tmp_path / "run.js").write_text(_NODE)
     subprocess.run(["node", "run.js"], cwd=tmp_path, check=True, timeout=300)
     results = json.loads((tmp_path / "results.json").read_text())
-    from hrstyle.checkpoint import load_generator
-
     generator = load_generator(tmp_path / "x.safetensors").generator
     for picture, result in zip(pictures, results, strict=True):
         assert result["shape"] == list(picture.shape)

@@ -137,6 +137,38 @@ def test_several_photos_and_a_broken_one(page, photo, tmp_path):
     )  # fmt: skip
 
 
+def test_strength_and_colours_change_the_result_at_once(page, photo, tmp_path):
+    choose(page, photo)
+    page.click("#styles label:has(input[value=great_wave])")
+    first = paint(page)
+    link = page.locator("#files a").first.get_attribute("href")
+    page.locator("#strength input[type=range]").fill("0.3")
+    page.wait_for_function(
+        "old => document.querySelectorAll('#slider img')[1].src != old", arg=first[1]
+    )
+    page.locator("#colours input[type=range]").fill("0.5")
+    page.wait_for_function("old => document.querySelector('#files a').href != old", arg=link)
+    expected = load("great_wave").stylize(photo, strength=0.3, keep_colours=0.5)
+    for _ in range(50):  # the first change may be written before the second
+        file = download(page, tmp_path)
+        if far(open_image(file), expected) <= 1:
+            break
+        page.wait_for_timeout(100)
+    assert far(open_image(file), expected) <= 1
+    assert file.name == "chelsea-great_wave.png"
+
+
+def test_a_heic_is_shown_before_it_is_painted(page, small, tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(small).save(tmp_path / "iphone.heic", exif=None)
+    page.set_input_files("#photos input[type=file]", str(tmp_path / "iphone.heic"))
+    page.wait_for_function(
+        "document.querySelector('#photos .grid-container img')?.naturalWidth == 63"
+    )
+    paint(page)
+    assert download(page, tmp_path).name == "iphone-starry_night.png"
+
+
 def test_everything_fits_on_the_screen_of_a_phone(page, photo):
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#examples button").first.click()
@@ -144,7 +176,7 @@ def test_everything_fits_on_the_screen_of_a_phone(page, photo):
     paint(page)
     page.wait_for_selector("#files a")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for button in ("#paint", "#files a"):
+    for button in ("#paint", "#files a", "#strength", "#colours"):
         box = page.locator(button).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390

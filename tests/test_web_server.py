@@ -106,7 +106,7 @@ def test_nothing_else_of_the_machine_can_be_asked_for(server, photo):
     assert (answer.status_code, answer.text) == (403, "Not here")
 
 
-@pytest.mark.parametrize("target", ["paint", "_select_result", "stylize"])
+@pytest.mark.parametrize("target", ["paint", "_select_result", "stylize", "showable"])
 def test_no_address_is_fetched_whatever_a_request_names(server, target):
     steps = httpx.get(f"{server.url}config").json()["dependencies"]
     (step,) = (s for s in steps if s["api_name"] == target)
@@ -169,6 +169,36 @@ def test_the_server_turns_to_nobody(server, photo):
     hosts = re.findall(r"^turned to (.*)$", server.log.read_text(), flags=re.MULTILINE)
     assert hosts  # itself, as Gradio starts
     assert {*hosts} <= {"127.0.0.1", "localhost"}
+
+
+@pytest.fixture
+def closed(tmp_path, weights_file):
+    """A server of a test's own style, with a password, behind a proxy that strips /paint."""
+    server = Server(
+        tmp_path / "closed", COMMAND, "--style", str(weights_file), "--root-path", "/paint",
+        environment={"HRSTYLE_AUTH": "me:pa:ss"},
+    )  # fmt: skip
+    yield server.wait()
+    server.stop(signal.SIGTERM)
+
+
+def test_with_a_password_nothing_is_given_without_it(closed, photo, tmp_path):
+    for path in ("config", "gradio_api/info", f"gradio_api/file={photo}"):
+        assert httpx.get(closed.url + path).status_code == 401
+    with photo.open("rb") as file:
+        answer = httpx.post(f"{closed.url}gradio_api/upload", files={"files": file})
+    assert answer.status_code == 401
+    wrong = httpx.post(f"{closed.url}login", data={"username": "me", "password": "pa"})
+    assert wrong.status_code == 400
+
+    with httpx.Client() as visitor:
+        visitor.post(f"{closed.url}login", data={"username": "me", "password": "pa:ss"})
+        config = visitor.get(f"{closed.url}config").json()
+        assert config["root"].endswith("/paint")
+    client = gradio_client.Client(
+        closed.url, verbose=False, auth=("me", "pa:ss"), download_files=tmp_path / "downloads"
+    )
+    assert client.predict(api_name="/styles")[0] == "tiny"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ sys.addaudithook(watch)
 """
 COMMAND = """
 from hrstyle.cli import main
-main(["serve", "--port", sys.argv[1]])
+main(["serve", "--port", *sys.argv[1:]])
 """
 FORGETFUL = f"""
 from hrstyle.web.server import serve
@@ -32,7 +32,7 @@ serve(port=int(sys.argv[1]), keep={FORGET})
 class Server:
     """A page in a process of its own, with a folder for temporary files of its own."""
 
-    def __init__(self, folder, code):
+    def __init__(self, folder, code, *options, environment=None):
         self.folder = folder
         self.folder.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -41,8 +41,8 @@ class Server:
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", WATCH + code, str(port)],
-                env=os.environ | {"TMPDIR": str(folder)},
+                [sys.executable, "-c", WATCH + code, str(port), *options],
+                env=os.environ | {"TMPDIR": str(folder)} | (environment or {}),
                 stdout=log,
                 stderr=log,
             )

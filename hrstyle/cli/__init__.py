@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from hrstyle import __version__
 from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.terminal import escape_unprintable
 
 _EPILOG = """\
 examples:
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; bad input gives one sentence and exit code 2."""
+    escape_unprintable()
     arguments = build_parser().parse_args(argv)
     try:
         arguments.run(arguments)

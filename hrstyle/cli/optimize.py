@@ -1,8 +1,9 @@
-"""`hrstyle optimize`: repaint a photo in the style of any picture by image optimisation."""
+"""`hrstyle optimize`: repaint photos in the style of any picture by image optimisation."""
 
 import argparse
 import sys
-from typing import Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from hrstyle.cli.options import (
     DEVICE,
@@ -11,14 +12,19 @@ from hrstyle.cli.options import (
     add_saving,
     existing,
     explicit_options,
+    named,
     parse_style,
 )
 from hrstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from hrstyle.images.reading import PILImage
 
 _EPILOG = """\
 examples:
   hrstyle optimize cat.jpg -o painted.png --style starry_night --steps 200
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg --style-weight 2
+  hrstyle optimize holiday/ -o painted/ --style my_painting.jpg --skip-existing
   hrstyle optimize cat.jpg -o painted.png --style mine.jpg:2,starry_night:1 --keep-colours
   hrstyle optimize cat.jpg -o painted.png --style starry_night --loss gram
 
@@ -35,18 +41,20 @@ def add(commands: Any) -> None:
     """Add the command to the parser's."""
     optimize = commands.add_parser(
         "optimize",
-        help="repaint a photo in the style of any picture, without training",
-        description="Repaint a photo in the style of any picture. No training is needed: the"
+        help="repaint photos in the style of any picture, without training",
+        description="Repaint photos in the style of any picture. No training is needed: the"
         " pixels are optimised until they match the photo's content and the picture's style. That"
-        " takes minutes, where a trained style takes a second. Ctrl-C keeps the best result so"
-        " far.",
+        " takes minutes for each photo, where a trained style takes a second. Ctrl-C keeps the best"
+        " result so far, and ends the command.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = optimize.add_argument
-    add("input", metavar="IN", help="the photo")
-    add("-o", "--output", metavar="OUT", required=True, help="the result (.png, .jpg, .webp …)")
-    add_existing(optimize)
+    add("input", metavar="IN", nargs="+", help="photos, and folders of photos")
+    add("-o", "--output", metavar="OUT", required=True,
+        help="the result (.png, .jpg, .webp …), or a folder for several")  # fmt: skip
+    add("-r", "--recursive", action="store_true", help="include the folders in a folder")
+    add_existing(optimize, skip=True)
     add(
         "--style",
         metavar="NAME|PICTURE",
@@ -105,28 +113,65 @@ def _numbers(text: str) -> list[float]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Optimise the photo."""
-    from tqdm import tqdm
-
+    """Optimise each photo, one after the other."""
     from hrstyle.images.formats import trust_files
-    from hrstyle.images.outputs import plan_output
-    from hrstyle.images.writing import check_quality, check_repaint, save_image
-    from hrstyle.optimization import Progress, optimize
+    from hrstyle.images.outputs import expand, plan_outputs
+    from hrstyle.images.writing import check_quality
 
     trust_files()
-    every = arguments.preview_every
-    if every is not None and every < 1:
-        raise InputError(f"--preview-every {every} must be at least 1")
+    if arguments.preview_every is not None and arguments.preview_every < 1:
+        raise InputError(f"--preview-every {arguments.preview_every} must be at least 1")
     check_quality(arguments.quality)
-    saving = {"quality": arguments.quality, "strip": arguments.strip}
     style = parse_style(arguments.style)
     used = [arguments.start or "", *(style if isinstance(style, dict) else [style])]
-    source, target, _ = plan_output(
-        arguments.input, arguments.output, existing=existing(arguments), protected=used
+    jobs = plan_outputs(
+        expand(arguments.input),
+        arguments.output,
+        recursive=arguments.recursive,
+        existing=existing(arguments),
+        protected=used,
+        tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
     )
-    # Errors before the work, not after it. The default size fits every format.
-    check_repaint(source, target, size=arguments.size or 1)
-    done, steps = 0, 0
+    if not jobs:
+        print("all results exist already", file=sys.stderr)
+    failed = 0
+    for source, target, _ in jobs:
+        try:
+            photo = _open(source, target, arguments)
+        except InputError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            print(f"hrstyle: {named(error, source)}", file=sys.stderr)
+            continue
+        _optimize(photo, target, style, arguments)  # an error here is one of the settings
+    if failed:
+        raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
+
+
+def _open(source: Path | IO[bytes], target: Path, arguments: argparse.Namespace) -> "PILImage":
+    """Open a photo; errors before the work, not after it."""
+    from hrstyle.images.reading import open_image
+    from hrstyle.images.writing import check_repaint
+    from hrstyle.optimization.coarse_to_fine import MIN_SIDE, SIZE
+    from hrstyle.optimization.inputs import result_size
+
+    # `optimize` refuses smaller sizes.
+    size = max(MIN_SIDE, SIZE if arguments.size is None else arguments.size)
+    check_repaint(source, target, size=size)
+    photo = open_image(source, at_least=2 * size)
+    result_size((photo.height, photo.width), size)
+    return photo
+
+
+def _optimize(photo: "PILImage", target: Path, style: Any, arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from hrstyle.images.writing import save_image
+    from hrstyle.optimization import Progress, optimize
+
+    every, done, steps = arguments.preview_every, 0, 0
+    saving = {"quality": arguments.quality, "strip": arguments.strip}
 
     def watch(progress: Progress) -> None:
         nonlocal done, steps
@@ -138,14 +183,14 @@ def run(arguments: argparse.Namespace) -> None:
                 tqdm.write(f"hrstyle: {error}", file=sys.stderr)
 
     result = optimize(
-        source,
+        photo,
         style,
         progress=sys.stderr.isatty(),
         callback=watch,
         **explicit_options(arguments, *_OPTIONS),
     )
     save_image(result, target, **saving)
-    print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}")
+    print(f"{target}: {result.width}x{result.height}, {done} steps{_peak_memory()}", flush=True)
     if done < steps:
         raise KeyboardInterrupt
 

@@ -139,6 +139,12 @@ def add_json(command: argparse.ArgumentParser) -> None:
     )
 
 
+def named(error: InputError, source: object) -> str:
+    """The error's sentence, with the picture's name before it if it lacks the name."""
+    name, sentence = str(InputError(str(source))), str(error)  # in an error, names are escaped
+    return sentence if name in sentence else f"{name}: {sentence}"
+
+
 def report(arguments: argparse.Namespace, line: str, **fields: Any) -> None:
     """Print a line about a result, or, with `--json`, its fields as a JSON object.
 

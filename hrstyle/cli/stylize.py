@@ -19,6 +19,7 @@ from hrstyle.cli.options import (
     add_stylize_options,
     existing,
     explicit_options,
+    named,
     parse_style,
     report,
     stylize_options,
@@ -153,9 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
             if len(jobs) == 1:
                 raise outcome.error
             failed += 1
-            if source not in sentence:
-                sentence = f"{source}: {sentence}"
-            tqdm.write(f"hrstyle: {sentence}", file=sys.stderr)
+            tqdm.write(f"hrstyle: {named(outcome.error, source)}", file=sys.stderr)
         elif not to:
             width, height = outcome.size
             line = f"{outcome.target}: {width}x{height}"

@@ -29,14 +29,23 @@ from hrstyle.images.tensors import resize, to_pil
 from hrstyle.losses.objectives import build
 from hrstyle.losses.sampling import seeded
 from hrstyle.optimization.gradient_descent import minimise
-from hrstyle.optimization.inputs import Styles, read_picture, read_styles, reduced_size
+from hrstyle.optimization.inputs import (
+    Styles,
+    check_size,
+    read_picture,
+    read_styles,
+    reduced_size,
+    result_size,
+)
 from hrstyle.options import check_colours
 from hrstyle.painting.blending import recolour
 
+SIZE = 512
+"""Default of the maximal length of the result's longer side, in pixels."""
 FIRST_SIDE = 128
 """Minimal length of the longer side at the first size, in pixels."""
 MIN_SIDE = 32
-"""Minimal length of a shorter side that is reduced, in pixels; VGG19 needs 16."""
+"""Minimal length of a shorter side that is reduced, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +93,7 @@ def optimize(
     style: Styles,
     *,
     steps: int = 200,
-    size: int | None = 512,
+    size: int | None = SIZE,
     start: Source | Tensor | None = None,
     method: str = "adam",
     coarse_to_fine: bool = True,
@@ -156,16 +165,9 @@ def optimize(
         whole: Sequence[int] = (image.height, image.width)  # `photo` may be reduced, and rounded
     else:
         whole = paintings[0].shape if photo is None else photo.shape
-    shape = reduced_size(whole, size or math.inf)
-    for what, (height, width) in [
-        ("the result", shape),
-        *(("a style's picture", painting.shape[-2:]) for painting in paintings),
-    ]:
-        if min(height, width) < 16:
-            raise InputError(
-                f"{what} would have {width}x{height} pixels, too few for VGG19, which needs 16 on"
-                " both sides; take a larger size or picture"
-            )
+    shape = result_size(whole, size)
+    for painting in paintings:
+        check_size("a style's picture", painting.shape)
     sizes = growing_sizes(*shape) if coarse_to_fine else [shape]
     network = build(loss, **weights).to(torch_device)
     if start is None:

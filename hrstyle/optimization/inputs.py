@@ -1,5 +1,6 @@
 """The photo and the paintings of an optimisation, as tensors not much larger than they are used."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from hrstyle.images.reading import PILImage, Source, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, to_tensor
 from hrstyle.styles.catalogue import find
 
+MIN_PIXELS = 16
+"""Minimal length of a side in pixels, which VGG19 needs."""
 Styles = Source | Tensor | Sequence[Source | Tensor] | Mapping[str, float] | None
 
 
@@ -52,6 +55,27 @@ def read_styles(style: Any, size: int | None) -> tuple[list[Tensor], list[float]
         find(p).picture(size and 2 * size) if isinstance(p, str | os.PathLike) else p for p in parts
     )
     return [read_picture(picture, size)[0] for picture in pictures], shares
+
+
+def result_size(shape: Sequence[int], size: int | None) -> tuple[int, int]:
+    """Height and width of the result for a photo whose `shape` ends in its height and width.
+
+    Raises:
+        InputError: too few pixels.
+    """
+    result = reduced_size(shape, size or math.inf)
+    check_size("the result", result)
+    return result
+
+
+def check_size(what: str, shape: Sequence[int]) -> None:
+    """Raise InputError if height and width, which end `shape`, are too few pixels for VGG19."""
+    height, width = shape[-2:]
+    if min(height, width) < MIN_PIXELS:
+        raise InputError(
+            f"{what} would have {width}x{height} pixels, too few for VGG19, which needs"
+            f" {MIN_PIXELS} on both sides; take a larger size or picture"
+        )
 
 
 def reduced_size(shape: Sequence[int], side: float, least: float = 0) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from hrstyle.images.reading import PILImage, alpha_of, image_of, to_rgb
+from hrstyle.images.reading import PILImage, alpha_of, image_of, to_array, to_rgb
 from hrstyle.images.tensors import floats_of, planes_of, to_planes
 
 Mask = str | os.PathLike[str] | PILImage | NDArray[Any] | Tensor
@@ -97,6 +97,19 @@ def blend(
         share = torch.as_tensor(strength) if mask is None else strength * floats_of(mask[rows])
         result[..., rows, :] = to_planes(torch.lerp(old, new, share.to(new)), painted.dtype)
     return painted
+
+
+def blend_images(
+    painted: PILImage, photo: PILImage, *, strength: float, keep_colours: bool | float
+) -> PILImage:
+    """`blend` for upright Pillow images of one size; transparency and `info` are `painted`'s."""
+    pixels, original = (torch.from_numpy(to_array(image)) for image in (painted, photo))
+    blend(pixels, original, strength=strength, keep_colours=keep_colours)
+    result = Image.fromarray(pixels.numpy())
+    if (alpha := alpha_of(painted)) is not None:
+        result.putalpha(alpha)
+    result.info.update(painted.info)
+    return result
 
 
 def recolour(picture: Tensor, photo: Tensor) -> Tensor:

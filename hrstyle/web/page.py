@@ -1,6 +1,5 @@
 """The page, built from Gradio components."""
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -9,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from hrstyle import styles
 from hrstyle.errors import InputError
+from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions
-from hrstyle.web.studio import MAX_PHOTOS, THUMBNAILS, Repaint, Studio, find
+from hrstyle.web.choices import Choices
+from hrstyle.web.studio import MAX_PHOTOS, Repaint, Studio
 
 EXAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 """Example photos, from scikit-image."""
@@ -35,11 +35,12 @@ _PROGRESS = gr.Progress(track_tqdm=True)
 _CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
-def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
+def build(studio: Studio, choices: Choices, *, delete_cache: tuple[int, int]) -> gr.Blocks:
     """Build the page.
 
     Args:
         studio: repaints the photos.
+        choices: the styles.
         delete_cache: seconds between two checks for old files, and their maximal age in seconds.
     """
 
@@ -55,15 +56,28 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
     ) -> tuple[Any, ...]:
         options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [path for path, _ in photos or ()]
-        repaints = _paint(studio, paths, (style, second, share), options, progress)
-        before = [str(repaint.before) for repaint in repaints]
-        after = [str(repaint.after) for repaint in repaints]
-        return (
-            (before[0], after[0]),
-            before,
-            gr.Gallery(after, visible=len(after) > 1),
-            gr.File([str(repaint.file) for repaint in repaints], visible=True),
-        )
+        stylizer = _find(choices, style, second, share)
+        repaints = _paint(studio, paths, stylizer, options, progress)
+        return _shown(repaints, 0)
+
+    def blend_preview(
+        repaints: list[Repaint], index: int, strength: float, keep_colours: bool | float
+    ) -> Any:
+        if not repaints:
+            return gr.skip()
+        with _errors_on_page():
+            options = StylizeOptions(strength=strength, keep_colours=keep_colours)
+            after = studio.blend_preview(repaints[index], options)
+        return str(repaints[index].before), str(after)
+
+    def blend(
+        repaints: list[Repaint], index: int, strength: float, keep_colours: bool | float
+    ) -> Any:
+        if not repaints:
+            return [gr.skip()] * 6
+        with _errors_on_page():
+            options = StylizeOptions(strength=strength, keep_colours=keep_colours)
+            return _shown([studio.blend(repaint, options) for repaint in repaints], index)
 
     def stylize(  # the API that scripts call, with these parameter names
         photo: str | None,
@@ -77,31 +91,66 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
     ) -> str:
         options = {"strength": strength, "stroke_size": stroke_size, "keep_colours": keep_colours}
         paths = [photo] if photo else []
-        [repaint] = _paint(studio, paths, (style, second, share), options, progress)
+        stylizer = _find(choices, style, second, share)
+        [repaint] = _paint(studio, paths, stylizer, options, progress)
         return str(repaint.file)
+
+    def showable(photos: list[tuple[str, str | None]]) -> list[str]:
+        return [studio.showable(path) for path, _ in photos]
+
+    def names() -> list[str]:
+        return choices.names
 
     with gr.Blocks(title="hrstyle", analytics_enabled=False, delete_cache=delete_cache) as page:
         gr.Markdown("# hrstyle\nYour photos, repainted in the style of a painting.")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 photos = _photos()
-                settings = _settings()
+                settings = _settings(choices)
                 button = gr.Button("Paint", variant="primary", elem_id="paint")
             with gr.Column(min_width=320):
-                slider, before, after, results = _results()
+                slider = _slider()
+                strength = gr.Slider(
+                    0, 1, 1, step=0.05, label="Strength: 0 is the photo", elem_id="strength"
+                )
+                keep_colours = gr.Slider(
+                    0, 1, 0, step=0.05, label="Colours: 1 is the photo's", elem_id="colours"
+                )
+                before, after, results = _results()
+        style, stroke_size, second, share = settings
+        settings = [style, strength, stroke_size, keep_colours, second, share]
+        photos.upload(showable, photos, photos, api_visibility="private", show_progress="hidden")
+        repaints, index = gr.State([]), gr.State(0)  # of which the slider shows one
+        shown = [slider, before, after, results, repaints, index]
         # The API takes and returns a single file.
         photo, result = gr.File(visible=False), gr.File(visible=False, label="Result")
         one_at_a_time: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painter"}
         button.click(
             paint,
             [photos, *settings],
-            [slider, before, after, results],
+            shown,
             api_visibility="private",
             show_progress_on=slider,
             **one_at_a_time,
         ).success(js=_SCROLL_TO_RESULT)
         button.click(js=_SCROLL_TO_RESULT)
-        after.select(_select_result, [before, after], slider, queue=False, api_visibility="private")
+        after.select(
+            _select_result, [before, after], [slider, index], queue=False, api_visibility="private"
+        )
+        # The pass is kept, so a new blend is there at once, and then its file in full size.
+        blending: dict[str, Any] = {
+            "inputs": [repaints, index, strength, keep_colours],
+            "trigger_mode": "always_last",
+            "api_visibility": "private",
+        }
+        written = gr.on(
+            [strength.change, keep_colours.change],
+            blend_preview,
+            outputs=slider,
+            show_progress="hidden",
+            **blending,
+        ).success(blend, outputs=shown, show_progress_on=results, **blending)
+        button.click(cancels=written)
         gr.Button(visible=False).click(
             stylize,
             [photo, *settings],
@@ -110,7 +159,12 @@ def build(studio: Studio, *, delete_cache: tuple[int, int]) -> gr.Blocks:
             api_description="Repaint a photo; returns a PNG of the same size.",
             **one_at_a_time,
         )
-        gr.api(_names, api_name="styles", api_description="The names of the styles.", queue=False)
+        gr.api(
+            names,
+            api_name="styles",
+            api_description="The names of the styles.",
+            queue=False,
+        )
     return page
 
 
@@ -130,12 +184,11 @@ def _photos() -> gr.Gallery:
     return photos
 
 
-def _settings() -> list[gr.components.Component]:
-    """The settings, in the order of the parameters of `paint` and `stylize`."""
-    names = [(name.replace("_", " ").capitalize(), name) for name in styles.list_styles()]
-    style = gr.Radio(names, value="starry_night", label="Style", elem_id="styles")
+def _settings(choices: Choices) -> list[Any]:
+    """Style, stroke size, second style and its share: all that a new pass is needed for."""
+    names = [(name.replace("_", " ").capitalize(), name) for name in choices.names]
+    style = gr.Radio(names, value=choices.first, label="Style", elem_id="styles")
     with gr.Accordion("More", open=False):
-        strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: 0 is the photo")
         stroke_size = gr.Slider(
             0,
             8,
@@ -143,20 +196,22 @@ def _settings() -> list[gr.components.Component]:
             step=0.5,
             label="Stroke size, relative to training (0: chosen by the photo's size)",
         )
-        keep_colours = gr.Slider(0, 1, 0, step=0.05, label="Colours: 1 is the photo's")
         second = gr.Dropdown([_NONE, *names], value=_NONE, label="Second style, to mix in")
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second style")
-    return [style, strength, stroke_size, keep_colours, second, share]
+    return [style, stroke_size, second, share]
 
 
-def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
-    slider = gr.ImageSlider(
+def _slider() -> gr.ImageSlider:
+    return gr.ImageSlider(
         label="Before and after",
         interactive=False,
         buttons=["fullscreen"],
         max_height=640,
         elem_id="slider",
     )
+
+
+def _results() -> tuple[gr.Gallery, gr.Gallery, gr.File]:
     before = gr.Gallery(visible=False)
     after = gr.Gallery(
         label="Which one to look at",
@@ -174,30 +229,41 @@ def _results() -> tuple[gr.ImageSlider, gr.Gallery, gr.Gallery, gr.File]:
         interactive=False,
         elem_id="files",
     )
-    return slider, before, after, results
+    return before, after, results
 
 
-def css() -> str:
+def css(choices: Choices) -> str:
     """The page's style sheet, with embedded thumbnails."""
-    rules = [_CSS]
-    for name in styles.list_styles():
-        data = base64.b64encode((THUMBNAILS / f"{name}.jpg").read_bytes()).decode()
-        rules.append(
-            f'#styles label:has(input[value="{name}"])::before'
-            f" {{ background-image: url(data:image/jpeg;base64,{data}) }}"
-        )
-    return "\n".join(rules)
+    return _CSS + choices.css("#styles")
+
+
+def _shown(repaints: list[Repaint], index: int) -> tuple[Any, ...]:
+    """The values of the result's components, with one repaint on the slider."""
+    before = [str(repaint.before) for repaint in repaints]
+    after = [str(repaint.after) for repaint in repaints]
+    return (
+        (before[index], after[index]),
+        before,
+        gr.Gallery(after, visible=len(after) > 1),
+        gr.File([str(repaint.file) for repaint in repaints], visible=True),
+        repaints,
+        index,
+    )
+
+
+def _find(choices: Choices, style: str, second: str, share: float) -> Stylizer:
+    with _errors_on_page():
+        return choices.find(style, None if second == _NONE else second, share)
 
 
 def _paint(
     studio: Studio,
     paths: list[str],
-    style: tuple[str, str, float],
+    stylizer: Stylizer,
     options: dict[str, Any],
     progress: gr.Progress,
 ) -> list[Repaint]:
-    """Repaint photos in a style mixed with a share of a second one, and show the progress."""
-    first, second, share = style
+    """Repaint photos, and show the progress."""
     repaints = []
     with _errors_on_page():
         if not 1 <= len(paths) <= MAX_PHOTOS:
@@ -206,7 +272,6 @@ def _paint(
             )
         # The page's stroke size 0 is None: chosen by the photo's size.
         checked = StylizeOptions(**options | {"stroke_size": options["stroke_size"] or None})
-        stylizer = find(first, None if second == _NONE else second, share)
         for number, path in enumerate(paths):
             progress((number, len(paths)), desc="Painting", unit="photos")
             try:
@@ -220,12 +285,8 @@ def _paint(
 
 def _select_result(
     before: list[tuple[str, Any]], after: list[tuple[str, Any]], event: gr.SelectData
-) -> tuple[str, str]:
-    return before[event.index][0], after[event.index][0]
-
-
-def _names() -> list[str]:
-    return styles.list_styles()
+) -> tuple[tuple[str, str], int]:
+    return (before[event.index][0], after[event.index][0]), event.index
 
 
 @contextmanager

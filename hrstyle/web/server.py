@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from contextlib import chdir, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Any
 
 from hrstyle.errors import InputError
 from hrstyle.images.formats import trust_files
+from hrstyle.web.choices import Choices, offer
 from hrstyle.web.studio import MAX_PIXELS, Studio
 
 HOST = "127.0.0.1"
@@ -38,6 +39,9 @@ def serve(
     port: int | None = None,
     max_pixels: int = MAX_PIXELS,
     keep: float = KEEP_SECONDS,
+    styles: Sequence[str] = (),
+    auth: tuple[str, str] | None = None,
+    root_path: str | None = None,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
@@ -46,12 +50,16 @@ def serve(
         port: the port; None takes the first free one from 7860 on.
         max_pixels: maximal number of pixels of a photo.
         keep: seconds until a photo and its results are deleted. All are deleted at the end.
+        styles: files of trained styles, which the page offers before the bundled ones.
+        auth: name and password that the page asks for; None: it asks for none.
+        root_path: the path, such as "/hrstyle", or the whole address of the page behind a proxy.
 
     Raises:
-        InputError: the address is not of this machine, the port is in use, or Gradio is not
-            installed.
+        InputError: the address is not of this machine, the port is in use, Gradio is not
+            installed, or a file is no trained style.
     """
     check_address(host, port)
+    choices = offer(styles)
     # Like Ctrl-C, so that files are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="hrstyle-") as name:
@@ -61,11 +69,21 @@ def serve(
         os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
         _bypass_proxy("127.0.0.1", "localhost", "::1", host)
         with chdir(empty):  # because Gradio serves files of the current folder
-            page = _launch(Studio(folder=folder, max_pixels=max_pixels), host, port, keep)
+            studio = Studio(folder=folder, max_pixels=max_pixels)
+            page = _launch(
+                studio,
+                choices,
+                keep=keep,
+                server_name=f"[{host}]" if ":" in host else host,
+                server_port=port,
+                auth=auth,
+                root_path=root_path,
+            )
             trust_files()  # the studio checks the number of pixels
             examples = set(folder.rglob("*"))
             try:
-                print(f"{page.local_url} is ready; Ctrl-C ends it", flush=True)
+                others = addresses(host, page.server_port)
+                print(f"{others or page.local_url} is ready; Ctrl-C ends it", flush=True)
                 while True:
                     time.sleep(min(60, keep))
                     delete_old_files(folder, keep, except_for=examples)
@@ -75,7 +93,24 @@ def serve(
                 page.close(verbose=False)
 
 
-def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
+def addresses(host: str, port: int) -> str:
+    """Addresses of a page that listens on all addresses, for this machine and for others; or ""."""
+    wildcards = {"0.0.0.0": ("127.0.0.1", "192.0.2.1"), "::": ("[::1]", "2001:db8::1")}
+    if host not in wildcards:
+        return ""
+    here, documentation = wildcards[host]
+    text = f"http://{here}:{port}/"
+    kind = socket.AF_INET6 if host == "::" else socket.AF_INET
+    # Connecting a UDP socket sends nothing; it only finds out which address would be the sender's.
+    with suppress(OSError), socket.socket(kind, socket.SOCK_DGRAM) as probe:
+        probe.connect((documentation, 9))
+        there = probe.getsockname()[0]
+        there = f"[{there}]" if ":" in there else there
+        text += f" (on a phone in the network: http://{there}:{port}/)"
+    return text
+
+
+def _launch(studio: Studio, choices: Choices, *, keep: float, **settings: Any) -> Any:
     """Start the page; returns the `gradio.Blocks`."""
     try:
         from gradio import processing_utils
@@ -86,14 +121,13 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
     processing_utils.async_ssrf_protected_download = _refuse_download
     from hrstyle.web.page import PASTE_SCRIPT, THEME, build, css
 
-    page = build(studio, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
+    page = build(studio, choices, delete_cache=(max(1, int(min(60, keep))), max(1, int(keep))))
     page.queue(max_size=MAX_WAITING)
     try:
         page.launch(
-            server_name=f"[{host}]" if ":" in host else host,
-            server_port=port,
+            **settings,
             theme=THEME,
-            css=css(),
+            css=css(choices),
             js=PASTE_SCRIPT,
             max_file_size=_MAX_BYTES_PER_PIXEL * studio.max_pixels,
             app_kwargs={"middleware": [Middleware(BlockRoutes)]},
@@ -108,7 +142,8 @@ def _launch(studio: Studio, host: str, port: int | None, keep: float) -> Any:
             quiet=True,
         )
     except OSError as error:  # the port was taken after the check
-        raise InputError(f"cannot listen on {host}, port {port}: {error}") from error
+        where = f"{settings['server_name']}, port {settings['server_port']}"
+        raise InputError(f"cannot listen on {where}: {error}") from error
     return page
 
 

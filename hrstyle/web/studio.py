@@ -2,17 +2,18 @@
 
 import os
 import secrets
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from hrstyle import styles
 from hrstyle.errors import InputError
+from hrstyle.images.metadata import kept_info
 from hrstyle.images.photos import as_picture, read_photo
-from hrstyle.images.reading import PILImage, open_image
+from hrstyle.images.reading import PILImage, alpha_of, open_image, to_rgb
 from hrstyle.images.writing import save_image
-from hrstyle.inference import Stylizer, load
+from hrstyle.inference import Stylizer
 from hrstyle.options import DEFAULTS, StylizeOptions
+from hrstyle.painting.blending import blend_images
 
 MAX_PIXELS = 50_000_000
 """Default of the maximal number of pixels of a photo."""
@@ -22,18 +23,28 @@ PREVIEW_SIDE = 1280
 """Maximal longer side in pixels of the pictures on the page; the result has the photo's size."""
 MAX_MEMORY = "1GB"
 """Memory of a pass; a photo that needs more is streamed."""
-THUMBNAILS = Path(__file__).parent / "thumbnails"
-"""Folder with a small repaint of each style, drawn by scripts/web_thumbnails.py."""
+_UNSHOWN = (".heic", ".heif", ".hif", ".jxl")
+"""Endings of photos that most browsers cannot show."""
+_SEPARATORS = "/\\:"  # of folders; a style may have any name
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIF", "JXL")
 """Formats accepted from visitors. Of Pillow's others, EPS runs an external program."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repaint:
-    """Files of one repaint: the result, and the previews of photo and result."""
+    """Files of one repaint.
 
-    file: Path
+    Args:
+        photo, before: the upload, and its preview.
+        painted, preview: the style at its full strength, and its preview.
+        file, after: the result, which is blended with the photo, and its preview.
+    """
+
+    photo: Path
     before: Path
+    painted: Path
+    preview: Path
+    file: Path
     after: Path
 
 
@@ -65,48 +76,75 @@ class Studio:
         Raises:
             InputError: the file is no picture, or too large.
         """
-        photo = open_photo(Path(path), self.max_pixels, options.stroke_size or 1)
-        result = stylizer.stylize(photo, progress=True, options=options, max_memory=MAX_MEMORY)
+        path = Path(path)
+        photo = open_photo(path, self.max_pixels, options.stroke_size or 1)
+        whole = replace(options, strength=1, keep_colours=False)
+        painted = stylizer.stylize(photo, progress=True, options=whole, max_memory=MAX_MEMORY)
+        folder = self._folder()
+        name = f"{path.stem}-{stylizer.style.replace(' + ', '-')}"
+        file = folder / f"{''.join('_' if c in _SEPARATORS else c for c in name)}.png"
+        before, preview = folder / "before.webp", folder / "after.webp"
+        save_image(painted, file)
+        save_image(reduced(photo), before, strip=True)
+        save_image(reduced(painted), preview, strip=True)
+        repaint = Repaint(
+            photo=path, before=before, painted=file, preview=preview, file=file, after=preview
+        )
+        return self.blend(repaint, options) if options.blends else repaint
+
+    def blend(self, repaint: Repaint, options: StylizeOptions) -> Repaint:
+        """The same repaint with another `strength` and `keep_colours`, without a new pass.
+
+        Raises:
+            InputError: the photo was deleted in the meantime.
+        """
+        painted, photo = _kept(repaint.painted), _kept(repaint.photo)
+        result = blend_images(painted, photo, **_blending(options))
+        file = self._folder() / repaint.file.name
+        save_image(result, file)
+        return replace(repaint, file=file, after=self.blend_preview(repaint, options))
+
+    def blend_preview(self, repaint: Repaint, options: StylizeOptions) -> Path:
+        """A preview of `blend`, in a moment: of the previews of photo and painting.
+
+        Raises:
+            InputError: the photo was deleted in the meantime.
+        """
+        painted, photo = _kept(repaint.preview), _kept(repaint.before)
+        after = self._folder() / "after.webp"
+        save_image(blend_images(painted, photo, **_blending(options)), after, strip=True)
+        return after
+
+    def showable(self, path: str) -> str:
+        """The photo, or a copy of a HEIC or JPEG XL that browsers can show; metadata are kept."""
+        if not path.lower().endswith(_UNSHOWN):
+            return path
+        try:
+            photo = open_photo(Path(path), self.max_pixels)
+        except InputError:  # which `paint` tells
+            return path
+        ending = ".jpg" if alpha_of(photo) is None else ".png"
+        copy = self._folder() / f"{Path(path).stem}{ending}"
+        image = to_rgb(photo) if ending == ".jpg" else photo
+        image.info.update(kept_info(photo))
+        save_image(image, copy)
+        return str(copy)
+
+    def _folder(self) -> Path:
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
-        repaint = Repaint(
-            file=folder / f"{Path(path).stem}-{stylizer.style.replace(' + ', '-')}.png",
-            before=folder / "before.webp",
-            after=folder / "after.webp",
-        )
-        save_image(result, repaint.file)
-        save_image(preview(photo), repaint.before, strip=True)
-        save_image(preview(result), repaint.after, strip=True)
-        return repaint
+        return folder
 
 
-def find(style: str, second: str | None = None, share: float = 0.0) -> Stylizer:
-    """A bundled style, or a mixture of two.
-
-    Args:
-        style: its name. Paths are refused, because visitors can send any text.
-        second: name of a second style, or None.
-        share: share of the second style, from 0 to 1.
-
-    Raises:
-        InputError: no such style or share.
-    """
-    for name in (style,) if second is None else (style, second):
-        if name not in styles.list_styles():
-            raise InputError(
-                f"there is no style named {str(name)[:40]!r}; the styles are"
-                f" {', '.join(styles.list_styles())}"
-            )
-    if not (isinstance(share, int | float) and 0 <= share <= 1):
-        raise InputError(f"share={share!r} of the second style must be from 0 to 1")
-    if second in (None, style) or share == 0:
-        second, share = None, 0
-    return _load(style, second, share)
+def _blending(options: StylizeOptions) -> dict[str, Any]:
+    return {"strength": options.strength, "keep_colours": options.keep_colours}
 
 
-@lru_cache(maxsize=2)  # few, because each keeps its engine's memory
-def _load(style: str, second: str | None, share: float) -> Stylizer:
-    return load(style if second is None else {style: 1 - share, second: share})
+def _kept(path: Path) -> PILImage:
+    """A picture of a visitor's, which `delete_old_files` may have deleted."""
+    if not path.is_file():
+        raise InputError("the photo was deleted in the meantime; paint it again")
+    return open_image(path)
 
 
 def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
@@ -133,7 +171,7 @@ def open_photo(path: Path, max_pixels: int, stroke_size: float = 1) -> PILImage:
     return open_image(path, name=path.name, formats=_FORMATS, check=check)
 
 
-def preview(picture: PILImage) -> PILImage:
+def reduced(picture: PILImage) -> PILImage:
     """The picture in sRGB, reduced to `PREVIEW_SIDE`, with its transparency."""
     photo = read_photo(picture)
     image = as_picture(photo.pixels, photo)

@@ -1,0 +1,67 @@
+"""What is printed where the encoding lacks some of its letters, as Windows' cp1252 does."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+ENCODINGS = ("cp1252", "latin-1", "ascii")
+
+
+@pytest.fixture
+def say(tmp_path):
+    """Runs `hrstyle` in the folder, with an output of this encoding; the finished process."""
+
+    def run(*arguments, encoding):
+        return subprocess.run(
+            [sys.executable, "-m", "hrstyle", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"},
+            capture_output=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_names_that_the_output_cannot_show_do_not_end_a_batch(
+    say, small, weights_file, tmp_path, encoding
+):
+    (tmp_path / "photos").mkdir()
+    small.save(tmp_path / "photos" / "a.png")
+    small.save(tmp_path / "photos" / "猫.png")
+    (tmp_path / "photos" / "犬.png").write_text("no picture")
+    result = say("stylize", "photos", "-o", "out", "--style", weights_file, encoding=encoding)
+    assert result.returncode == 2
+    assert rb"\u732b.png: 63x41" in result.stdout
+    assert result.stderr.count(b"\n") == 2
+    assert rb"photos/\u72ac.png is not a picture" in result.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "猫.png"]
+
+
+def test_a_commands_help_is_printed_in_any_encoding(say):
+    result = say("optimize", "--help", encoding="ascii")
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["train", "repaint"])
+def test_the_hydra_programs_print_what_the_output_cannot_show(say, program):
+    key = {"train": "style.image", "repaint": "data.root"}[program]
+    result = say(program, f"{key}='絵.jpg'", "--cfg", "job", encoding="cp1252")
+    assert result.returncode == 0, result.stderr
+    assert rb"\u7d75.jpg" in result.stdout
+
+
+def test_a_name_in_another_encoding_is_told_once(say, weights_file, tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("names are bytes on Linux only")
+    (tmp_path / "photos").mkdir()
+    for name in (b"caf\xe9.jpg", b"m\xfc.jpg"):
+        (tmp_path / "photos" / os.fsdecode(name)).write_text("no picture")
+    command = ["stylize", "photos", "-o", "out", "--style", weights_file]
+    result = say(*command, encoding="utf-8")
+    assert rb"hrstyle: photos/caf\udce9.jpg is not a picture" in result.stderr
+    assert result.stderr.count(b"\n") == 3
