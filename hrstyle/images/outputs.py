@@ -9,16 +9,40 @@ have one name, the new ending is appended instead: `dot.gif` and `dot.png` becom
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
 from PIL import Image
 
 from hrstyle.errors import InputError
+from hrstyle.files import check_folder
 from hrstyle.images.animation import animation_format, is_animated
-from hrstyle.images.formats import describe_skipped, pictures_in
+from hrstyle.images.formats import describe_skipped, is_picture, pictures_in
 from hrstyle.images.writing import output_format
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is repainted into files.
+
+    Args:
+        names: its name in sentences, in the plural.
+        is_one: tells by a file's name whether it is one.
+        format_of: the type of result that a name's ending stands for; raises InputError for none.
+        endings: the endings of results; other names are taken as a folder's.
+        default: ending of a result whose own type cannot be written.
+    """
+
+    names: str
+    is_one: Callable[[str], bool]
+    format_of: Callable[[str | os.PathLike[str]], str]
+    endings: Callable[[], Collection[str]]
+    default: str
+
+
+PHOTOS = Kind("photos", is_picture, output_format, Image.registered_extensions, ".png")
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
@@ -51,6 +75,7 @@ def plan_outputs(
     protected: Sequence[str] = (),
     animated: bool = False,
     tell: Callable[[str], None] | None = None,
+    kind: Kind = PHOTOS,
 ) -> list[tuple[Path, Path]]:
     """Pairs of a photo and the file for its result. Missing output folders are made.
 
@@ -66,6 +91,7 @@ def plan_outputs(
         protected: names of other files that no result may overwrite; they need not exist.
         animated: animations become animations; otherwise all results are still pictures.
         tell: called with a sentence about each folder in which files were skipped.
+        kind: what is repainted, if not photos.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
@@ -74,9 +100,9 @@ def plan_outputs(
     """
     ending = None if file_format is None else ending_of(file_format)
     out = Path(output)
-    photos = list(_photos(inputs, out, recursive, tell))
+    photos = list(_photos(inputs, out, recursive, tell, kind))
     formats = [
-        animation_format if animated and is_animated(photo) else output_format
+        animation_format if animated and is_animated(photo) else kind.format_of
         for photo, _ in photos
     ]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
@@ -84,15 +110,15 @@ def plan_outputs(
         own = formats[0](out)
         if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
-        output_format(out.with_suffix(".png"))  # raises if its folder is missing
+        check_folder(out)
         targets = [out]
     else:
-        if out.suffix.lower() in Image.registered_extensions() and not is_folder:
-            raise InputError(f"several photos need a folder, not the single file {out}")
+        if out.suffix.lower() in kind.endings() and not is_folder:
+            raise InputError(f"several {kind.names} need a folder, not the single file {out}")
         places = [place for _, place in photos]
-        targets = [out / name for name in _names(places, formats, ending)]
+        targets = [out / name for name in _names(places, formats, ending, kind.default)]
     pairs = [(photo, target) for (photo, _), target in zip(photos, targets, strict=True)]
-    _check(pairs, protected)
+    _check(pairs, protected, kind.names)
     existing_targets = [target for target in targets if target.exists()]
     if existing_targets and existing == "refuse":
         more = (
@@ -132,28 +158,37 @@ def ending_of(file_format: str) -> str:
 
 
 def _photos(
-    inputs: Sequence[str], out: Path, recursive: bool, tell: Callable[[str], None] | None
+    inputs: Sequence[str],
+    out: Path,
+    recursive: bool,
+    tell: Callable[[str], None] | None,
+    kind: Kind,
 ) -> Iterator[tuple[Path, Path]]:
     """Yield each photo with the path of its result relative to the output folder."""
     for path in map(Path, inputs):
         if not path.is_dir():
             yield path, Path(path.name)
             continue
-        found, others = pictures_in(path, recursive=recursive, exclude=out)
+        found, others = pictures_in(path, recursive=recursive, exclude=out, is_wanted=kind.is_one)
         if not found:
             more = "" if recursive else "; add -r to look into its folders"
             rest = f"; {describe_skipped(others)}" if others else ""
-            raise InputError(f"{path} holds no pictures{more}{rest}")
+            raise InputError(
+                f"{path} holds no {'pictures' if kind is PHOTOS else kind.names}{more}{rest}"
+            )
         if others and tell:
             tell(f"{path}: {describe_skipped(others)}")
         yield from ((photo, photo.relative_to(path)) for photo in found)
 
 
 def _names(
-    photos: Sequence[Path], formats: Sequence[Callable[[str], str]], ending: str | None
+    photos: Sequence[Path],
+    formats: Sequence[Callable[[str], str]],
+    ending: str | None,
+    default: str,
 ) -> list[Path]:
     """The results' paths relative to the output folder."""
-    names = [_name(*each, ending) for each in zip(photos, formats, strict=True)]
+    names = [_name(*each, ending, default) for each in zip(photos, formats, strict=True)]
     counts = _counts(names)
     return [
         photo.with_name(photo.name + name.suffix)
@@ -163,24 +198,24 @@ def _names(
     ]
 
 
-def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> Path:
+def _name(photo: Path, format_of: Callable[[str], str], ending: str | None, default: str) -> Path:
     """The photo's path, with another ending if the result has another format."""
     wanted = None if ending is None else format_of(f"{photo.stem}{ending}")
     try:
         own = format_of(photo.name)
     except InputError:
-        return photo.with_suffix(ending or ".png")
+        return photo.with_suffix(ending or default)
     return photo if wanted in (None, own) else photo.with_suffix(str(ending))
 
 
-def _check(pairs: Sequence[tuple[Path, Path]], protected: Sequence[str]) -> None:
+def _check(pairs: Sequence[tuple[Path, Path]], protected: Sequence[str], names: str) -> None:
     used = [*(photo for photo, _ in pairs), *(Path(name) for name in protected if name)]
     inodes = {_inode(path) for path in used if path.is_file()}
     counts = _counts([target for _, target in pairs])
     for _, target in pairs:
         if counts[_key(target)] > 1:
             raise InputError(
-                f"two photos would become {target}; repaint them one by one, or the folder that"
+                f"two {names} would become {target}; repaint them one by one, or the folder that"
                 " they are in with -r"
             )
         if target.exists() and _inode(target) in inodes:
