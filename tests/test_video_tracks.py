@@ -185,3 +185,12 @@ def test_what_is_left_out_is_named(stylizer, tmp_path):
     done = repaint_video(tmp_path / "two.mkv", tmp_path / "out.mp4", stylizer)
     assert done.pictures == 10
     assert done.notes == ("left out: 1 video track", "left out: 1 attachment")
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mkv"])
+def test_sound_that_no_decoder_knows_is_left_out(stylizer, tmp_path, ending):
+    clip = write_clip(tmp_path / "clip.mov", sound="pcm_s16le")
+    clip.write_bytes(clip.read_bytes().replace(b"sowt", b"apac"))  # as iPhones' spatial sound
+    done = repaint_video(clip, tmp_path / f"out{ending}", stylizer)
+    assert (done.pictures, done.sound) == (10, 0)
+    assert done.notes == (f"the sound (of unknown type) is left out: {ending} cannot keep it",)

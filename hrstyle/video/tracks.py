@@ -6,6 +6,7 @@ cannot.
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -128,7 +129,8 @@ def add_track(container: Any, stream: Any, *, sound: str, subtitles: str) -> Tra
         if stream.codec_context.layout.nb_channels:
             track = ConvertedSound(container, stream, sound)
     elif stream.codec_context is not None and stream.codec_context.codec.text_sub:
-        track = ConvertedSubtitles(container, stream, subtitles)
+        with suppress(av.FFmpegError):  # text that no decoder opens
+            track = ConvertedSubtitles(container, stream, subtitles)
     if track:
         names = {"language", "title"} & set(stream.metadata)
         track.stream.metadata.update({name: stream.metadata[name] for name in names})

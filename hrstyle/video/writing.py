@@ -108,7 +108,7 @@ class Writer:
         )
         ending = Path(path).suffix
         if track is None:
-            self.notes.append(f"the {describe(stream)} is left out, which {ending} cannot hold")
+            self.notes.append(f"the {describe(stream)} is left out: {ending} cannot keep it")
         elif track.codec:
             self.notes.append(f"the {describe(stream)} became {track.codec}, for {ending}")
         return track
