@@ -21,12 +21,25 @@ def scene(number, size=(64, 48)):
 
 
 def write_clip(
-    path, *, times=TIMES, unit=UNIT, sound=None, codec="libx264", size=(64, 48), turn=0, **options
+    path,
+    *,
+    times=TIMES,
+    unit=UNIT,
+    sound=None,
+    codec="libx264",
+    coding=None,
+    size=(64, 48),
+    turn=0,
+    **options,
 ):
     """A clip of scenes, written by PyAV alone."""
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25, options={"crf": "1"})
+        stream = container.add_stream(
+            codec, rate=25, options={"crf": "1"} if coding is None else coding
+        )
         stream.width, stream.height = size
+        if coding is not None:
+            stream.bit_rate = 2_000_000
         stream.pix_fmt = "yuv444p" if size[1] % 2 else "yuv420p"
         stream.time_base = stream.codec_context.time_base = unit
         if turn:

@@ -52,9 +52,8 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
         (["--colours", "1.2"], "keep_colours=1.2 (--colours)"),
         (["--colours", "1", "--keep-colors"], "not allowed with"),
         (["out.xyz"], ".xyz"),
-        (["out.webm"], ".mkv"),
-        (["gone/out.mp4"], "check the folder"),
-        (["clip.mp4", "--overwrite"], "is the clip itself"),
+        (["gone/out.mp4"], "no folder gone"),
+        (["clip.mp4", "--overwrite"], "one of the input files"),
     ],
 )
 def test_bad_settings_are_one_sentence_and_change_nothing(
@@ -71,6 +70,74 @@ def test_bad_settings_are_one_sentence_and_change_nothing(
     assert error.startswith("hrstyle: ")
     assert error.count("\n") == 1
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_several_clips_and_folders_go_into_a_folder(weights_file, tmp_path, capsys):
+    (tmp_path / "in/deep").mkdir(parents=True)
+    for name in ("a.mp4", "b.avi", "deep/c.mkv"):
+        write_clip(tmp_path / "in" / name)
+    (tmp_path / "in/notes.txt").write_text("no clip")
+    single = write_clip(tmp_path / "d.mov")
+    out = tmp_path / "out"
+    command = ["video", str(tmp_path / "in"), str(single), "-r", "-o", str(out)]
+    command += ["--style", str(weights_file), "--size", "16"]
+    main(command)
+    said = capsys.readouterr()
+    assert "left out 1 .txt" in said.err
+    assert said.out.count(": 16x12, 10 frames") == 4
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
+    assert made == ["a.mp4", "b.mp4", "d.mov", "deep/c.mkv"]
+    main([*command, "--skip-existing"])
+    assert "all results exist already" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(command)
+    assert "there already" in capsys.readouterr().err
+
+
+def test_a_bad_clip_does_not_stop_the_others(weights_file, tmp_path, capsys):
+    write_clip(tmp_path / "in.mp4")
+    (tmp_path / "bad.mp4").write_text("no clip")
+    inputs = [str(tmp_path / "bad.mp4"), str(tmp_path / "in.mp4")]
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", *inputs, "-o", f"{tmp_path}/out/", "--style", str(weights_file)])
+    said = capsys.readouterr()
+    assert "bad.mp4 is not a clip" in said.err
+    assert "1 of 2 clips" in said.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.mp4"], "-o OUT"),
+        (["a.mp4", "b.mp4", "c.mp4"], "-o OUT"),
+        (["a.mp4", "b.mp4", "-o", "c.mp4"], "need a folder"),
+        (["empty", "-o", "out"], "holds no clips"),
+    ],
+)
+def test_what_names_no_result_is_one_sentence(
+    weights_file, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", *arguments, "--style", str(weights_file)])
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_what_the_format_cannot_hold_is_said_and_sound_can_be_left_out(
+    weights_file, tmp_path, capsys
+):
+    clip = write_clip(tmp_path / "clip.mp4", sound="aac")
+    command = ["video", str(clip), "-o", f"{tmp_path}/out.webm", "--style", str(weights_file)]
+    main(command)
+    assert "the sound (aac) became libopus, for .webm" in capsys.readouterr().err
+    main([*command, "--overwrite", "--no-sound", "--json"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert '"sound_tracks": 0' in said.out
 
 
 @pytest.mark.parametrize("package", ["av", "cv2"])

@@ -24,7 +24,7 @@ examples:
   hrstyle stylize holiday/ -r -o painted/ --style starry_night
   hrstyle stylize cat.jpg -o painted.png --style starry_night --strength 0.7
   hrstyle stylize cat.jpg -o painted.png --style starry_night:0.5,great_wave:0.5
-  hrstyle video clip.mp4 painted.mp4 --style starry_night
+  hrstyle video clip.mp4 -o painted.mp4 --style starry_night
   hrstyle optimize cat.jpg -o painted.png --style my_painting.jpg
   hrstyle export starry_night starry_night.onnx
   hrstyle styles

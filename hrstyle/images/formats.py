@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -224,7 +224,11 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
 
 
 def pictures_in(
-    folder: Path, *, recursive: bool = True, exclude: Path | None = None
+    folder: Path,
+    *,
+    recursive: bool = True,
+    exclude: Path | None = None,
+    is_wanted: Callable[[str], bool] = is_picture,
 ) -> tuple[list[Path], Counter[str]]:
     """The pictures in a folder, sorted, and the number of other files by ending.
 
@@ -234,6 +238,7 @@ def pictures_in(
         folder: the folder to search.
         recursive: also search the folders in it.
         exclude: a folder to leave alone.
+        is_wanted: tells by a file's name whether it is one.
     """
     pictures, others = [], Counter[str]()
     exclude = exclude and exclude.resolve()
@@ -245,7 +250,7 @@ def pictures_in(
             if recursive and not name.startswith(".") and Path(parent, name).resolve() != exclude
         )
         for name in sorted(files):
-            if is_picture(name):
+            if is_wanted(name):
                 pictures.append(Path(parent, name))
             elif not name.startswith("."):
                 others[Path(name).suffix.lower()] += 1

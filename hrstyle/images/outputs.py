@@ -9,7 +9,8 @@ have one name, the new ending is appended instead: `dot.gif` and `dot.png` becom
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,7 +20,7 @@ from PIL import Image
 from hrstyle.errors import InputError
 from hrstyle.files import check_folder, expand_user, refuse_existing
 from hrstyle.images.animation import animation_format, is_animated
-from hrstyle.images.formats import describe_skipped, pictures_in
+from hrstyle.images.formats import describe_skipped, is_picture, pictures_in
 from hrstyle.images.writing import output_format
 
 
@@ -32,6 +33,28 @@ class Job(NamedTuple):
     source: Path | IO[bytes]
     target: Path
     animated: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is repainted into files.
+
+    Args:
+        names: its name in sentences, in the plural.
+        is_one: tells by a file's name whether it is one.
+        format_of: the type of result that a name's ending stands for; raises InputError for none.
+        endings: the endings of results; other names are taken as a folder's.
+        default: ending of a result whose own type cannot be written.
+    """
+
+    names: str
+    is_one: Callable[[str], bool]
+    format_of: Callable[[str | os.PathLike[str]], str]
+    endings: Callable[[], Collection[str]]
+    default: str
+
+
+PHOTOS = Kind("photos", is_picture, output_format, Image.registered_extensions, ".png")
 
 
 def expand(inputs: Sequence[str]) -> list[str]:
@@ -64,6 +87,7 @@ def plan_outputs(
     protected: Sequence[str] = (),
     animated: bool = False,
     tell: Callable[[str], None] | None = None,
+    kind: Kind = PHOTOS,
 ) -> list[Job]:
     """A job for each photo, with the file for its result. Missing output folders are made.
 
@@ -81,6 +105,7 @@ def plan_outputs(
         protected: names of other files that no result may overwrite; they need not exist.
         animated: animations become animations; otherwise all results are still pictures.
         tell: called with a sentence about each folder in which files were skipped.
+        kind: what is repainted, if not photos.
 
     Raises:
         InputError: several photos for one file; two results of one name; a result that would
@@ -89,9 +114,9 @@ def plan_outputs(
     """
     ending = None if file_format is None else ending_of(file_format)
     out, paths = Path(expand_user(output)), [Path(expand_user(name)) for name in inputs]
-    photos = list(_photos(paths, out, recursive, tell))
+    photos = list(_photos(paths, out, recursive, tell, kind))
     moving = [animated and is_animated(photo) for photo, _ in photos]
-    formats = [animation_format if moves else output_format for moves in moving]
+    formats = [animation_format if moves else kind.format_of for moves in moving]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
     if len(paths) == 1 and not is_folder and not paths[0].is_dir():
         own = formats[0](out)
@@ -100,12 +125,12 @@ def plan_outputs(
         check_folder(out)
         targets = [out]
     else:
-        if out.suffix.lower() in Image.registered_extensions() and not is_folder:
-            raise InputError(f"several photos need a folder, not the single file {out}")
+        if out.suffix.lower() in kind.endings() and not is_folder:
+            raise InputError(f"several {kind.names} need a folder, not the single file {out}")
         places = [place for _, place in photos]
-        targets = [out / name for name in _names(places, formats, ending)]
+        targets = [out / name for name in _names(places, formats, ending, kind.default)]
     used = [*(photo for photo, _ in photos), *(Path(expand_user(x)) for x in protected if x)]
-    _check(targets, used)
+    _check(targets, used, kind.names)
     if existing == "refuse":
         fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 else "")
         refuse_existing(targets, fix=fix)
@@ -152,28 +177,37 @@ def ending_of(file_format: str) -> str:
 
 
 def _photos(
-    paths: Sequence[Path], out: Path, recursive: bool, tell: Callable[[str], None] | None
+    paths: Sequence[Path],
+    out: Path,
+    recursive: bool,
+    tell: Callable[[str], None] | None,
+    kind: Kind,
 ) -> Iterator[tuple[Path, Path]]:
     """Yield each photo with the path of its result relative to the output folder."""
     for path in paths:
         if not path.is_dir():
             yield path, Path(path.name)
             continue
-        found, others = pictures_in(path, recursive=recursive, exclude=out)
+        found, others = pictures_in(path, recursive=recursive, exclude=out, is_wanted=kind.is_one)
         if not found:
             more = "" if recursive else "; add -r to look into its folders"
             rest = f"; {describe_skipped(others)}" if others else ""
-            raise InputError(f"{path} holds no pictures{more}{rest}")
+            raise InputError(
+                f"{path} holds no {'pictures' if kind is PHOTOS else kind.names}{more}{rest}"
+            )
         if others and tell:
             tell(f"{path}: {describe_skipped(others)}")
         yield from ((photo, photo.relative_to(path)) for photo in found)
 
 
 def _names(
-    photos: Sequence[Path], formats: Sequence[Callable[[str], str]], ending: str | None
+    photos: Sequence[Path],
+    formats: Sequence[Callable[[str], str]],
+    ending: str | None,
+    default: str,
 ) -> list[Path]:
     """The results' paths relative to the output folder."""
-    names = [_name(*each, ending) for each in zip(photos, formats, strict=True)]
+    names = [_name(*each, ending, default) for each in zip(photos, formats, strict=True)]
     counts = _counts(names)
     return [
         photo.with_name(photo.name + name.suffix)
@@ -183,24 +217,24 @@ def _names(
     ]
 
 
-def _name(photo: Path, format_of: Callable[[str], str], ending: str | None) -> Path:
+def _name(photo: Path, format_of: Callable[[str], str], ending: str | None, default: str) -> Path:
     """The photo's path, with another ending if the result has another format."""
     wanted = None if ending is None else format_of(f"{photo.stem}{ending}")
     try:
         own = format_of(photo.name)
     except InputError:
-        return photo.with_suffix(ending or ".png")
+        return photo.with_suffix(ending or default)
     return photo if wanted in (None, own) else photo.with_suffix(str(ending))
 
 
-def _check(targets: Sequence[Path], used: Sequence[Path]) -> None:
+def _check(targets: Sequence[Path], used: Sequence[Path], names: str) -> None:
     """Raise InputError if two results would be one file, or one would overwrite a used file."""
     inodes = {_inode(path) for path in used if path.is_file()}
     counts = _counts(targets)
     for target in targets:
         if counts[_key(target)] > 1:
             raise InputError(
-                f"two photos would become {target}; repaint them one by one, or the folder that"
+                f"two {names} would become {target}; repaint them one by one, or the folder that"
                 " they are in with -r"
             )
         if target.exists() and _inode(target) in inodes:

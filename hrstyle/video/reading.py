@@ -1,8 +1,9 @@
-"""Decode clips: upright RGB frames with their times, and unchanged packets of sound."""
+"""Decode clips: frames with their times, and packets of sound and subtitles."""
 
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -12,20 +13,23 @@ from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from numpy.typing import NDArray
 
 from hrstyle.errors import InputError
+from hrstyle.video.pixels import Pixels
+from hrstyle.video.tracks import chapters_within, ignored_streams
 
-_HD = 720
-"""Frames of at least this height are taken as BT.709 if the clip names no colour matrix, lower
-ones as BT.601."""
 _EXACT_DURATION = {"mov", "matroska", "avi"}
 """Container formats that store the exact duration, which reveals a truncated file."""
+_LEAD = Fraction(1, 10)
+"""Seconds by which the stated duration may exceed the last time."""
 _MAX_KEYFRAME_GAP = 10
 """Assumed maximal time between keyframes in seconds, for formats without a keyframe index."""
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_DECODING_TIMES = {"avi", "asf"}
+"""Container formats that do not store when frames are shown, only when they are decoded."""
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that read the transparency of WebM; FFmpeg's own, which are the default, do not."""
 _SECOND = 1_000_000  # av.time_base, the unit of a container's times
 
 
@@ -39,8 +43,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Sound:
-    """A packet of sound with shifted times; `track` is the index of its stream in `Clip.sound`."""
+class Packet:
+    """A packet with shifted times; `track` is the index of its stream in `Clip.tracks`."""
 
     packet: Any
     track: int
@@ -49,17 +53,20 @@ class Sound:
 class Clip:
     """A clip opened for reading from `start` to `end`; memory does not grow with its length.
 
-    Iterate once to get its `Picture`s and `Sound`s in the order of the file.
+    Iterate once to get its `Picture`s and `Packet`s in the order of the file.
 
     Args:
         path: the file.
         start, end: the part to read, in seconds from the clip's beginning; `end` None: to its end.
 
     Attributes:
-        size: width and height in display orientation, with square pixels.
+        size: height and width in display orientation, with square pixels.
+        transparent: whether its frames have an alpha channel.
         rate: frames per second; an average if the rate is variable.
         time_base: the unit of the frames' times, in seconds.
-        sound: the sound streams.
+        tracks: the streams of sound and subtitles.
+        chapters: the chapters within the part, as PyAV's dictionaries.
+        ignored: a name for each other stream of the file, such as "cover".
         tags: metadata such as title and artist.
         expected: approximate number of frames, or None if unknown.
         damaged: whether some frames could not be read, such as in a truncated clip; final once the
@@ -82,7 +89,9 @@ class Clip:
             if not pictures:
                 raise InputError(f"{path} has no pictures, only sound; give a clip")
             self._stream = pictures[0]
-            self.sound = list(self._container.streams.audio)
+            streams = self._container.streams
+            self.tracks = [*streams.audio, *streams.subtitles]
+            self.ignored = ignored_streams(streams, [self._stream, *self.tracks])
             self.tags = dict(self._container.metadata)
             self._prepare(start, end)
         except BaseException:
@@ -97,7 +106,7 @@ class Clip:
         self.time_base = stream.time_base if stream.time_base is not None else Fraction(1, _SECOND)
         begins = [
             s.start_time * s.time_base
-            for s in (stream, *self.sound)
+            for s in (stream, *container.streams.audio)
             if s.start_time is not None and s.time_base is not None
         ]
         self._first = min(begins, default=Fraction(0))
@@ -115,14 +124,18 @@ class Clip:
         elif duration is not None:
             seconds = min(self._length, duration - Fraction(start))
             self.expected = max(1, round(seconds * self.rate))
+        self.chapters = list(chapters_within(container.chapters(), self._origin, self._length))
         self.damaged = False
-        self._last_dts: dict[int, int] = {}  # decoding time of each sound track's last packet
+        self._decoder = _decoder(stream)
+        self._first_dts: int | None = None
+        self._delay: int | None = None  # from a packet's decoding to its frame's, with B-frames
+        self._last_dts: dict[int, int] = {}  # decoding time of each track's last packet
         self._next_pts = 0  # for frames without a time
         if start:
             early = 0 if self._stated is not None else _MAX_KEYFRAME_GAP
             container.seek(max(0, int((self._origin - early) * _SECOND)))
         parts = self._read()
-        first_parts: list[Picture | Sound] = []
+        first_parts: list[Picture | Packet] = []
         for part in parts:
             first_parts.append(part)
             if isinstance(part, Picture):
@@ -130,12 +143,9 @@ class Clip:
         else:
             raise InputError(f"{self.path} has no picture that can be read between start and end")
         self._parts = chain(first_parts, parts)
-        width, height = part.frame.width, part.frame.height
         aspect = stream.sample_aspect_ratio
-        if aspect is not None and aspect > 0:
-            width = max(1, round(width * aspect))
-        self._orientation = _orientation(part.frame)
-        self.size = (height, width) if self._orientation[0] else (width, height)
+        self._pixels = Pixels(part.frame, aspect=aspect, codec=stream.codec_context.name)
+        self.size, self.transparent = self._pixels.size, self._pixels.transparent
 
     def __enter__(self) -> "Clip":
         return self
@@ -148,36 +158,21 @@ class Clip:
     ) -> None:
         self._container.close()
 
-    def __iter__(self) -> Iterator[Picture | Sound]:
+    def __iter__(self) -> Iterator[Picture | Packet]:
         return self._parts
 
     def pixels(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """A frame, upright and scaled to width and height: `(height, width, 3)`, sRGB."""
-        frame, (transposed, *mirrored) = picture.frame, self._orientation
-        width, height = reversed(size) if transposed else size
-        guess = "ITU709" if frame.height >= _HD else "ITU601"
-        pixels = frame.reformat(
-            width,
-            height,
-            format="rgb24",
-            src_colorspace=guess if frame.colorspace == _UNSPECIFIED else None,
-            interpolation="BICUBIC" if width * height >= frame.width * frame.height else "AREA",
-        ).to_ndarray()
-        if transposed:
-            pixels = pixels.transpose(1, 0, 2)
-        for axis in (0, 1):
-            if mirrored[axis]:
-                pixels = np.flip(pixels, axis)
-        return np.ascontiguousarray(pixels)
+        """A frame at this height and width: `(height, width, 3)`, or 4 if `transparent`, sRGB."""
+        return self._pixels(picture.frame, size)
 
-    def _read(self) -> Iterator[Picture | Sound]:
-        tracks = {stream.index: track for track, stream in enumerate(self.sound)}
+    def _read(self) -> Iterator[Picture | Packet]:
+        tracks = {stream.index: track for track, stream in enumerate(self.tracks)}
         self._open_streams = {self._stream.index, *tracks}
         last: Picture | None = None  # its duration is known once the next frame comes
         for packet in self._packets():
-            if packet.stream_index in tracks:
-                if self._shift_sound(packet):
-                    yield Sound(packet, tracks[packet.stream_index])
+            if packet.stream.index in tracks:  # packet.stream_index is 0 at the end
+                if self._shift(packet):
+                    yield Packet(packet, tracks[packet.stream.index])
                 continue
             for picture in self._decode(packet):
                 if last is not None and picture.pts > max(0, last.pts):
@@ -195,8 +190,10 @@ class Clip:
     def _packets(self) -> Iterator[Any]:
         """The packets of all streams up to the end of the part."""
         reached = Fraction(0)
-        packets = self._container.demux(self._stream, *self.sound)
-        while self._open_streams:
+        packets = self._container.demux(self._stream, *self.tracks)
+        # After the part there may be no subtitles to wait for.
+        rare = {stream.index for stream in self.tracks if stream.type == "subtitle"}
+        while self._open_streams - rare:
             try:
                 packet = next(packets)
             except StopIteration:
@@ -209,10 +206,10 @@ class Clip:
                 reached = max(reached, end)
             if packet.stream_index in self._open_streams:
                 yield packet
-        if self._open_streams and self._stated is not None:
-            self.damaged |= reached < self._stated - Fraction(3, 2) / self.rate
+        if self._open_streams - rare and self._stated is not None:
+            self.damaged |= reached < self._stated - max(_LEAD, Fraction(3, 2) / self.rate)
 
-    def _shift_sound(self, packet: Any) -> bool:
+    def _shift(self, packet: Any) -> bool:
         """Shift a packet to its time in the result; False if it is not part of the result."""
         if packet.pts is None or packet.is_corrupt:
             self.damaged |= packet.is_corrupt
@@ -224,6 +221,8 @@ class Clip:
         shift = round(self._origin / packet.time_base)
         packet.pts -= shift
         packet.dts = None if packet.dts is None else packet.dts - shift
+        if packet.stream.type == "subtitle" and self._length < math.inf and packet.duration:
+            packet.duration = min(packet.duration, round((self._length - time) / packet.time_base))
         if packet.dts is not None:
             if packet.dts < self._last_dts.get(packet.stream_index, -math.inf):
                 self.damaged = True  # decoding times must not decrease
@@ -236,14 +235,16 @@ class Clip:
         """The intact frames that a packet completes."""
         is_used = packet.pts is None or packet.pts * packet.time_base >= self._origin
         self.damaged |= is_used and packet.is_corrupt
+        self._first_dts = packet.dts if self._first_dts is None else self._first_dts
         try:
-            frames = packet.decode()
+            frames = self._decoder.decode(packet if packet.size else None)
         except av.FFmpegError:
             self.damaged |= is_used
             return
         origin = round(self._origin / self.time_base)
         for frame in frames:
-            pts = self._next_pts if frame.pts is None else frame.pts - origin
+            shown = self._shown(frame)
+            pts = self._next_pts if shown is None else shown - origin
             duration = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
             self._next_pts = pts + duration
             if not frame.is_corrupt:
@@ -251,23 +252,29 @@ class Clip:
             elif pts >= 0:
                 self.damaged = True
 
+    def _shown(self, frame: av.VideoFrame) -> int | None:
+        """When a frame is shown, or None."""
+        if not _DECODING_TIMES & set(self._container.format.name.split(",")):
+            return frame.pts
+        if frame.dts is None or self._first_dts is None:
+            return None  # one of the last frames
+        if self._delay is None:
+            self._delay = frame.dts - self._first_dts
+        return frame.dts - self._delay
+
 
 def _ending_at(end: int, picture: Picture) -> Picture:
     begin = max(0, picture.pts)
     return Picture(picture.frame, begin, end - begin)
 
 
-def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """How to rotate a frame upright: whether to transpose it, then flip rows, then flip columns."""
-    # Called for one frame only: side_data makes a reference cycle, which delays freeing the frame.
-    side_data: Any = frame.side_data
-    data = side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
-        return False, False, False
-    # x' = a x + c y, y' = b x + d y
-    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
-    transposed = abs(b) > abs(a)
-    return transposed, (b if transposed else d) < 0, (c if transposed else a) < 0
+def _decoder(stream: Any) -> Any:
+    context = stream.codec_context
+    if stream.metadata.get("alpha_mode") == "1" and context.name in _ALPHA_DECODERS:
+        with suppress(ValueError):  # FFmpeg was built without it
+            context = av.CodecContext.create(_ALPHA_DECODERS[context.name], "r")
+            context.thread_type = "AUTO"
+    return context
 
 
 def _check_times(start: float, end: float | None) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,15 @@ from hrstyle.errors import InputError
 from hrstyle.files import expand_user, open_atomically, refuse_existing
 from hrstyle.inference import Stylizer
 from hrstyle.options import StylizeOptions, changed
+from hrstyle.video.formats import (
+    check_ending,
+    holds_sound,
+    holds_transparency,
+    writable_size,
+)
 from hrstyle.video.reading import Clip, Picture
 from hrstyle.video.steady import Steady
-from hrstyle.video.writing import Writer, check_ending, has_sound, writable_size
+from hrstyle.video.writing import Writer
 
 _CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Tags that describe the file, not the clip; the result gets its own."""
@@ -27,11 +35,12 @@ class Repainted:
 
     Attributes:
         path: the file.
-        size: width and height.
+        size: height and width.
         pictures: number of frames.
         seconds: duration of the frames.
-        sound: number of sound tracks.
+        sound: number of the clip's sound tracks that are kept.
         damaged: whether some of the clip could not be read, for example because it was truncated.
+        notes: what could not be kept as it was, each as a clause.
     """
 
     path: Path
@@ -40,17 +49,19 @@ class Repainted:
     seconds: float
     sound: int
     damaged: bool
+    notes: tuple[str, ...]
 
 
 def repaint_video(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     stylizer: Stylizer,
     *,
     start: float = 0.0,
     end: float | None = None,
     crf: float | None = None,
     steady: float = 1.0,
+    sound: bool = True,
     overwrite: bool = False,
     progress: bool = False,
     options: StylizeOptions | None = None,
@@ -59,50 +70,59 @@ def repaint_video(
     """Repaint a clip. The result keeps the frames' times, also of variable rate, and the sound.
 
     The result is stored upright with square pixels, also if the clip relies on the player for that.
-    Memory does not grow with the clip's length. The file is written under a temporary name and
-    renamed at the end.
+    HDR is tone-mapped. Sound and subtitles are converted if the result's format cannot hold them as
+    they are. Transparency is kept where the format has it; else what is invisible is filled with
+    the colours around it. Memory does not grow with the clip's length. The file is written under a
+    temporary name and renamed at the end.
 
     Args:
-        source: the clip, in any format that FFmpeg reads. `~` is the user's folder, here and in
-            `target`.
-        target: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, which needs even sides, so an
-            odd side loses a pixel), `.webm` (VP9), or `.gif` or `.webp`, without sound.
+        path: the clip, in any format that FFmpeg reads. `~` is the user's folder, here and in
+            `output`.
+        output: the result: `.mp4`, `.m4v`, `.mov` or `.mkv` (H.264, which needs even sides, so an
+            odd side loses a pixel; a transparent `.mov` is ProRes 4444), `.webm` (VP9), or `.gif`
+            or `.webp`, without sound.
         stylizer: the style, from `hrstyle.load`.
         start, end: the part to repaint, in seconds from the clip's beginning; `end` None: to its
             end. The sound is cut between packets, so to within some hundredths of a second.
         crf: constant rate factor of the encoder, from 0 (best) to 51 (63 for `.webm`); None: 20.
         steady: how far strokes move with the scene instead of being painted independently in each
             frame, from 0 to 1; see `hrstyle.video.steady`.
+        sound: whether to keep the sound.
         overwrite: whether an existing file may be replaced.
         progress: show a progress bar.
         options, changes: see `Stylizer.stylize`; they apply to all frames.
 
     Raises:
-        InputError: an impossible setting or name; a clip that cannot be read, or whose sound the
-            result's format cannot hold. Nothing is repainted then.
+        InputError: an impossible setting or name, or a clip that cannot be read. Nothing is
+            repainted then.
     """
-    source, target = Path(expand_user(source)), Path(expand_user(target))
+    path, output = Path(expand_user(path)), Path(expand_user(output))
     options = changed(options, changes)
-    check_ending(target, crf)
+    check_ending(output, crf)
     steady_pictures = Steady(steady)
-    if source.exists() and target.exists() and target.samefile(source):
-        raise InputError(f"{target} is the clip itself; choose another name")
+    if path.exists() and output.exists() and output.samefile(path):
+        raise InputError(f"{output} is the clip itself; choose another name")
     if not overwrite:
-        refuse_existing([target])
-    with Clip(source, start=start, end=end) as clip, open_atomically(target) as file:
-        shape = writable_size(target, _result_size(clip.size, options))
-        sound = clip.sound if has_sound(target) else []
+        refuse_existing([output])
+    with Clip(path, start=start, end=end) as clip, open_atomically(output) as file:
+        size = writable_size(output, options.result_size(clip.size))
+        tracks = [s for s in clip.tracks if sound or s.type != "audio"]
+        tracks = tracks if holds_sound(output) else []
+        transparent = clip.transparent and holds_transparency(output)
         at_size = replace(options, size=None)  # frames are read at the result's size
         pictures = end_pts = 0
+        is_filled = False
         with (
             Writer(
                 file,
-                target,
-                size=shape,
+                output,
+                size=size,
                 rate=clip.rate,
                 time_base=clip.time_base,
                 crf=crf,
-                sound=sound,
+                transparent=transparent,
+                tracks=tracks,
+                chapters=clip.chapters if holds_sound(output) else [],
                 tags={k: v for k, v in clip.tags.items() if k not in _CONTAINER_TAGS},
             ) as writer,
             tqdm(
@@ -119,19 +139,36 @@ def repaint_video(
                     bar.update()
                     if not writer.accepts(part.pts):
                         continue
-                    pixels = clip.pixels(part, shape)
-                    painted = np.asarray(stylizer.stylize(pixels, options=at_size))
-                    writer.add_picture(steady_pictures(pixels, painted), part.pts, part.duration)
+                    pixels = clip.pixels(part, size)
+                    colours, alpha = pixels[..., :3], pixels[..., 3:]
+                    is_filled |= not transparent and bool((alpha == 0).any())
+                    painted = np.asarray(stylizer.stylize(colours, options=at_size))
+                    painted = steady_pictures(np.ascontiguousarray(colours), painted)
+                    if transparent:
+                        painted = np.concatenate([painted, alpha], 2)
+                    writer.add_picture(painted, part.pts, part.duration)
                     end_pts = part.pts + part.duration
                     pictures += 1
-                elif sound:
-                    writer.add_sound(part.packet, part.track)
+                elif clip.tracks[part.track] in tracks:
+                    writer.add_packet(part.packet, tracks.index(clip.tracks[part.track]))
+        kept_sound = sum(stream.type == "audio" for stream in writer.kept)
+        notes = [*writer.notes, *_not_kept(clip, output, is_filled)]
     return Repainted(
-        target, shape, pictures, float(end_pts * clip.time_base), len(sound), clip.damaged
+        path=output,
+        size=size,
+        pictures=pictures,
+        seconds=float(end_pts * clip.time_base),
+        sound=kept_sound,
+        damaged=clip.damaged,
+        notes=tuple(notes),
     )
 
 
-def _result_size(size: tuple[int, int], options: StylizeOptions) -> tuple[int, int]:
-    """Width and height of the result for a clip of this size."""
-    height, width = options.result_size(size[::-1])
-    return width, height
+def _not_kept(clip: Clip, output: Path, is_filled: bool) -> Iterator[str]:
+    if is_filled:
+        yield (
+            f"what is invisible is filled with colours, for {output.suffix} has no transparency;"
+            " .webm, .mov, .webp and .gif do"
+        )
+    for name, count in Counter(clip.ignored).items():
+        yield f"left out: {count} {name}{'s' if count > 1 else ''}"

@@ -1,9 +1,8 @@
-"""Encode clips: RGB frames at their times, and unchanged packets of sound."""
+"""Encode clips: frames at their times, and packets of sound and subtitles."""
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,86 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hrstyle.errors import InputError
+from hrstyle.video.formats import CRF, check_crf, format_of
+from hrstyle.video.tracks import Track, add_track, describe
 
-CRF = 20.0
-"""Default constant rate factor; a lower one is better and gives a larger file."""
 _BT709, _LIMITED = 1, 1  # AVCOL_…_BT709, AVCOL_RANGE_MPEG
-
-
-@dataclass(frozen=True)
-class _Format:
-    """How files with an ending are encoded."""
-
-    muxer: str
-    codec: str
-    pixels: str = "yuv420p"
-    worst: float | None = 51
-    """Maximal constant rate factor, or None if the codec has none."""
-    even: bool = False
-    """Whether both sides must be even."""
-    sound: bool = True
-    shortest: Fraction = Fraction(0)
-    """Minimal time between two frames, in seconds."""
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-_FORMATS = {
-    ".mp4": _Format("mp4", "libx264", even=True),
-    ".m4v": _Format("mp4", "libx264", even=True),
-    ".mov": _Format("mov", "libx264", even=True),
-    ".mkv": _Format("matroska", "libx264", even=True),
-    ".webm": _Format(
-        "webm",
-        "libvpx-vp9",
-        worst=63,
-        options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
-    ),
-    # Browsers show a GIF's frames for 1/10 s if they are shorter than 1/50 s.
-    ".gif": _Format("gif", "gif", "pal8", worst=None, sound=False, shortest=Fraction(1, 50)),
-    ".webp": _Format(
-        "webp",
-        "libwebp_anim",
-        "bgra",
-        worst=None,
-        sound=False,
-        options={"quality": "85"},
-    ),
-}
-
-
-def check_ending(path: str | os.PathLike[str], crf: float | None = None) -> None:
-    """Check that a clip can be written under this name with this constant rate factor.
-
-    Raises:
-        InputError: an unknown ending; a factor that is out of range or unused by the format.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
-        raise InputError(f"{path}: no such clip type as {suffix!r}; use {', '.join(_FORMATS)}")
-    worst = _FORMATS[suffix].worst
-    if crf is None:
-        return
-    if worst is None:
-        raise InputError(f"crf={crf!r} has no meaning for {suffix}; leave it out")
-    if not (isinstance(crf, int | float) and 0 <= crf <= worst):
-        raise InputError(f"crf={crf!r} must be from 0 (best) to {worst} (smallest file)")
-
-
-def writable_size(path: str | os.PathLike[str], size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height rounded down to what the format supports."""
-    if not _format(path).even:
-        return size
-    width, height = (max(2, side // 2 * 2) for side in size)
-    return width, height
-
-
-def has_sound(path: str | os.PathLike[str]) -> bool:
-    """Whether the format can hold sound."""
-    return _format(path).sound
-
-
-def _format(path: str | os.PathLike[str]) -> _Format:
-    return _FORMATS[Path(path).suffix.lower()]
 
 
 class Writer:
@@ -103,15 +26,21 @@ class Writer:
     Args:
         file: the file, open for writing.
         path: a name whose ending gives the format; see `check_ending`.
-        size: width and height; see `writable_size`.
+        size: height and width; see `writable_size`.
         rate: approximate frames per second; the frames' own times are used.
         time_base: the unit of these times, in seconds.
         crf: see `CRF`.
-        sound: the sound streams whose packets will be added; see `has_sound`.
+        transparent: whether the frames have an alpha channel; see `holds_transparency`.
+        tracks: the streams of sound and subtitles whose packets will be added.
+        chapters: as PyAV's dictionaries.
         tags: metadata such as title and artist.
 
+    Attributes:
+        kept: the streams of `tracks` that the result has.
+        notes: what was done to tracks that the format cannot hold as they are, each as a clause.
+
     Raises:
-        InputError: the format cannot hold this sound or pictures of this size.
+        InputError: the format cannot hold pictures of this size, or has no such factor.
     """
 
     def __init__(
@@ -123,24 +52,30 @@ class Writer:
         rate: Fraction,
         time_base: Fraction,
         crf: float | None = None,
-        sound: Sequence[Any] = (),
+        transparent: bool = False,
+        tracks: Sequence[Any] = (),
+        chapters: Sequence[Any] = (),
         tags: Mapping[str, str] | None = None,
     ):
-        self._format = _format(path)
+        self._format = format_of(path, transparent=transparent)
+        check_crf(path, crf, self._format)
         self._time_base = time_base
         self._earliest = -math.inf
-        self._last_dts: dict[int, int] = {}  # decoding time of each sound track's last packet
+        self._last_dts: dict[int, int] = {}  # decoding time of each copied track's last packet
         self._durations: dict[int, int] = {}  # of frames in the encoder, by `pts`
+        self.notes: list[str] = []
         loop = {} if self._format.sound else {"loop": "0"}  # loop forever
         self._container = av.open(file, "w", format=self._format.muxer, options=loop)
         try:
             self._stream = self._add_pictures(size, rate, crf)
-            self._tracks = [self._add_track(path, stream) for stream in sound]
+            self._tracks = [self._add_track(path, stream) for stream in tracks]
+            self.kept = [s for s, kept in zip(tracks, self._tracks, strict=True) if kept]
+            self._container.set_chapters(list(chapters))
             self._container.metadata.update(tags or {})
             self._container.start_encoding()
         except av.FFmpegError as error:
             self._container.close()
-            width, height = size
+            height, width = size
             raise InputError(
                 f"{path}: {self._format.codec} does not write {width}x{height} pictures"
                 f" ({error.strerror}); try another size or ending"
@@ -154,25 +89,28 @@ class Writer:
         if self._format.worst is not None:
             options["crf"] = f"{CRF if crf is None else crf:g}"
         stream: Any = self._container.add_stream(self._format.codec, rate=rate, options=options)
-        stream.width, stream.height = size
+        stream.height, stream.width = size
         stream.pix_fmt = self._format.pixels
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
-        if self._format.pixels == "yuv420p":
+        if self._format.pixels.startswith("yuv"):
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = _LIMITED
         return stream
 
-    def _add_track(self, path: str | os.PathLike[str], stream: Any) -> Any:
-        try:
-            track: Any = self._container.add_stream_from_template(stream)
-        except ValueError as error:
-            raise InputError(
-                f"{path}: {Path(path).suffix} cannot hold the clip's sound, which is"
-                f" {stream.codec_context.name}; end the name in .mkv"
-            ) from error
-        track.metadata.update(stream.metadata)
+    def _add_track(self, path: str | os.PathLike[str], stream: Any) -> Track | None:
+        track = add_track(
+            self._container,
+            stream,
+            sound=str(self._format.sound),
+            subtitles=self._format.subtitles,
+        )
+        ending = Path(path).suffix
+        if track is None:
+            self.notes.append(f"the {describe(stream)} is left out: {ending} cannot keep it")
+        elif track.codec:
+            self.notes.append(f"the {describe(stream)} became {track.codec}, for {ending}")
         return track
 
     def accepts(self, pts: int) -> bool:
@@ -180,7 +118,10 @@ class Writer:
         return pts >= self._earliest
 
     def add_picture(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
-        """Add a frame `(height, width, 3)`, shown from `pts` for `duration`, in `time_base`."""
+        """Add a frame `(height, width, 3)`, or 4 if `transparent`.
+
+        It is shown from `pts` for `duration`, in `time_base`.
+        """
         self._earliest = pts + math.ceil(self._format.shortest / self._time_base)
         frame = self._encodable(pixels)
         frame.pts, frame.time_base = pts, self._time_base
@@ -189,34 +130,33 @@ class Writer:
 
     def _encodable(self, pixels: NDArray[np.uint8]) -> av.VideoFrame:
         if self._format.pixels == "pal8":
-            image = Image.fromarray(pixels).quantize(256)
-            palette = np.full((256, 4), 255, np.uint8)  # ARGB
-            colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-            palette[: len(colours), 1:] = colours
-            indexed: Any = (np.asarray(image), palette)
-            return av.VideoFrame.from_ndarray(indexed, format="pal8")
-        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-        if self._format.pixels == "yuv420p":
-            return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        return frame.reformat(format=self._format.pixels)
+            return _indexed(pixels)
+        frame = av.VideoFrame.from_ndarray(
+            pixels, format="rgba" if pixels.shape[2] == 4 else "rgb24"
+        )
+        form = self._format.pixels
+        if form.startswith("yuv"):
+            return frame.reformat(format=form, dst_colorspace="ITU709", dst_color_range="MPEG")
+        return frame.reformat(format=form)
 
     def _mux(self, packets: Sequence[Any]) -> None:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts)  # encoders do not set it
             self._container.mux(packet)
 
-    def add_sound(self, packet: Any, track: int) -> None:
-        """Add a packet of the stream `sound[track]`."""
-        packet.stream = self._tracks[track]
-        if packet.dts is not None:
-            # Only Matroska can hold two packets with the same time.
-            if (
-                packet.dts == self._last_dts.get(track)
-                and self._container.format.name != "matroska"
-            ):
-                return
-            self._last_dts[track] = packet.dts
-        self._container.mux(packet)
+    def add_packet(self, packet: Any, track: int) -> None:
+        """Add a packet of the stream `tracks[track]`."""
+        into = self._tracks[track]
+        if into is None:
+            return
+        for done in into.packets(packet):
+            if done.dts is not None and into.codec is None:
+                # Only Matroska can hold two packets with the same time.
+                is_repeated = done.dts == self._last_dts.get(track)
+                if is_repeated and self._container.format.name != "matroska":
+                    return
+                self._last_dts[track] = done.dts
+            self._container.mux(done)
 
     def __enter__(self) -> "Writer":
         return self
@@ -230,5 +170,22 @@ class Writer:
         try:
             if kind is None:
                 self._mux(self._stream.encode(None))
+                for track in range(len(self._tracks)):
+                    self.add_packet(None, track)
         finally:
             self._container.close()
+
+
+def _indexed(pixels: NDArray[np.uint8]) -> av.VideoFrame:
+    """A frame with a palette of its own; what is at least half transparent becomes invisible."""
+    count = 255 if pixels.shape[2] == 4 else 256
+    image = Image.fromarray(pixels[..., :3]).quantize(count)
+    palette = np.full((256, 4), 255, np.uint8)  # ARGB
+    colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette[: len(colours), 1:] = colours
+    indices = np.array(image)
+    if pixels.shape[2] == 4:
+        palette[255] = 0
+        indices[pixels[..., 3] < 128] = 255
+    both: Any = (indices, palette)
+    return av.VideoFrame.from_ndarray(both, format="pal8")
