@@ -1,3 +1,4 @@
+from .engine.options import StylizeOptions as StylizeOptions
 from .errors import InputError as InputError
 from .generation import generate as generate
 from .inference import (
@@ -9,7 +10,6 @@ from .optimization import (
     Refiner as Refiner,
     optimize as optimize,
 )
-from .options import StylizeOptions as StylizeOptions
 from .styles.catalogue import list_styles as list_styles
 
 __version__: str

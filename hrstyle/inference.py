@@ -1,6 +1,6 @@
 """Repaint a photo in one forward pass: `load(...)` a style, then `.stylize(...)` the photo.
 
-`hrstyle.options.StylizeOptions` holds the settings, and `hrstyle.engine` computes the result.
+`hrstyle.engine` computes the result; its `StylizeOptions` holds the settings.
 """
 
 import os
@@ -10,13 +10,13 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from hrstyle.engine.options import StylizeOptions, changed
 from hrstyle.engine.painter import Painter
 from hrstyle.engine.repainting import Picture, paint, read, repaint
 from hrstyle.errors import PICTURE_ERRORS
 from hrstyle.generator.base import Generator
 from hrstyle.images.reading import PILImage, Source, check_many
 from hrstyle.mixing import load_style
-from hrstyle.options import StylizeOptions, changed
 from hrstyle.pipeline import in_order
 
 

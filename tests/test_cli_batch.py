@@ -7,9 +7,9 @@ from test_images_animation import DURATIONS, frames, read, saved
 
 from hrstyle.cli.batch import repaint_files
 from hrstyle.engine import Painter
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import NonFiniteError
 from hrstyle.images import Job, open_image
-from hrstyle.options import DEFAULTS, StylizeOptions
 
 
 def test_photos_and_animations_are_repainted_into_their_files(stylizer, tmp_path):

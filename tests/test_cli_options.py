@@ -5,8 +5,8 @@ import pytest
 
 from hrstyle.cli import options
 from hrstyle.cli.options import parse_style
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
-from hrstyle.options import StylizeOptions
 
 
 @pytest.mark.parametrize("text", ["1984", "1e3", "nan", ":0.5", "starry_night", "a:b", "a,b"])

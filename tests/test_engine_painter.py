@@ -6,11 +6,11 @@ import torch
 
 import hrstyle
 from hrstyle.engine import Painter, best_device, find_device, find_dtype, painter as module
+from hrstyle.engine.options import bytes_of
 from hrstyle.errors import InputError
 from hrstyle.generator import Generator
 from hrstyle.images import open_image, to_tensor
 from hrstyle.inference import Stylizer
-from hrstyle.options import bytes_of
 
 
 class Inverted(Generator):

@@ -18,10 +18,10 @@ from PIL import Image
 
 import hrstyle
 from hrstyle.checkpoint import save_weights
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, save_image
-from hrstyle.options import StylizeOptions
 from hrstyle.repaint import __main__ as entry, repaint
 from hrstyle.repaint.photos import Photos
 

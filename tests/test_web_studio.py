@@ -8,10 +8,10 @@ import pytest
 from PIL import ExifTags, Image
 
 from hrstyle.cli import main
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.images import open_image
 from hrstyle.inference import Stylizer, load
-from hrstyle.options import StylizeOptions
 from hrstyle.web.studio import PREVIEW_SIDE, Studio, open_photo
 
 

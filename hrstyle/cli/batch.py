@@ -9,13 +9,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.files import open_atomically
 from hrstyle.images.animation import Animation, write_animation
 from hrstyle.images.outputs import Job
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import check_repaint, write_image
-from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import in_order
 
 if TYPE_CHECKING:

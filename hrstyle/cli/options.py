@@ -6,8 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from hrstyle.engine.options import StylizeOptions, explanation
 from hrstyle.errors import InputError
-from hrstyle.options import StylizeOptions, explanation
 
 STYLE = (
     "a bundled style (see hrstyle styles), or a trained .safetensors or .ckpt file; or several with"

@@ -14,10 +14,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from hrstyle.engine.compiled import Pass, compile_template
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.images.photos import Photo, as_picture, read_photo
 from hrstyle.images.reading import PILImage, Source, resize_planes
-from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.painting.enlarge import brush
 from hrstyle.painting.strokes import size_to_paint
 from hrstyle.pipeline import in_order

@@ -64,12 +64,12 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from hrstyle.cli.quick import quick_stylizer
+    from hrstyle.engine.options import StylizeOptions
     from hrstyle.images.formats import trust_files
     from hrstyle.images.outputs import plan_output
     from hrstyle.images.reading import open_image, to_rgb
     from hrstyle.images.sheets import grid, grid_size, titled_row
     from hrstyle.images.writing import check_longest, save_image
-    from hrstyle.options import StylizeOptions
     from hrstyle.styles.catalogue import list_styles
 
     trust_files()

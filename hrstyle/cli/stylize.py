@@ -24,8 +24,8 @@ from hrstyle.cli.options import (
     report,
     stylize_options,
 )
+from hrstyle.engine.options import DEFAULTS
 from hrstyle.errors import InputError, sentence_of
-from hrstyle.options import DEFAULTS
 
 if TYPE_CHECKING:
     from hrstyle.cli.quick import QuickStylizer

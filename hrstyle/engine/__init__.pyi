@@ -7,5 +7,6 @@ from .devices import (
 from .exporting import export as export
 from .memory import share_of_free as share_of_free
 from .onnx import onnx_bytes as onnx_bytes
+from .options import StylizeOptions as StylizeOptions
 from .painter import Painter as Painter
 from .repainting import repaint as repaint

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from hrstyle.engine.onnx import DTYPES, onnx_bytes
+from hrstyle.engine.options import LONGEST_SIDE
 from hrstyle.errors import InputError
 from hrstyle.files import check_folder, write_atomically
 from hrstyle.mixing import load_style
-from hrstyle.options import LONGEST_SIDE
 
 CHECK_SIZES = ((64, 64), (83, 131), (250, 190))
 TOLERANCE = {"float32": 1.0, "float16": 16.0}

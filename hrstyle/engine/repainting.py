@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from hrstyle.engine.memory import share_of_free
+from hrstyle.engine.options import StylizeOptions, bytes_of
 from hrstyle.engine.painter import Painter
 from hrstyle.images.photos import Photo, as_picture, read_photo
 from hrstyle.images.reading import PILImage, Source
 from hrstyle.images.tensors import check_tensor, resize, size_of
-from hrstyle.options import StylizeOptions, bytes_of
 from hrstyle.painting.blending import blend
 
 Picture = Source | Tensor

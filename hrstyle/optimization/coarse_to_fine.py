@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hrstyle.engine import find_device, find_dtype
+from hrstyle.engine.options import check_colours
 from hrstyle.errors import InputError
 from hrstyle.images.metadata import kept_info
 from hrstyle.images.reading import PILImage, Source, alpha_of
@@ -37,7 +38,6 @@ from hrstyle.optimization.inputs import (
     reduced_size,
     result_size,
 )
-from hrstyle.options import check_colours
 from hrstyle.painting.blending import recolour
 
 SIZE = 512

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LinearLR
 from tqdm import tqdm
 
+from hrstyle.engine.options import StylizeOptions, changed
 from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.animation import Animation
@@ -26,7 +27,6 @@ from hrstyle.images.tensors import check_tensor, resize, to_tensor
 from hrstyle.inference import Picture, Stylizer
 from hrstyle.losses.objectives import build
 from hrstyle.losses.sampling import seeded
-from hrstyle.options import StylizeOptions, changed
 from hrstyle.styles.catalogue import Style, find, gallery
 
 STEPS = 25

@@ -6,6 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.entry import (
     bad_input_exits,
     register_config,
@@ -17,7 +18,6 @@ from hrstyle.entry import (
 from hrstyle.errors import InputError
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
-from hrstyle.options import StylizeOptions
 from hrstyle.repaint.photos import Photos
 from hrstyle.repaint.run import FAILED, repaint
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.engine.repainting import paint
 from hrstyle.errors import PICTURE_ERRORS, sentence_of
 from hrstyle.files import open_atomically
@@ -18,7 +19,6 @@ from hrstyle.images.outputs import Job
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import write_image
 from hrstyle.inference import Stylizer
-from hrstyle.options import StylizeOptions
 from hrstyle.pipeline import WORKERS
 from hrstyle.repaint.photos import Task
 

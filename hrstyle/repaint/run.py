@@ -19,10 +19,10 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 
 import hrstyle
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
 from hrstyle.images.writing import check_quality, save_image
-from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.repaint.module import Repainter
 from hrstyle.repaint.photos import Photos
 

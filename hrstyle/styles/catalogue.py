@@ -16,6 +16,7 @@ from PIL import Image
 from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage, open_image, to_rgb
 from hrstyle.painting.enlarge import brushed
+from hrstyle.styles.names import check_name, check_text
 from hrstyle.styles.pictures import (
     existing_file,
     file_of,
@@ -124,7 +125,7 @@ class Style:
         if self.size is not None and self.size < 32:
             raise InputError(f"style.size={self.size} is too small for VGG19; take at least 32")
         check_name(self.name)
-        _check_text(self.credit)
+        check_text(self.credit)
         if self.sha256 and not isinstance(self.image, str):
             raise InputError("style.sha256 is for a single style.image, not for a list")
         left, top, right, bottom = self.crop if len(self.crop) == 4 else (1, 1, 0, 0)
@@ -283,21 +284,3 @@ def gallery() -> Mapping[str, Style]:
         if settings.get("image", "???") != "???":  # neither a blend nor an empty template
             styles[path.stem] = Style(**settings)
     return MappingProxyType(styles)
-
-
-def check_name(name: str) -> None:
-    """Raise InputError unless a style's name can be a file name."""
-    if Path(name).name != name or not name.strip("."):
-        raise InputError(f"style.name={name!r} must be able to name a file: no / in it")
-    _check_text(name)
-
-
-def _check_text(text: str) -> None:
-    """Raise InputError for a text that no file of weights can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"the style's name or credit {text!r} is not in the system's encoding; give it with"
-            " style.name=NAME or style.title=TITLE"
-        ) from error

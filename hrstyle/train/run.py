@@ -21,12 +21,12 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.engine import Painter, repaint
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
-from hrstyle.options import StylizeOptions
 from hrstyle.styles.catalogue import Style, StyleSet
 from hrstyle.train.callbacks import (
     Preview,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from hrstyle.engine.options import StylizeOptions, changed
 from hrstyle.errors import InputError
 from hrstyle.files import expand_user, open_atomically, refuse_existing
 from hrstyle.inference import Stylizer
-from hrstyle.options import StylizeOptions, changed
 from hrstyle.video.formats import (
     check_ending,
     holds_sound,

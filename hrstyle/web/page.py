@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.inference import Stylizer
-from hrstyle.options import StylizeOptions
 from hrstyle.web.choices import Choices
 from hrstyle.web.studio import MAX_PHOTOS, Repaint, Studio
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.images.metadata import kept_info
 from hrstyle.images.photos import as_picture, read_photo
 from hrstyle.images.reading import PILImage, alpha_of, open_image, to_rgb
 from hrstyle.images.writing import save_image
 from hrstyle.inference import Stylizer
-from hrstyle.options import DEFAULTS, StylizeOptions
 from hrstyle.painting.blending import blend_images
 
 MAX_PIXELS = 50_000_000

@@ -30,9 +30,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hrstyle.entry.overrides import is_sweep, quote_texts, split_options
+from hrstyle.entry.suggestions import ask_about_key, did_you_mean
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.overrides import is_sweep, quote_texts, split_options
-from hrstyle.suggestions import ask_about_key, did_you_mean
 from hrstyle.terminal import escape_unprintable
 
 INTERRUPTED = 130
@@ -129,7 +129,7 @@ def run_program(
         program: the program's name, for messages.
         folder: the folder of the configs.
         config: the name of the main one.
-        texts: the keys whose values are texts, see `hrstyle.overrides.quote_texts`.
+        texts: the keys whose values are texts, see `hrstyle.entry.overrides.quote_texts`.
         meant: the setting that a word without a key is most likely meant for.
         explain: an error as a sentence.
 

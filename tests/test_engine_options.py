@@ -7,8 +7,8 @@ from PIL import Image
 
 from hrstyle.cli import build_parser
 from hrstyle.cli.options import stylize_options
+from hrstyle.engine.options import StylizeOptions, bytes_of, changed, explanation
 from hrstyle.errors import InputError
-from hrstyle.options import StylizeOptions, bytes_of, changed, explanation
 
 NAMES = [field.name for field in fields(StylizeOptions)]
 
