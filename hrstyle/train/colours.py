@@ -1,0 +1,109 @@
+"""Matching colours: after training, results get the painting's mean colour and colour covariance.
+
+What a network cannot predict it averages, so after training its colours vary less than the
+painting's: by 10 to 20 % in all styles measured, which looks faded and soft. The linear map that
+corrects this is merged into the network's last convolution, so it takes no time in repainting.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hrstyle.generator.base import Generator
+from hrstyle.losses.moments import mean_and_covariance
+
+COUNT = 24
+"""Number of crops from which the colours of results are measured."""
+_GAINS = 0.5, 2.0  # bounds of the factors by which colours are spread
+_TOLERANCE = 1e-3
+
+
+def colour_map(
+    mean: Tensor, covariance: Tensor, wanted_mean: Tensor, wanted_covariance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The linear map between two distributions of colours that moves colours least.
+
+    It is the optimal transport between Gaussians, after Pitié & Kokaram, "The linear
+    Monge-Kantorovitch linear colour mapping for example-based colour transfer" (CVMP 2007).
+
+    Args:
+        mean, covariance: `(C,)` and `(C, C)`, of the colours as they are.
+        wanted_mean, wanted_covariance: as they should be.
+
+    Returns:
+        The matrix `(C, C)`, symmetric, and the shift `(C,)`: matrix @ colour + shift is the new
+        colour. Factors are limited to 0.5 to 2.
+    """
+    root, inverse = _root(covariance, 0.5), _root(covariance, -0.5)
+    matrix = inverse @ _root(root @ wanted_covariance @ root, 0.5) @ inverse
+    factors, axes = torch.linalg.eigh(matrix)
+    matrix = axes @ torch.diag(factors.clamp(*_GAINS)) @ axes.mT
+    return matrix, wanted_mean - matrix @ mean
+
+
+def _root(matrix: Tensor, power: float) -> Tensor:
+    values, axes = torch.linalg.eigh(matrix)
+    return axes @ torch.diag(values.clamp_min(1e-6) ** power) @ axes.mT
+
+
+@torch.no_grad()
+def match_colours(
+    generator: Generator,
+    photos: Sequence[Tensor],
+    paintings: Sequence[Tensor],
+    *,
+    amount: float = 1.0,
+) -> bool:
+    """Change a generator's last convolution so that its results have the paintings' colours.
+
+    Args:
+        generator: the network, on any device.
+        photos: batches `(N, 3, H, W)` in [0, 1]. Covariances are taken within each picture.
+        paintings: `(1, 3, H, W)` each, in [0, 1]; their moments are averaged.
+        amount: from 0 (nothing changes) to 1.
+
+    Returns:
+        Whether the network was changed. It is not if its last convolution does not give the result,
+        as may be in a network from outside.
+    """
+    place = generator.mean.device
+    training = generator.training
+    generator.eval()
+    results = [generator(photo.to(place)) for photo in photos]
+    matrix, shift = colour_map(*_mean_moments(results), *_mean_moments(paintings))
+    matrix = torch.lerp(torch.eye(3, dtype=matrix.dtype), matrix, amount)
+    shift = amount * shift
+    expected = torch.einsum("ij,njhw->nihw", matrix.to(results[0]), results[0])
+    expected += shift.to(results[0])[:, None, None]
+    changed = _merge(generator, matrix, shift, photos[0].to(place), expected)
+    generator.train(training)
+    return changed
+
+
+def _mean_moments(pictures: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean of means, and mean of covariances, of all pictures; float64, on the CPU."""
+    moments = [mean_and_covariance(picture.clamp(0, 1)) for picture in pictures]
+    means, covariances = (torch.cat(parts).double().cpu() for parts in zip(*moments, strict=True))
+    return means.mean(0), covariances.mean(0)
+
+
+def _merge(
+    generator: Generator, matrix: Tensor, shift: Tensor, photo: Tensor, expected: Tensor
+) -> bool:
+    """Merge the map into the last convolution, if `photo` then becomes `expected`."""
+    *_, last = (part for part in generator.modules() if isinstance(part, nn.Conv2d))
+    if last.out_channels != 3 or last.bias is None:
+        return False
+    weight, bias = last.weight.clone(), last.bias.clone()
+    # The network's output y becomes mean + std * y, see `Generator`.
+    mean, std = (values.flatten().double().cpu() for values in (generator.mean, generator.std))
+    inner = torch.diag(1 / std) @ matrix @ torch.diag(std)
+    inner_shift = (matrix @ mean + shift - mean) / std
+    last.weight.copy_(torch.einsum("ij,jchw->ichw", inner.to(weight), weight))
+    last.bias.copy_(inner.to(bias) @ bias + inner_shift.to(bias))
+    if torch.allclose(generator(photo), expected, atol=_TOLERANCE):
+        return True
+    last.weight.copy_(weight)
+    last.bias.copy_(bias)
+    return False
