@@ -38,6 +38,7 @@ from hrstyle.images import grid, save_image, titled_row, to_pil, trust_files
 from hrstyle.losses import PerceptualLoss, build
 from hrstyle.pipeline import in_order
 from hrstyle.styles import WEIGHTS, Style, list_styles
+from hrstyle.train.colours import COUNT, match_colours
 
 WARM_UP, FIRST, FINAL = 0.02, 0.05, 0.03
 """Share of the training with a rising learning rate; the factors of its first and last value."""
@@ -201,10 +202,12 @@ def main() -> None:
     path = arguments.run_dir / "state.pt"
     state = read_state(path, styles, device)
     crops = Crops(arguments.photos, arguments.sizes, arguments.batch_size, device)
-    paintings = zip(styles.values(), in_order(Style.load, styles.values()), strict=True)
+    loaded = in_order(Style.load, styles.values())
+    loaded = tqdm(loaded, total=len(styles), desc="paintings", leave=False)
+    paintings = {name: painting.result() for name, painting in zip(styles, loaded, strict=True)}
     trainees = [
-        Trainee(style, loss.style_targets(painting.result()), device)
-        for style, painting in tqdm(paintings, total=len(styles), desc="paintings", leave=False)
+        Trainee(style, loss.style_targets(paintings[style.name]), device)
+        for style in styles.values()
     ]
     # After the paintings, because each has its own size, and benchmarking would be slow.
     torch.backends.cudnn.benchmark = True
@@ -219,10 +222,13 @@ def main() -> None:
     if stopped:
         sys.exit(INTERRUPTED)
     weights = {name: folder / f"{name}.safetensors" for name in styles}
+    photos = [crops(number) for number in range(math.ceil(COUNT / arguments.batch_size))]
     for trainee in trainees:
         if not trainee.is_finite():
             trainee.restore_good()
         style = trainee.style
+        amount = min(1.0, style.style_weight)
+        match_colours(trainee.generator, photos, [paintings[style.name]], amount=amount)
         metadata = {"style": style.name, "credit": style.credit, "base": trainee.base}
         save_weights(weights[style.name], trainee.generator, **metadata)
         if not arguments.output:

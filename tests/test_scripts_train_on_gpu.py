@@ -101,6 +101,7 @@ def test_every_style_gets_weights_of_its_own_and_nothing_else_changes(train, tmp
         moved = [
             (value - start.generator.state_dict()[key]).abs().max().item()
             for key, value in ours.generator.state_dict().items()
+            if not key.startswith("to_rgb")  # which gets the painting's colours at the end
         ]
         # Adam's first three steps move a weight by the learning rate each, at most.
         assert 0 < max(moved) < 0.02
@@ -175,7 +176,8 @@ def test_a_style_that_is_not_finite_goes_back_and_the_others_go_on(
     assert f"{STYLES[0]} became infinite 3 times" in capsys.readouterr().out
     start, ours = (trained(place, STYLES[0]).generator for place in (WEIGHTS, tmp_path / "run"))
     for key, value in ours.state_dict().items():
-        assert torch.equal(value, start.state_dict()[key])
+        if not key.startswith("to_rgb"):  # which gets the painting's colours at the end
+            assert torch.equal(value, start.state_dict()[key])
     kept = state(tmp_path / "run")["styles"]
     assert kept[STYLES[0]]["share"] == 1 / 8
     assert kept[STYLES[1]]["adam"]["state"][0]["step"] == 3

@@ -42,6 +42,7 @@ def run(
     every=2,
     preview=100,
     style=None,
+    match_colours=True,
     **trainer,
 ):
     pl.seed_everything(0, verbose=False)
@@ -58,6 +59,7 @@ def run(
         )
 
     return train(
+        match_colours=match_colours,
         style=style or Style(image="starry_night", name="night", size=64),
         data=data.samples(size=32, num_workers=0, repeat=repeat),
         generator=pyramid(channels=(4, 8, 8), blocks=(1, 1)),
@@ -108,13 +110,26 @@ def test_what_a_finished_run_leaves_behind(finished):
     assert path == run_dir / "night.safetensors"
 
 
-def test_both_files_load_and_paint_the_same(finished, photo):
+def test_both_files_load_and_paint_the_same_but_for_the_colours(finished, photo):
     run_dir, path = finished
     small, last = hrstyle.load(path), hrstyle.load(run_dir / LAST)
     assert small.style == last.style == "night"
+    one, other = (
+        np.asarray(x.stylize(photo, brush=False), dtype=float).reshape(-1, 3) for x in (small, last)
+    )
+    unclamped = (np.minimum(one, other).min(1) > 0) & (np.maximum(one, other).max(1) < 255)
+    assert unclamped.mean() > 0.1
+    one, other = one[unclamped], np.c_[other[unclamped], np.ones(unclamped.sum())]
+    matrix, *_ = np.linalg.lstsq(other, one, rcond=None)
+    assert np.abs(other @ matrix - one).max() <= 3  # float16 against float32, and rounding
+    assert np.abs(matrix[:3] - np.eye(3)).max() > 0.01  # `hrstyle.train.colours`
+
+
+def test_colours_need_not_be_matched(tmp_path, photo):
+    run(tmp_path, 1, match_colours=False)
+    small, last = hrstyle.load(tmp_path / "night.safetensors"), hrstyle.load(tmp_path / LAST)
     one, other = (np.asarray(x.stylize(photo, brush=False), dtype=int) for x in (small, last))
-    difference = one - other
-    assert np.abs(difference).max() <= 2  # float16 against float32
+    assert np.abs(one - other).max() <= 2  # float16 against float32
 
 
 def test_checkpoint_holds_no_loss_network(finished):

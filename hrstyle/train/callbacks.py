@@ -1,5 +1,6 @@
-"""Lightning callbacks: progress bar, previews, checkpoints, and a clean stop on Ctrl-C."""
+"""Lightning callbacks: progress bar, previews, checkpoints, validation, stopping on Ctrl-C."""
 
+import csv
 import signal
 import threading
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from torchvision.utils import make_grid
 from hrstyle.images.reading import open_image, to_rgb
 from hrstyle.images.tensors import to_pil, to_tensor
 from hrstyle.images.writing import save_image
+from hrstyle.losses.sampling import seeded
 
 
 class StepProgressBar(TQDMProgressBar):
@@ -140,6 +142,60 @@ class SaveEvery(EveryNSteps):
 
     def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
         save_state(trainer, self.path)
+
+
+class ValidationCurve(EveryNSteps):
+    """Computes the loss of every style on held-out photos every `every_n_steps` steps.
+
+    The losses are written to `curve.csv` in the run's folder, and logged as `judged/<style>`.
+    (Lightning's CSVLogger has one row per step, and deletes its file on a resume.)
+
+    Args:
+        photos: picture files.
+        folder: where `curve.csv` is written.
+        every_n_steps: steps between two measurements.
+        size: length of the photos' longer side in pixels. In smaller photos objects are smaller
+            than in the crops, and the loss may rise while the training goes well.
+    """
+
+    def __init__(
+        self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 512
+    ):
+        super().__init__(every_n_steps)
+        self.photos = []
+        for path in photos:
+            photo = to_rgb(open_image(path, at_least=2 * size))
+            photo.thumbnail((size, size))
+            self.photos.append(to_tensor(photo))
+        self.path = folder / "curve.csv"
+
+    @rank_zero_only
+    @torch.no_grad()
+    @seeded(0)  # the same positions are compared each time
+    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        step = trainer.global_step
+        pl_module.eval()
+        photos = [photo.to(pl_module.device) for photo in self.photos]
+        content = [pl_module.loss.photo_features(photo) for photo in photos]
+        rows = []
+        for style in pl_module.pictures:
+            pl_module.set_target_style(style)
+            measured = [
+                pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
+                for photo, features in zip(photos, content, strict=True)
+            ]
+            means = {
+                term: torch.stack([terms[term] for terms in measured]).mean().item()
+                for term in measured[0]
+            }
+            rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
+            pl_module.logger.log_metrics({f"judged/{style}": means["loss"]}, step)
+        pl_module.train()
+        fresh = not self.path.is_file()
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([["step", "style", *means]] if fresh else [])
+            writer.writerows(rows)
 
 
 def save_state(trainer: pl.Trainer, path: Path) -> None:

@@ -44,7 +44,7 @@ def colour_map(
 
 def _root(matrix: Tensor, power: float) -> Tensor:
     values, axes = torch.linalg.eigh(matrix)
-    return axes @ torch.diag(values.clamp_min(1e-6) ** power) @ axes.mT
+    return axes @ torch.diag(values.clamp_min(1e-12) ** power) @ axes.mT
 
 
 @torch.no_grad()

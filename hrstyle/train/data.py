@@ -209,13 +209,12 @@ class PhotoData(pl.LightningDataModule):
         self.preview_paths = preview_paths
         self.repaint_paths: Sequence[Path] = ()
         self.num_workers = num_workers
-        self.crops: dict[str, Any] = {
-            "size": size,
-            "batch_size": batch_size,
-            "min_scale": min_scale,
-            "seed": seed,
-            "repeat": repeat,
-        }
+        self.crops: dict[str, Any] = {"size": size, "batch_size": batch_size}
+        self.crops |= {"min_scale": min_scale, "seed": seed, "repeat": repeat}
+
+    def first_batches(self, count: int) -> list[Tensor]:
+        """The first batches of a training, `(batch_size, 3, size, size)` each."""
+        return list(itertools.islice(RandomCrops(self.paths, **self.crops | {"repeat": 1}), count))
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trust_files()
@@ -278,6 +277,10 @@ class OnePhoto(pl.LightningDataModule):
             )
         self.photo = to_tensor(photo)
         self.preview_paths = self.repaint_paths = [path]
+
+    def first_batches(self, count: int) -> list[Tensor]:
+        """The photo, once."""
+        return [self.photo]
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(_RepeatedBatch(self.photo), batch_size=None)

@@ -33,11 +33,13 @@ from hrstyle.train.callbacks import (
     SaveEvery,
     StepProgressBar,
     StopOnInterrupt,
+    ValidationCurve,
     save_state,
 )
+from hrstyle.train.colours import COUNT, match_colours as give_colours
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
-from hrstyle.train.shared import SharedStyleTransfer, ValidationCurve
+from hrstyle.train.shared import SharedStyleTransfer
 from hrstyle.train.start import (
     BUNDLED,
     LAST,
@@ -94,12 +96,14 @@ def train(
     checkpoint_every_n_steps: int = 100,
     init: str | Path = "base",
     ckpt_path: str | Path | None = None,
+    match_colours: bool = True,
 ) -> Path | None:
     """Train `generator` on a style and write the results to `run_dir`.
 
     During training these are `last.ckpt` (to resume from; of a single style it can also be loaded),
     `tensorboard/` and `preview.png`. After the last step follows `<style>.safetensors`, the small
-    file of weights, and after training on one photo also its repaint, `<photo>-<style>.png`.
+    file of weights, with matched colours, and after training on one photo also its repaint,
+    `<photo>-<style>.png`.
 
     With a `StyleSet` and a `SharedStyleTransfer`, all styles of the set are trained in one network.
     Each gets a `<style>.safetensors`, and so does their common base.
@@ -121,6 +125,8 @@ def train(
             unless `init` is `"scratch"`.
         ckpt_path: a checkpoint to resume from, with weights, optimiser, schedule and step; `"last"`
             is the one in `run_dir`.
+        match_colours: give the saved networks the painting's mean colour and colour covariance, see
+            `hrstyle.train.colours`. With a style weight below 1 by this share only.
 
     Returns:
         The path of the weights file, or of its folder with several styles; None if Ctrl-C ended the
@@ -194,12 +200,15 @@ def train(
         )
         return None
     done = _steps_done(lightning_trainer)
+    photos = data.first_batches(COUNT) if match_colours and lightning_trainer.is_global_zero else []
     if isinstance(model, SharedStyleTransfer):
         if lightning_trainer.is_global_zero:
-            model.save_styles(run_dir)
+            model.save_styles(run_dir, photos)
         return run_dir
     path = run_dir / f"{style.name}.safetensors"
     if lightning_trainer.is_global_zero:
+        if photos:
+            give_colours(generator, photos, paintings, amount=min(1.0, loss.style_weight))
         save_weights(path, generator, **keywords)
         for photo in data.repaint_paths:
             result = run_dir / f"{photo.stem}-{style.name}.png"

@@ -9,16 +9,13 @@ After training, each style is saved as the weights of an ordinary generator.
 """
 
 import copy
-import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -26,13 +23,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hrstyle.checkpoint import fingerprint, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
-from hrstyle.images.reading import open_image, to_rgb
-from hrstyle.images.tensors import to_tensor
 from hrstyle.losses import PerceptualLoss
 from hrstyle.losses.perceptual import FeaturesByScale
-from hrstyle.losses.sampling import seeded
 from hrstyle.styles.catalogue import BASE, Style
-from hrstyle.train.callbacks import EveryNSteps
+from hrstyle.train.colours import match_colours
 from hrstyle.train.module import StyleTransfer
 
 
@@ -218,8 +212,10 @@ class SharedStyleTransfer(StyleTransfer):
                 f" module.own gives {len(self.shared.own)}; give the same module.own as before"
             )
 
-    def save_styles(self, folder: Path) -> list[Path]:
+    def save_styles(self, folder: Path, photos: Sequence[Tensor] = ()) -> list[Path]:
         """Write a weights file for every style, and one for their mean, `base.safetensors`.
+
+        With `photos`, each style gets its painting's colours, see `hrstyle.train.colours`.
 
         The base recorded in the styles' files is the one that the training started from, or else
         this mean.
@@ -231,64 +227,14 @@ class SharedStyleTransfer(StyleTransfer):
         for name, picture in self.pictures.items():
             paths.append(folder / f"{name}.safetensors")
             metadata = {"style": name, "credit": picture.credit, "base": common}
-            save_weights(paths[-1], self.result.extract(name), **metadata)
+            generator = self.result.extract(name)
+            if photos:
+                amount = min(1.0, self._style_weight * picture.style_weight)
+                match_colours(generator, photos, picture.load_all(), amount=amount)
+            save_weights(paths[-1], generator, **metadata)
         return paths
 
 
 @cache
 def _order_of_round(turn: int, count: int) -> list[int]:
     return np.random.default_rng(turn).permutation(count).tolist()
-
-
-class ValidationCurve(EveryNSteps):
-    """Computes the loss of every style on held-out photos every `every_n_steps` steps.
-
-    The losses are written to `curve.csv` in the run's folder, and logged as `judged/<style>`.
-    (Lightning's CSVLogger has one row per step, and deletes its file on a resume.)
-
-    Args:
-        photos: picture files.
-        folder: where `curve.csv` is written.
-        every_n_steps: steps between two measurements.
-        size: length of the photos' longer side in pixels. In smaller photos objects are smaller
-            than in the crops, and the loss may rise while the training goes well.
-    """
-
-    def __init__(
-        self, photos: Sequence[Path], *, folder: Path, every_n_steps: int, size: int = 512
-    ):
-        super().__init__(every_n_steps)
-        self.photos = []
-        for path in photos:
-            photo = to_rgb(open_image(path, at_least=2 * size))
-            photo.thumbnail((size, size))
-            self.photos.append(to_tensor(photo))
-        self.path = folder / "curve.csv"
-
-    @rank_zero_only
-    @torch.no_grad()
-    @seeded(0)  # the same positions are compared each time
-    def at_step(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        step = trainer.global_step
-        pl_module.eval()
-        photos = [photo.to(pl_module.device) for photo in self.photos]
-        content = [pl_module.loss.photo_features(photo) for photo in photos]
-        rows = []
-        for style in pl_module.pictures:
-            pl_module.set_target_style(style)
-            measured = [
-                pl_module.loss(pl_module.average(photo, style).clamp(0, 1), features)
-                for photo, features in zip(photos, content, strict=True)
-            ]
-            means = {
-                term: torch.stack([terms[term] for terms in measured]).mean().item()
-                for term in measured[0]
-            }
-            rows.append([step, style, *(f"{mean:.4f}" for mean in means.values())])
-            pl_module.logger.log_metrics({f"judged/{style}": means["loss"]}, step)
-        pl_module.train()
-        fresh = not self.path.is_file()
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerows([["step", "style", *means]] if fresh else [])
-            writer.writerows(rows)
