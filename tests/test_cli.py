@@ -83,6 +83,7 @@ def test_bad_values_are_one_sentence_before_any_work(run, tmp_path, capsys, opti
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_export_writes_a_model_and_tells_how_far_it_is_off(run, weights_file, tmp_path, capsys):
     main(["export", str(weights_file), str(tmp_path / "tiny.onnx"), "--dtype", "float16"])
     onnx.checker.check_model(tmp_path / "tiny.onnx")

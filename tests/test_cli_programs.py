@@ -30,6 +30,7 @@ def test_both_programs_are_listed(run, capsys, program):
     assert f"\n    {program} " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_train_shows_its_own_help(tmp_path):
     result = hrstyle(tmp_path, "train", "--help")
     assert result.returncode == 0, result.stderr
@@ -37,6 +38,7 @@ def test_train_shows_its_own_help(tmp_path):
     assert "data=folder data.root=PHOTOS" in result.stdout
 
 
+@pytest.mark.slow
 def test_repaint_exits_with_2_and_a_sentence(tmp_path):
     result = hrstyle(tmp_path, "repaint", "style=starry_night", "data.root=gone", "output=out")
     assert result.returncode == 2
@@ -45,6 +47,7 @@ def test_repaint_exits_with_2_and_a_sentence(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_train_finds_a_loss_in_the_current_folder(tmp_path):
     (tmp_path / "mine.py").write_text("print('mine is imported')")
     result = hrstyle(

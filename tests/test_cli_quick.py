@@ -37,6 +37,7 @@ def altered(path, *, metadata=None, weights=None):
     return path
 
 
+@pytest.mark.slow
 def test_paints_what_a_stylizer_paints(expected_stylizer, photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
@@ -52,6 +53,7 @@ def test_paints_what_a_stylizer_paints(expected_stylizer, photo, tmp_path):
         assert nearly_equal(painted, expected)
 
 
+@pytest.mark.slow
 def test_a_large_photo_is_quick_too(expected_stylizer, photo):
     large = open_image(photo).resize((1501, 1003))
     painted = quick_stylizer(STYLE).stylize(large)
@@ -59,6 +61,7 @@ def test_a_large_photo_is_quick_too(expected_stylizer, photo):
     assert nearly_equal(painted, expected_stylizer.stylize(large))
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(photo):
     pictures = [photo, "gone.jpg", photo]
     results = list(quick_stylizer(STYLE).stylize_many(pictures, return_exceptions=True))
@@ -68,6 +71,7 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(photo):
         list(quick_stylizer(STYLE).stylize_many(pictures))
 
 
+@pytest.mark.slow
 def test_photos_need_no_torch(photo, tmp_path):
     for name in ("one.png", "two.png"):
         open_image(photo).save(tmp_path / name)
@@ -94,6 +98,7 @@ def test_an_animation_keeps_its_frames(tmp_path, monkeypatch):
         assert painted.n_frames == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -114,6 +119,7 @@ def test_other_options_need_a_whole_stylizer(options, photo, tmp_path, monkeypat
     assert result.is_file()
 
 
+@pytest.mark.slow
 def test_many_photos_may_be_faster_on_a_gpu(photo, tmp_path, monkeypatch):
     monkeypatch.setattr(stylize, "QUICK_PHOTOS", 1)
     (tmp_path / "out").mkdir()
@@ -128,6 +134,7 @@ def test_many_photos_may_be_faster_on_a_gpu(photo, tmp_path, monkeypatch):
     main([*command, "--device", "cpu"])
 
 
+@pytest.mark.slow
 def test_other_networks_and_files_need_a_whole_stylizer(weights_file, tmp_path):
     infinite = {"to_rgb.bias": np.full(3, np.inf, np.float16)}
     damaged = tmp_path / "damaged.safetensors"

@@ -127,6 +127,7 @@ def test_a_folder_is_repainted_with_the_folders_in_it(run, weights_file, tmp_pat
     assert capsys.readouterr().out.count("\n") == 3
 
 
+@pytest.mark.slow
 def test_how_a_result_is_made_and_kept(run, photo, weights_file, tmp_path):
     mask, source, out = tmp_path / "mask.png", tmp_path / "photo.jpg", tmp_path / "out.jpg"
     Image.linear_gradient("L").save(mask)
@@ -152,6 +153,7 @@ def test_how_a_result_is_made_and_kept(run, photo, weights_file, tmp_path):
     assert out.stat().st_size < size / 2
 
 
+@pytest.mark.slow
 def test_the_module_from_standard_input_to_standard_output(photo, tmp_path):
     command = [sys.executable, "-m", "hrstyle", "stylize", "-", "--style", "starry_night"]
     with photo.open("rb") as file:
@@ -171,6 +173,7 @@ def as_input(monkeypatch, data):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
+@pytest.mark.slow
 def test_standard_input_into_a_file(photo, weights_file, tmp_path, monkeypatch, capsysbinary):
     as_input(monkeypatch, photo.read_bytes())
     main(["stylize", "-", "-o", str(tmp_path / "out.png"), "--style", str(weights_file)])
@@ -214,6 +217,7 @@ def test_two_photos_of_one_name_are_refused_before_the_work(
     assert not list(tmp_path.glob("out/*"))
 
 
+@pytest.mark.slow
 def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(
     run, photo, weights_file, tmp_path, capsys
 ):
@@ -231,6 +235,7 @@ def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(
     assert open_image(tmp_path / "out.png").size == (451, 300)
 
 
+@pytest.mark.slow
 def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_path, monkeypatch):
     engines = []
     plain = inference.load

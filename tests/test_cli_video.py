@@ -11,6 +11,7 @@ from hrstyle.cli import main
 from hrstyle.generator import pyramid
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
     weights_file, tmp_path, capsys
 ):
@@ -72,6 +73,7 @@ def test_bad_settings_are_one_sentence_and_change_nothing(
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_several_clips_and_folders_go_into_a_folder(weights_file, tmp_path, capsys):
     (tmp_path / "in/deep").mkdir(parents=True)
     for name in ("a.mp4", "b.avi", "deep/c.mkv"):
@@ -127,6 +129,7 @@ def test_what_names_no_result_is_one_sentence(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_the_format_cannot_hold_is_said_and_sound_can_be_left_out(
     weights_file, tmp_path, capsys
 ):

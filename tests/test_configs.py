@@ -71,6 +71,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", PARTS, ids=str)
 def test_every_option_composes_and_builds_what_its_group_is_for(option, photo):
     group, name = option.parts[0], option.stem
@@ -102,6 +103,7 @@ def test_hydra_and_the_gallery_read_each_style_alike(all_styles, name):
     assert name in picture_names() or (style.image.startswith("https://") and style.sha256)
 
 
+@pytest.mark.slow
 def test_every_bundled_style_and_painting_is_in_the_gallery():
     # Some paintings come along without weights: `hrstyle optimize` and training take them.
     assert set(list_styles()) <= set(GALLERY)
@@ -111,6 +113,7 @@ def test_every_bundled_style_and_painting_is_in_the_gallery():
     assert sorted(gallery()) == GALLERY
 
 
+@pytest.mark.slow
 def test_the_experiment_together_trains_several_styles_in_one_network(photo):
     parts = instantiate(
         config_of("experiment=together", f"data.root={photo.parent}"), _convert_="all"
@@ -122,6 +125,7 @@ def test_the_experiment_together_trains_several_styles_in_one_network(photo):
     assert parts["loss"].weights == build().weights
 
 
+@pytest.mark.slow
 def test_the_styles_weight_is_the_losses_unless_told_otherwise():
     for overrides, expected in [
         (["style.style_weight=3"], 3),
@@ -182,6 +186,7 @@ def test_weights_of_the_default_objective_can_be_set():
     assert found == {name: number for number, name in enumerate(keys, 2)}
 
 
+@pytest.mark.slow
 def test_a_term_can_be_added_to_either_objective():
     term = "{_target_: hrstyle.losses.TotalVariation, weight: 3, scale: 2}"
     for objective in ("painterly", "gram"):

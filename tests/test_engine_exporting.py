@@ -30,6 +30,7 @@ def run_onnx(model, picture):
     return torch.from_numpy(session.run(None, {"picture": picture.numpy()})[0])
 
 
+@pytest.mark.slow
 def test_onnx_takes_any_size(generator):
     model = onnx_bytes(generator, style="x")
     for size in SIZES[1:]:
@@ -55,6 +56,7 @@ def test_float16_is_half_the_size_and_near(tmp_path, weights_file):
     assert (tmp_path / "b.onnx").stat().st_size < 0.7 * (tmp_path / "a.onnx").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("size", [(64, 96), (41, 27), (5, 3)])
 def test_a_model_of_a_fixed_size_has_no_shapes_to_compute(tmp_path, size, dtype):
@@ -76,6 +78,7 @@ def test_a_model_of_a_fixed_size_has_no_shapes_to_compute(tmp_path, size, dtype)
     assert (run_onnx(model.SerializeToString(), picture) - expected).abs().max() * 255 < limit
 
 
+@pytest.mark.slow
 def test_the_model_is_what_stylize_gives_without_strokes_and_brush(tmp_path, photo):
     export("starry_night", tmp_path / "night.onnx")
     picture = to_tensor(open_image(photo))

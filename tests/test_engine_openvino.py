@@ -15,6 +15,7 @@ def painted(generator, picture):
         return generator(picture).clamp(0, 1)
 
 
+@pytest.mark.slow
 def test_openvino_takes_any_size_and_threads_may_share_it(generator):
     paint = openvino_model(generator)
     pictures = [torch.rand(1, 3, *size) for size in SIZES] * 3

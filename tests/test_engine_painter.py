@@ -78,6 +78,7 @@ def test_the_engines_paint_the_same_picture(weights_file, photo):
     assert np.array_equal(pictures["auto"], pictures["openvino"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "engine"), [("bfloat16", "torch"), ("bfloat16", "openvino"), ("float16", "auto")]
 )

@@ -17,6 +17,7 @@ def painting(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_bundled_style_is_painted_in_the_size_asked_for(photo, tmp_path):
     path = generate(photo, "starry_night", resolution=64, output_dir=tmp_path / "a" / "b")
     assert path == tmp_path / "a" / "b" / "chelsea-starry_night.png"
@@ -99,6 +100,7 @@ def test_transparency_is_kept(tmp_path, weights_file):
     assert open_image(path).getchannel("A").getextrema() == (128, 128)
 
 
+@pytest.mark.slow
 def test_device_and_type_reach_either_way(photo, painting, tmp_path):
     for style, options in [("starry_night", {}), (painting, SHALLOW)]:
         how = {"resolution": 32, "output_dir": tmp_path, "device": "cpu", **options}

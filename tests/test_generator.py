@@ -129,6 +129,7 @@ def receptive_field(generator):
     return max(widths)
 
 
+@pytest.mark.slow
 def test_the_receptive_fields_are_those_documented():
     assert receptive_field(paper()) == 23
     assert receptive_field(pyramid()) == 165

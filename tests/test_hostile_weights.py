@@ -80,6 +80,7 @@ def test_damaged_and_foreign_files_are_named(tiny, weights_file, tmp_path):
         load_generator(tmp_path / "cut.ckpt")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_a_damaged_byte_is_an_input_error(tiny, tmp_path):
     path = tmp_path / "last.ckpt"
     hparams = {"generator": tiny.config, "style": "tiny"}
@@ -141,6 +142,7 @@ def test_weights_that_are_no_numbers_are_refused(tiny, tmp_path, value):
 PYRAMID = {"name": "pyramid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "message"),
     [

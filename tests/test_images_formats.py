@@ -66,6 +66,7 @@ def test_without_their_plugins_the_extra_is_named(kind, modern, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_no_plugin_is_loaded_before_it_is_needed(modern, kind, photo):
     script = (
         "import sys; from hrstyle.images import open_image, pictures_in; from pathlib import Path\n"

@@ -73,6 +73,7 @@ def pair(photo):
     return images
 
 
+@pytest.mark.slow
 def test_repaints_of_one_cut_out_are_one(pair, stylizer, tiny):
     quick = QuickStylizer(compile_model(onnx_bytes(tiny, style="")))
     for paint in (stylizer.stylize, quick.stylize, lambda image: next(quick.stylize_many([image]))):
@@ -81,6 +82,7 @@ def test_repaints_of_one_cut_out_are_one(pair, stylizer, tiny):
         assert alpha_of(first).tobytes() == alpha_of(pair[0]).tobytes()
 
 
+@pytest.mark.slow
 def test_paintings_with_transparency_and_pictures_to_optimise(pair, tmp_path):
     targets = []
     for number, image in enumerate(pair):

@@ -79,6 +79,7 @@ def test_pictures_of_a_pixel_or_a_line_are_painted(stylizer, size):
     assert stylizer.stylize(Image.new("RGB", size, "teal")).size == size
 
 
+@pytest.mark.slow
 def test_bundled_style_by_name_paints_the_night_blue(photo):
     stylizer = hrstyle.load("starry_night", device="cpu")
     assert stylizer.style == "starry_night"
@@ -125,6 +126,7 @@ def test_twenty_threads_share_one_stylizer(weights_file, photo, engine):
             assert np.array_equal(np.asarray(result), expected[number % 5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"engine": "torch"}, {}, {"dtype": "bfloat16"}])
 def test_copies_paint_the_same(weights_file, small, settings):
     stylizer = hrstyle.load(weights_file, device="cpu", **settings)
@@ -168,6 +170,7 @@ def test_the_callers_array_stays_as_it_is(stylizer):
     assert np.array_equal(array, before)
 
 
+@pytest.mark.slow
 def test_a_progress_bar_is_shown_only_when_asked(stylizer, photo, capsys):
     stylizer.stylize(large(photo), progress=True)
     assert "painting: " in capsys.readouterr().err

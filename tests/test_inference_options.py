@@ -93,6 +93,7 @@ def test_unless_told_otherwise_a_result_is_filtered(stylizer, small):
     assert not torch.equal(result, stylizer.stylize(small, brush=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_large_strokes_of_every_kind_of_picture(stylizer, small, dtype):
     batch = torch.stack([to_tensor(small)[0], to_tensor(small)[0].flip(-1)]).to(dtype)
@@ -110,6 +111,7 @@ def test_large_strokes_of_every_kind_of_picture(stylizer, small, dtype):
     assert short.stylize(batch, stroke_size=2).dtype == dtype
 
 
+@pytest.mark.slow
 def test_a_large_picture_has_large_strokes_unless_told_otherwise(stylizer):
     large = to_tensor(Image.effect_noise((2000, 1200), 90).convert("RGB"))
     as_asked = stylizer.stylize(large, stroke_size=strokes_for(2000 * 1200))

@@ -47,6 +47,7 @@ def test_nothing_heavy_is_loaded_by_what_is_light(statement):
     assert not HEAVY & loaded_after(statement)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["--help"], ["styles"]])
 def test_commands_that_wait_for_nothing(command):
     code = f"""

@@ -40,6 +40,7 @@ def by_loops(result, photo, block):
     return np.mean([np.abs(table(x) - table(y)) for x, y in zip(result, photo, strict=True)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [1, 4, 5])
 def test_it_is_what_plain_loops_give(both, block):
     expected = by_loops(*both, block)

@@ -79,6 +79,7 @@ def test_terms_of_ones_own_are_added(name, crops):
         build(name, more_terms=[TotalVariation(1.0)], tv_weight=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_photo_in_its_own_style_costs_nothing(name, crops):
     loss = build(name)

@@ -44,6 +44,7 @@ def test_interpolation_takes_any_type_and_changes_nothing(tiny):
     assert all(torch.equal(before[key], value) for key, value in short.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_weighted_mean_of_the_weights(files):
     a, b = str(files / "a.safetensors"), str(files / "b.safetensors")
     mixed = mix({a: 1, b: 3})

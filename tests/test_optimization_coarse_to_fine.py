@@ -31,6 +31,7 @@ def last_losses(*arguments, **settings):
     return seen[-1].losses
 
 
+@pytest.mark.slow
 def test_content_alone_brings_the_picture_back_from_noise(cat):
     found = optimize(cat, None, loss="gram", content_layers=["relu1_1"], steps=80, device="cpu")
     assert found.shape == cat.shape
@@ -52,6 +53,7 @@ def test_style_alone_brings_every_gram_matrix_back_from_noise():
     assert (to_tensor(found) - to_tensor(night)).abs().mean() > 0.1
 
 
+@pytest.mark.slow
 def test_lbfgs_comes_lower_than_adam_in_as_many_evaluations(cat):
     settings = {"style": None, "start": "noise", "steps": 40}
     settings |= {"loss": "gram", "content_layers": ["relu2_1"]}
@@ -123,6 +125,7 @@ def test_progress_tells_of_every_step_at_every_size(photo):
     assert {p.picture.size for p in one} == {(270, 180)}
 
 
+@pytest.mark.slow
 def test_fewer_steps_than_sizes(photo):
     seen = []
     optimize(photo, "starry_night", steps=1, size=270, callback=seen.append, **SHALLOW)
@@ -172,6 +175,7 @@ def test_a_large_share_decides_the_style(photo, tmp_path):
     assert mostly_mine["gram"] == pytest.approx(only_mine["gram"], rel=0.2)
 
 
+@pytest.mark.slow
 def test_keeping_the_photos_colours(photo):
     settings = {"steps": 6, "size": 100, "style_weight": 1e3, **SHALLOW}
     before = np.asarray(open_image(photo).resize((100, 67)).convert("YCbCr"), float)

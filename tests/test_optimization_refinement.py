@@ -33,6 +33,7 @@ def small(photo):
     return open_image(photo).resize((96, 64))
 
 
+@pytest.mark.slow
 def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, small):
     loss = build(style_weight=IRISES.style_weight)
     loss.set_style(IRISES.load())
@@ -44,6 +45,7 @@ def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, 
     assert after < 0.9 * before
 
 
+@pytest.mark.slow
 def test_what_is_fitted_paints_any_size_and_the_style_is_as_it_was(stylizer, refiner, small):
     weights = copy.deepcopy(stylizer.generator.state_dict())
     fitted = refiner.fit(small)
@@ -54,6 +56,7 @@ def test_what_is_fitted_paints_any_size_and_the_style_is_as_it_was(stylizer, ref
         assert torch.equal(value, weights[name])
 
 
+@pytest.mark.slow
 def test_options_and_kinds_of_pictures_are_a_stylizers(refiner, small):
     small.putalpha(Image.new("L", small.size, 99))
     result = refiner.stylize(small, size=60)
@@ -66,12 +69,14 @@ def test_options_and_kinds_of_pictures_are_a_stylizers(refiner, small):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_in_inference_mode_as_well(stylizer, small):
     with torch.inference_mode():
         refiner = Refiner(stylizer, painting=IRISES, steps=np.int64(2))
         assert refiner.stylize(small.convert("L"), max_memory="1GB").size == small.size
 
 
+@pytest.mark.slow
 def test_a_short_type_is_fitted_in_float32(small):
     short = hrstyle.load("irises", device="cpu", dtype="bfloat16")
     refiner = Refiner(short, painting=IRISES, steps=1)
@@ -80,6 +85,7 @@ def test_a_short_type_is_fitted_in_float32(small):
     assert fitted.stylize(small).size == small.size
 
 
+@pytest.mark.slow
 def test_weights_that_went_to_infinity_are_not_painted_with(refiner, small, monkeypatch):
     monkeypatch.setattr("hrstyle.optimization.refinement._LEARNING_RATE", 1e30)
     with pytest.raises(InputError, match="irises cannot be fitted to this photo in 6 steps"):
@@ -88,6 +94,7 @@ def test_weights_that_went_to_infinity_are_not_painted_with(refiner, small, monk
     assert isinstance(error, InputError)
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(refiner, small, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     results = refiner.stylize_many([small, tmp_path / "bad.jpg", small], return_exceptions=True)
@@ -100,6 +107,7 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(refiner, small, 
         refiner.stylize_many([small], strength=2)
 
 
+@pytest.mark.slow
 def test_an_animation_is_fitted_to_once(refiner, small, tmp_path):
     path = tmp_path / "moving.gif"
     small.save(path, save_all=True, append_images=[small.rotate(90)], duration=100)
@@ -111,6 +119,7 @@ def test_an_animation_is_fitted_to_once(refiner, small, tmp_path):
         assert np.array_equal(np.asarray(frame), np.asarray(other))
 
 
+@pytest.mark.slow
 def test_a_painting_of_ones_own(weights_file, small, photo):
     own = hrstyle.load(weights_file, device="cpu", engine="torch")
     with pytest.raises(InputError, match="no painting is known for the style tiny; .*--painting"):

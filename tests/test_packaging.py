@@ -110,6 +110,7 @@ def names_of(requirements):
     return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     always = names_of(project["dependencies"]) | {"hrstyle"} | set(BROUGHT)

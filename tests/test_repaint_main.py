@@ -16,6 +16,7 @@ def main(call_entry):
     return partial(call_entry, entry.main)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,6 +66,7 @@ def test_colours_are_a_share_or_a_switch(main, tmp_path, share):
     assert share == 0.4 or kept["keep_colours"] is share
 
 
+@pytest.mark.slow
 def test_help_shows_examples(main, capsys):
     assert main("--help") == 0
     text = capsys.readouterr().out

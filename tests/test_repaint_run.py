@@ -113,6 +113,7 @@ def test_results_of_two_settings_do_not_mix(style, photos, tmp_path):
         call(style, photos, out, save={"quality": 80})
 
 
+@pytest.mark.slow
 def test_settings_are_the_same_from_python_and_from_the_command(
     style, photos, tmp_path, call_entry, capsys
 ):
@@ -143,6 +144,7 @@ def test_a_damaged_record_of_the_settings_is_refused(style, photos, tmp_path):
             call(style, photos, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_mask_is_told_from_others_by_its_pixels(style, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
@@ -190,6 +192,7 @@ def test_settings_reach_the_functions_they_name(style, photos, tmp_path):
     assert open_image(out / "b.PNG").size == (12, 8)
 
 
+@pytest.mark.slow
 def test_a_photo_of_too_many_pixels(style, photos, tmp_path, call_entry, capsys, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)  # Pillow opens twice as many at most
     photo_of(9, (200, 100)).save(photos / "large.png")
@@ -205,6 +208,7 @@ def test_a_photo_of_too_many_pixels(style, photos, tmp_path, call_entry, capsys,
     assert "data.max_pixels=0 must be" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_stops_it(style, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()

@@ -87,6 +87,7 @@ def assert_equal_weights(one, other, style):
             assert torch.equal(value, other["adam"]["state"][number][key])
 
 
+@pytest.mark.slow
 def test_every_style_gets_weights_of_its_own_and_nothing_else_changes(train, tmp_path, capsys):
     before = {path: path.read_bytes() for path in WEIGHTS.iterdir()}
     assert train("run") == 0
@@ -141,6 +142,7 @@ def test_stopped_and_killed_it_ends_with_the_same_bits(train, tmp_path, monkeypa
         assert_equal_weights(whole, parts, style)
 
 
+@pytest.mark.slow
 def test_a_style_is_trained_alike_whichever_others_are_and_installed(train, tmp_path, monkeypatch):
     import train_gallery
 
@@ -156,6 +158,7 @@ def test_a_style_is_trained_alike_whichever_others_are_and_installed(train, tmp_
         assert torch.equal(value, expected.state_dict()[key])
 
 
+@pytest.mark.slow
 def test_a_style_that_is_not_finite_goes_back_and_the_others_go_on(
     train, tmp_path, monkeypatch, capsys
 ):
@@ -183,6 +186,7 @@ def test_a_style_that_is_not_finite_goes_back_and_the_others_go_on(
     assert kept[STYLES[1]]["adam"]["state"][0]["step"] == 3
 
 
+@pytest.mark.slow
 def test_a_state_of_other_styles_is_refused(train, tmp_path):
     assert train("run", "--steps", "1") == 0
     with pytest.raises(InputError, match="state.pt is the state of a training of manuscript, star"):
@@ -192,6 +196,7 @@ def test_a_state_of_other_styles_is_refused(train, tmp_path):
         train("run")
 
 
+@pytest.mark.slow
 def test_the_budget_sets_the_learning_rate_and_the_end(train, command, tmp_path, monkeypatch):
     import train_on_gpu
 

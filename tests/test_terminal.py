@@ -25,6 +25,7 @@ def say(tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_names_that_the_output_cannot_show_do_not_end_a_batch(
     say, small, weights_file, tmp_path, encoding
@@ -55,6 +56,7 @@ def test_the_hydra_programs_print_what_the_output_cannot_show(say, program):
     assert rb"\u7d75.jpg" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_name_in_another_encoding_is_told_once(say, weights_file, tmp_path):
     if sys.platform != "linux":
         pytest.skip("names are bytes on Linux only")

@@ -192,6 +192,7 @@ def test_a_sweep_over_paintings_trains_each(main, tmp_path, photo):
     assert len(list(tmp_path.rglob("coffee.safetensors"))) == 1
 
 
+@pytest.mark.slow
 def test_divergence_is_one_sentence(main, tmp_path):
     arguments = ["style=starry_night", *TINY, "trainer.max_steps=50", "module.learning_rate=1e30"]
     said = main(*arguments, "checkpoint_every_n_steps=1000")
@@ -204,6 +205,7 @@ def test_divergence_is_one_sentence(main, tmp_path):
 SOON = ["style=starry_night", "style.size=64"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -248,6 +250,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(main, capsys, arguments, mess
     assert message in last_line
 
 
+@pytest.mark.slow
 def test_help_shows_examples(main, capsys):
     main("--help")
     text = capsys.readouterr().out

@@ -112,6 +112,7 @@ def test_with_epochs_the_cosine_ends_with_the_last(fit, module):
     assert found == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_resumed_schedule_follows_the_settings_given_now(fit, tmp_path):
     fit(max_steps=5, learning_rate=0.02)
     last = tmp_path / "last.ckpt"

@@ -110,6 +110,7 @@ def test_what_a_finished_run_leaves_behind(finished):
     assert path == run_dir / "night.safetensors"
 
 
+@pytest.mark.slow
 def test_both_files_load_and_paint_the_same_but_for_the_colours(finished, photo):
     run_dir, path = finished
     small, last = hrstyle.load(path), hrstyle.load(run_dir / LAST)
@@ -125,6 +126,7 @@ def test_both_files_load_and_paint_the_same_but_for_the_colours(finished, photo)
     assert np.abs(matrix[:3] - np.eye(3)).max() > 0.01  # `hrstyle.train.colours`
 
 
+@pytest.mark.slow
 def test_colours_need_not_be_matched(tmp_path, photo):
     run(tmp_path, 1, match_colours=False)
     small, last = hrstyle.load(tmp_path / "night.safetensors"), hrstyle.load(tmp_path / LAST)
@@ -252,6 +254,7 @@ def test_training_brings_the_loss_down(tmp_path):
     assert losses[-1] < 0.75 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_pair_is_repainted_in_the_photos_own_size_and_transparency(tmp_path):
     content = tmp_path / "coffee.png"
     photo = open_image(data.sample_path("coffee.png")).resize((90, 60))
@@ -284,6 +287,7 @@ class Halved(StyleTransfer):
         return terms | {"loss": terms["loss"] / 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", [StyleTransfer, Halved, lambda *parts, **known: Halved(*parts, **known)]
 )

@@ -111,6 +111,7 @@ def test_rounds_take_each_style_once():
     assert len({tuple(turn) for turn in rounds}) > 3
 
 
+@pytest.mark.slow
 def test_loss_looks_at_the_style_of_the_step():
     module = build_module()
     photo = torch.rand(1, 3, 32, 32)

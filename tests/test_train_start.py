@@ -33,6 +33,7 @@ def finished(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_the_bundled_base_is_what_styles_start_from():
     generator = pyramid()
     base = start_from(generator, "base")

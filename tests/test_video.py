@@ -105,6 +105,7 @@ def test_a_part_keeps_its_sound(stylizer, tmp_path):
     assert [float(t) for _, t in ours] == pytest.approx([float(t) for _, t in expected], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_result_has_the_size_its_type_can_hold(stylizer, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", size=(63, 47), **REGULAR)
     for ending, size, expected in [
@@ -160,6 +161,7 @@ def test_of_joined_recordings_the_first_is_painted(stylizer, tmp_path, ending):
     assert done.seconds == pytest.approx(0.4, abs=0.05)
 
 
+@pytest.mark.slow
 def test_pictures_are_freed_at_once(tmp_path):
     clip = write_clip(tmp_path / "clip.mkv", times=range(30), unit=Fraction(1, 25))
     gc.collect()
@@ -174,6 +176,7 @@ def test_pictures_are_freed_at_once(tmp_path):
     assert len(alive) < 6
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(stylizer, tmp_path):
     peaks = []
     for count in (10, 40):

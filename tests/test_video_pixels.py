@@ -56,6 +56,7 @@ def test_a_part_of_an_avi_with_b_frames(stylizer, tmp_path):
     assert numbers_of(tmp_path / "out.mp4") == [5, 6, 7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "jpg"])
 def test_a_sequence_of_pictures_with_colour_profiles(weights_file, tmp_path, ending):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

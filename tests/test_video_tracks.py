@@ -132,6 +132,7 @@ def test_all_tracks_are_kept_or_converted(stylizer, tmp_path, sound, ending, kep
     assert done.notes == tuple(converted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sound", "ending"), [("aac", ".webm"), ("libopus", ".mov")])
 def test_converted_sound_is_the_same_sound_at_the_same_time(stylizer, tmp_path, sound, ending):
     clip = write_clip(tmp_path / "clip.mkv", sound=sound)

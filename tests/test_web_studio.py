@@ -26,6 +26,7 @@ def tiny_style(tiny):
     return Stylizer(tiny, style="tiny", device="cpu", engine="torch")
 
 
+@pytest.mark.slow
 def test_a_result_is_the_file_that_the_command_line_writes(studio, tmp_path):
     photo = Image.linear_gradient("L").resize((60, 40)).convert("RGB")
     photo.putalpha(Image.radial_gradient("L").resize((60, 40)))

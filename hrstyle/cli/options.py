@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrstyle.engine.options import StylizeOptions, explanation
-from hrstyle.errors import InputError
+from hrstyle.errors import InputError, sentence_of
 
 STYLE = (
     "a bundled style (see hrstyle styles), or a trained .safetensors or .ckpt file; or several with"
@@ -139,9 +139,10 @@ def add_json(command: argparse.ArgumentParser) -> None:
     )
 
 
-def named(error: InputError, source: object) -> str:
+def named(error: Exception, source: object) -> str:
     """The error's sentence, with the picture's name before it if it lacks the name."""
-    name, sentence = str(InputError(str(source))), str(error)  # in an error, names are escaped
+    # In an error, names are escaped.
+    name, sentence = str(InputError(str(source))), sentence_of(error)
     return sentence if name in sentence else f"{name}: {sentence}"
 
 
