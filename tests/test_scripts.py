@@ -44,11 +44,13 @@ def judged(tmp_path):
 def test_a_photo_that_is_the_painting_is_judged_perfect(judged):
     judge, photo = judged
     found = judge(photo, photo)
-    assert list(found) == ["statistics", "islands", "shapes", "hue"]
+    assert list(found) == ["statistics", "islands", "shapes", "hue", "contrast"]
     assert found["statistics"] == pytest.approx(0, abs=1e-6)
     assert found["islands"] == pytest.approx(0, abs=1e-3)
     assert found["shapes"] == pytest.approx(0, abs=1e-6)
     assert found["hue"] == pytest.approx(1, abs=1e-5)
+    assert found["contrast"] == pytest.approx(1, abs=1e-5)
+    assert judge(photo / 2, photo)["contrast"] == pytest.approx(0.5, abs=1e-5)
 
 
 def test_each_measure_is_worse_for_a_result_of_noise(judged):
@@ -77,12 +79,12 @@ def test_a_row_of_the_table_holds_the_means():
     import quality
 
     rows = [
-        {"statistics": 0.1, "islands": 1, "shapes": 0, "hue": 0.5},
-        {"statistics": 0.2, "islands": 2, "shapes": 1, "hue": -0.5},
+        {"statistics": 0.1, "islands": 1, "shapes": 0, "hue": 0.5, "contrast": 1},
+        {"statistics": 0.2, "islands": 2, "shapes": 1, "hue": -0.5, "contrast": 0.8},
     ]
     cells = quality.means(rows)
-    assert cells == ["0.150", "1.500", "0.500", "0.000"]
-    assert quality.table_row(["mean", *cells]) == "| mean | 0.150 | 1.500 | 0.500 | 0.000 |"
+    assert cells == ["0.150", "1.500", "0.500", "0.000", "0.900"]
+    assert quality.table_row(["mean", *cells]) == "| mean | 0.150 | 1.500 | 0.500 | 0.000 | 0.900 |"
 
 
 @pytest.mark.parametrize("name", ["a", "my pics (1), b", 'x="y"', "ü$äöé"])
