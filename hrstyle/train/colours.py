@@ -1,8 +1,8 @@
 """Matching colours: after training, results get the painting's mean colour and colour covariance.
 
 What a network cannot predict it averages, so after training its colours vary less than the
-painting's: by 10 to 20 % in all styles measured, which looks faded and soft. The linear map that
-corrects this is merged into the network's last convolution, so it takes no time in repainting.
+painting's, which looks faded and soft. The linear map that corrects this is merged into the
+network's last convolution, so it takes no time in repainting.
 """
 
 from collections.abc import Sequence
