@@ -1,6 +1,8 @@
 """`python -m hrstyle.train` as its users call it."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +194,60 @@ def test_a_sweep_over_paintings_trains_each(main, tmp_path, photo):
     assert len(list(tmp_path.rglob("coffee.safetensors"))) == 1
 
 
+SHORT = [*TINY, "trainer.max_steps=1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["it's (1), 絵 = a&b.png", "2024", "[a].png", os.fsdecode(b"Gem\xe4lde.png")]
+)
+def test_a_painting_may_have_any_name(main, tmp_path, photo, name):
+    shutil.copy(photo, name)
+    assert main(f"style.image={name}", *SHORT) == 0
+    (weights,) = tmp_path.rglob("*.safetensors")
+    style = hrstyle.load(weights).style
+    assert weights == tmp_path / "runs" / style / f"{style}.safetensors"
+    assert style == name.removesuffix(".png").replace("\udce4", "ä")
+
+
+def test_folders_may_have_any_name(main, tmp_path, photo):
+    folder = tmp_path / "my photos (2024), new"
+    folder.mkdir()
+    shutil.copy(photo, folder)
+    photos = ["style=starry_night", *SHORT, "data=folder", f"data.root={folder.name}"]
+    assert main(*photos, "run_dir=2024") == 0
+    assert main(*photos, "init=2024/starry_night.safetensors", "run_dir=it's") == 0
+    assert (tmp_path / "it's" / "starry_night.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("[pair/a.png, 'pair/b, c.png']", "a"), ("pair", "pair")]
+)
+def test_several_paintings_make_one_style(main, tmp_path, photo, given, name):
+    (tmp_path / "pair").mkdir()
+    for file in ("a.png", "b, c.png"):
+        shutil.copy(photo, tmp_path / "pair" / file)
+    assert main(f"style.image={given}", *SHORT) == 0
+    assert (tmp_path / "runs" / name / f"{name}.safetensors").is_file()
+
+
+def test_a_job_of_a_sweep_that_fails_leaves_the_others(main, tmp_path, photo, capsys):
+    shutil.copy(photo, "b.png")
+    assert main("-m", "style.image=gone.png,b.png", *SHORT) == 2
+    errors = capsys.readouterr().err
+    assert "no picture 'gone.png'" in errors
+    assert "1 of the sweep's 2 jobs failed" in errors
+    assert len(list(tmp_path.rglob("b.safetensors"))) == 1
+
+
+def test_max_time_says_where_it_stopped_and_how_to_go_on(main, caplog):
+    arguments = ["style=starry_night", *TINY, "trainer.max_steps=100000"]
+    with caplog.at_level("INFO"):
+        assert main(*arguments, "trainer.max_time=00:00:00:01") == 0
+    stopped = re.search(r"Stopped at step (\d+) of 100000; (.*)", caplog.text)
+    assert stopped[2] == "to go on, add ckpt_path=last and a longer trainer.max_time."
+    assert f"Trained starry_night for {stopped[1]} of 100000 steps" in caplog.text
+
+
 @pytest.mark.slow
 def test_divergence_is_one_sentence(main, tmp_path):
     arguments = ["style=starry_night", *TINY, "trainer.max_steps=50", "module.learning_rate=1e30"]
@@ -212,8 +268,8 @@ SOON = ["style=starry_night", "style.size=64"]
         ([], "style=NAME (--help lists them) or style.image="),
         (["style=guernica"], "starry_night"),
         (["style.image=gone.jpg"], "gone.jpg"),
-        (["style=starry_night", "los.style_weight=1"], "los.style_weight"),
-        (["style=starry_night", "loss.stile_weight=1"], "loss.stile_weight"),
+        (["style=starry_night", "los.style_weight=1"], "did you mean loss.style_weight=1"),
+        (["style=starry_night", "loss.stile_weight=1"], "did you mean loss.style_weight=1"),
         (["style=starry_night", "loss.style_weight=much"], "could not be converted to Float"),
         (
             ["style=starry_night", "loss=gram", "loss.style_layer_weights=[1]"],
@@ -222,7 +278,7 @@ SOON = ["style=starry_night", "style.size=64"]
         (["style=starry_night", "loss=gram", "loss.style_layers=[relu9_9]"], "relu9_9"),
         (["style=starry_night", "loss.moments_weight=-1"], "moments: weight=-1"),
         (["style=starry_night", "loss.more_terms=[{_target_: mine.Gone, weight: 1}]"], "mine"),
-        (["style.image=my painting (1).jpg"], "put quotes"),
+        (["style.image=my painting (1).jpg"], "no picture 'my painting (1).jpg'"),
         (["style=starry_night", "+colour=red"], "colour"),
         (["style=starry_night", "checkpoint_every_n_steps=0"], "at least 1"),
         (["style=starry_night", "trainer.max_epochs=3"], "trainer.max_epochs"),

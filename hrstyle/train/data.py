@@ -212,9 +212,11 @@ class PhotoData(pl.LightningDataModule):
         self.crops: dict[str, Any] = {"size": size, "batch_size": batch_size}
         self.crops |= {"min_scale": min_scale, "seed": seed, "repeat": repeat}
 
-    def first_batches(self, count: int) -> list[Tensor]:
-        """The first batches of a training, `(batch_size, 3, size, size)` each."""
-        return list(itertools.islice(RandomCrops(self.paths, **self.crops | {"repeat": 1}), count))
+    def some_batches(self, count: int) -> list[Tensor]:
+        """Some batches `(batch_size, 3, size, size)`, the same ones every time."""
+        # As of rank 1, which does not report unreadable photos once more.
+        crops = RandomCrops(self.paths, **self.crops | {"repeat": 1, "rank": 1})
+        return list(itertools.islice(crops, count))
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trust_files()
@@ -278,7 +280,7 @@ class OnePhoto(pl.LightningDataModule):
         self.photo = to_tensor(photo)
         self.preview_paths = self.repaint_paths = [path]
 
-    def first_batches(self, count: int) -> list[Tensor]:
+    def some_batches(self, count: int) -> list[Tensor]:
         """The photo, once."""
         return [self.photo]
 

@@ -200,7 +200,7 @@ def train(
         )
         return None
     done = _steps_done(lightning_trainer)
-    photos = data.first_batches(COUNT) if match_colours and lightning_trainer.is_global_zero else []
+    photos = data.some_batches(COUNT) if match_colours and lightning_trainer.is_global_zero else []
     if isinstance(model, SharedStyleTransfer):
         if lightning_trainer.is_global_zero:
             model.save_styles(run_dir, photos)
