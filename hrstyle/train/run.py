@@ -208,7 +208,8 @@ def train(
     path = run_dir / f"{style.name}.safetensors"
     if lightning_trainer.is_global_zero:
         if photos:
-            give_colours(generator, photos, paintings, amount=min(1.0, loss.style_weight))
+            amount = min(1.0, loss.style_weight)
+            give_colours(generator.float(), photos, paintings, amount=amount)
         save_weights(path, generator, **keywords)
         for photo in data.repaint_paths:
             result = run_dir / f"{photo.stem}-{style.name}.png"
