@@ -109,6 +109,9 @@ def test_a_sweep_quotes_each_text():
         "絵.jpg",
     ]
     assert [value_of(part) for part in sweep_of("[a,b],c")] == [["a", "b"], "c"]
+    mixture = {"a": 0.5, "b": 0.5}
+    assert [value_of(part) for part in sweep_of("c,{a: 0.5,b: 0.5}")] == ["c", mixture]
+    assert sweep_of("${a.b},{c}.jpg") == ["'${a.b}'", "'{c}.jpg'"]
 
 
 def test_a_comma_is_no_sweep_without_the_option():

@@ -54,6 +54,11 @@ def test_a_key_of_another_choice_names_the_choice(ask):
     assert ask("data.content", "a.jpg") == "; it is a setting of data=pair, so add data=pair"
 
 
+def test_a_choice_that_was_made_is_not_replaced(ask):
+    found = ask("data.num_workers", "2", ["style=irises", "data=pair"])
+    assert found == "; it is a setting of data=folder and data=samples, not of data=pair"
+
+
 def test_a_choice_that_was_made_counts(ask):
     assert "data.root" in ask("root", "ph", ["data=folder"])
     assert "data.root" not in ask("root", "ph")

@@ -197,6 +197,7 @@ def test_a_sweep_over_paintings_trains_each(main, tmp_path, photo):
 SHORT = [*TINY, "trainer.max_steps=1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["it's (1), 絵 = a&b.png", "2024", "[a].png", os.fsdecode(b"Gem\xe4lde.png")]
 )
@@ -209,6 +210,7 @@ def test_a_painting_may_have_any_name(main, tmp_path, photo, name):
     assert style == name.removesuffix(".png").replace("\udce4", "ä")
 
 
+@pytest.mark.slow
 def test_folders_may_have_any_name(main, tmp_path, photo):
     folder = tmp_path / "my photos (2024), new"
     folder.mkdir()
@@ -219,6 +221,7 @@ def test_folders_may_have_any_name(main, tmp_path, photo):
     assert (tmp_path / "it's" / "starry_night.safetensors").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "name"), [("[pair/a.png, 'pair/b, c.png']", "a"), ("pair", "pair")]
 )
@@ -230,6 +233,7 @@ def test_several_paintings_make_one_style(main, tmp_path, photo, given, name):
     assert (tmp_path / "runs" / name / f"{name}.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_that_fails_leaves_the_others(main, tmp_path, photo, capsys):
     shutil.copy(photo, "b.png")
     assert main("-m", "style.image=gone.png,b.png", *SHORT) == 2
@@ -239,6 +243,7 @@ def test_a_job_of_a_sweep_that_fails_leaves_the_others(main, tmp_path, photo, ca
     assert len(list(tmp_path.rglob("b.safetensors"))) == 1
 
 
+@pytest.mark.slow
 def test_max_time_says_where_it_stopped_and_how_to_go_on(main, caplog):
     arguments = ["style=starry_night", *TINY, "trainer.max_steps=100000"]
     with caplog.at_level("INFO"):

@@ -13,9 +13,10 @@ from fnmatch import fnmatchcase
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import Quote, QuotedString
 
-# What stands between commas: a quoted text, a list, or anything, with interpolations.
+# What stands between commas: a quoted text, a list, a dict, or anything, with interpolations.
 _ELEMENT = re.compile(
-    r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\[[^\]]*\]|(?:\$\{[^}]*\}|[^,])*?)\s*(?:,|$)"""
+    r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\}|(?:\$\{[^}]*\}|[^,])*?)"""
+    r"""\s*(?:,|$)"""
 )
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _HYDRAS_FUNCTION = re.compile(r"(?:choice|shuffle|sort|glob|range|interval|tag)\(.*\)")

@@ -141,10 +141,13 @@ def run_program(
     options, settings = split_options(sys.argv[1:])
     sweep = is_sweep(options, settings)
     codes: list[Any] = []
+    started = False
     configs: dict[str, Any] = {"folder": folder, "config": config, "settings": settings}
 
     @wraps(job)
     def run(config: DictConfig) -> None:
+        nonlocal started
+        started = True
         try:
             # Here, because Hydra prints exceptions that leave a job.
             with bad_input_exits(program, explain):
@@ -173,6 +176,12 @@ def run_program(
         if sweep and not codes:
             sentence += "; none of the sweep's jobs has started"
         raise InputError(sentence) from error
+    except ValueError as error:  # Hydra's, for a group without a name
+        if started:
+            raise
+        raise InputError(
+            "a group of settings cannot be null or a number; leave it out for the default"
+        ) from error
     if failed := [code for code in codes if code]:
         print(
             f"{program}: {len(failed)} of the sweep's {len(codes)} jobs failed, see above; the"

@@ -55,9 +55,17 @@ def ask_about_key(
         if found := same or get_close_matches(key, keys, _PER_QUESTION, _CLOSE):
             return _question(found[:_PER_QUESTION], value)
         group = key.partition(".")[0]
-        for name in loader.get_group_options(group) if "." in key else ():
-            if key in _keys(compose(config, [*chosen, f"{group}={name}"])):
-                return f"; it is a setting of {group}={name}, so add {group}={name}"
+        given = [choice for choice in chosen if choice.startswith(f"{group}=")]
+        others = [choice for choice in chosen if choice not in given]
+        having = [
+            choice
+            for choice in (f"{group}={name}" for name in loader.get_group_options(group))
+            if "." in key and key in _keys(compose(config, [*others, choice]))
+        ]
+        if having and given:
+            return f"; it is a setting of {' and '.join(having)}, not of {given[-1]}"
+        if having:
+            return f"; it is a setting of {having[0]}, so add {having[0]}"
         by_end = {known.rpartition(".")[2]: known for known in reversed(keys)}
         ends = [by_end[end] for end in get_close_matches(last, list(by_end), _PER_QUESTION)]
         return did_you_mean(key, keys, value) or _question(ends, value)

@@ -137,14 +137,14 @@ def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
 
 def run(config: DictConfig) -> None:
     """One job: build what the config describes, save the config in the run's folder, and train."""
+    seed = config.get("seed")  # first, because other settings take their seed from it
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError(f"seed={seed} must be a whole number from 0 to 2**32 - 1")
     require_all(config)
+    if config.run_dir is None:
+        raise InputError("run_dir=null is no folder; give run_dir=FOLDER, or leave it out")
     trust_files()
-    try:
-        pl.seed_everything(config.seed, workers=True, verbose=False)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"seed={config.seed} must be a whole number from 0 to 2**32 - 1"
-        ) from error
+    pl.seed_everything(seed, workers=True, verbose=False)
     parts = instantiate(config, _convert_="all")
     del parts["seed"]
     known = signature(train).parameters
