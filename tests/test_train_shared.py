@@ -291,8 +291,10 @@ def test_bundled_styles_are_a_start_for_all_together(tmp_path):
     assert result.base == start.base == load_source("base").base
     assert load_generator(tmp_path / f"{BASE}.safetensors").base == start.base
     trained, expected = result.generator.state_dict(), start.generator.state_dict()
-    own = own_parameters(pyramid())
+    # The last convolution takes up the painting's colours.
+    own = [name for name in own_parameters(pyramid()) if not name.startswith("to_rgb")]
     assert all(torch.allclose(trained[name], expected[name], atol=1e-6) for name in own)
+    assert not torch.allclose(trained["to_rgb.weight"], expected["to_rgb.weight"], atol=1e-3)
     with pytest.raises(InputError, match="do not fit.*init=scratch"):
         run(tmp_path / "small", 1, init="bundled")
     with pytest.raises(InputError, match="name of one style"):

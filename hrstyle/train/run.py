@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
+from torch import Tensor
 
 from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.engine import Painter, repaint
@@ -200,7 +201,10 @@ def train(
         )
         return None
     done = _steps_done(lightning_trainer)
-    photos = data.some_batches(COUNT) if match_colours and lightning_trainer.is_global_zero else []
+    photos: list[Tensor] = []
+    # Data from outside the package may have no `some_batches`.
+    if match_colours and lightning_trainer.is_global_zero and hasattr(data, "some_batches"):
+        photos = data.some_batches(COUNT)
     if isinstance(model, SharedStyleTransfer):
         if lightning_trainer.is_global_zero:
             model.save_styles(run_dir, photos)
