@@ -10,6 +10,6 @@ from .optimization import (
     Refiner as Refiner,
     optimize as optimize,
 )
-from .styles.catalogue import list_styles as list_styles
+from .styles.trained import list_styles as list_styles
 
 __version__: str

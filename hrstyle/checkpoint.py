@@ -34,8 +34,8 @@ from hrstyle.files import write_atomically
 from hrstyle.generator.base import Generator
 from hrstyle.generator.paper_network import paper
 from hrstyle.generator.pyramid_network import pyramid
-from hrstyle.styles.catalogue import FORMAT, weights_file
 from hrstyle.styles.names import check_name
+from hrstyle.styles.trained import FORMAT, weights_file
 
 _PREFIX = "generator."
 # The globals that a checkpoint's pickle may call. torch.load's own list is longer: it allows

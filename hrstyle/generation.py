@@ -14,7 +14,8 @@ from hrstyle.images.reading import resize_array
 from hrstyle.images.writing import save_image
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
-from hrstyle.styles.catalogue import find, list_styles
+from hrstyle.styles.catalogue import find
+from hrstyle.styles.trained import list_styles
 
 METHODS = ("auto", "feedforward", "optimize")
 WEIGHTS = (".safetensors", ".ckpt")

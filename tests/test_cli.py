@@ -135,7 +135,7 @@ def test_a_sheet_shows_the_photo_and_its_repaint_in_each_style(
     run, photo, tmp_path, capsys, monkeypatch
 ):
     styles = ["great_wave", "starry_night"]
-    monkeypatch.setattr("hrstyle.styles.catalogue.list_styles", lambda: styles)
+    monkeypatch.setattr("hrstyle.styles.trained.list_styles", lambda: styles)
     out = tmp_path / "sheet.png"
     command = ["styles", "--sheet", photo, "-o", out, "--size", 60, "--json"]
     main([str(a) for a in command])

@@ -14,6 +14,7 @@ from hrstyle import inference
 from hrstyle.cli import main
 from hrstyle.engine import Painter
 from hrstyle.images import open_image
+from hrstyle.styles import list_styles
 
 
 def test_a_photo_is_repainted_in_its_own_size(photo, weights_file, tmp_path, capsys):
@@ -39,6 +40,24 @@ def test_several_photos_go_into_a_folder(photo, weights_file, tmp_path, capsys):
     assert open_image(out / "chelsea.png").size == (451, 300)
     assert open_image(out / "dot.png").size == (20, 30)  # GIF would cost it its colours
     assert capsys.readouterr().out.count("\n") == 2
+
+
+@pytest.mark.slow
+def test_all_paints_in_every_bundled_style(run, small, tmp_path, capsys):
+    small.save(tmp_path / "cat.png")
+    command = ["stylize", tmp_path / "cat.png", "-o", tmp_path / "out", "--style", "all"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cat-irises.png").touch()
+    main([*map(str, command), "--skip-existing"])
+    assert capsys.readouterr().out.count("63x41") == len(list_styles()) - 1
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"cat-{style}.png" for style in list_styles()}
+    painted = open_image(tmp_path / "out" / "cat-great_wave.png")
+    expected = hrstyle.load("great_wave").stylize(small)
+    assert np.abs(np.asarray(painted, int) - np.asarray(expected, int)).max() <= 2
+    assert run(*command) == 2
+    assert run(*command[:3], "-", *command[4:]) == 2
+    assert "--style all is for files" in capsys.readouterr().err
 
 
 def test_one_broken_photo_does_not_stop_the_others(run, photo, weights_file, tmp_path, capsys):

@@ -32,6 +32,19 @@ def test_a_folder_is_made_and_results_keep_their_names(photos, tmp_path):
     assert out.is_dir()
 
 
+def test_a_label_is_appended_to_each_name_in_a_folder(photos, tmp_path):
+    out = tmp_path / "out"
+    jobs = plan_outputs([str(photos[0])], str(out), label="irises")
+    assert jobs == [Job(photos[0], out / "x-irises.png")]
+    jobs = plan_outputs([str(p) for p in photos[1:]], str(out), label="irises", file_format="webp")
+    assert [job.target.name for job in jobs] == ["x-irises.webp", "y-irises.webp"]
+    with pytest.raises(InputError, match="need a folder"):
+        plan_outputs([str(photos[0])], f"{out}.png", label="irises")
+    (out / "x-irises.png").touch()
+    with pytest.raises(InputError, match="add --overwrite or --skip-existing"):
+        plan_outputs([str(photos[0])], str(out), label="irises")
+
+
 def test_a_folder_may_have_a_dot_in_its_name(photos, tmp_path):
     [job] = plan_outputs([str(photos[0])], f"{tmp_path}/v1.0/")
     assert job.target == tmp_path / "v1.0" / "x.png"

@@ -21,22 +21,12 @@ from hrstyle.styles import (
     StyleSet,
     find,
     gallery,
-    list_styles,
     picture_names,
-    weights_path,
 )
 
 
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_the_bundled_styles_have_weights_and_others_are_refused():
-    assert "starry_night" in list_styles()
-    assert weights_path("starry_night").is_file()
-    assert "starry_night" in picture_names()
-    with pytest.raises(InputError, match="no style or file named 'guernica'.*starry_night"):
-        weights_path("guernica")
 
 
 def test_bundled_picture_has_its_size():

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _styles() -> dict[str, Any]:
     """Completion of style names and files, in shtab's form."""
-    from hrstyle.styles.catalogue import list_styles
+    from hrstyle.styles.trained import list_styles
 
     words = " ".join(list_styles())
     return {

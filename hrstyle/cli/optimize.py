@@ -10,6 +10,7 @@ from hrstyle.cli.options import (
     add_colours,
     add_existing,
     add_saving,
+    add_style,
     existing,
     explicit_options,
     named,
@@ -55,10 +56,9 @@ def add(commands: Any) -> None:
         help="the result (.png, .jpg, .webp …), or a folder for several")  # fmt: skip
     add("-r", "--recursive", action="store_true", help="include the folders in a folder")
     add_existing(optimize, skip=True)
-    add(
-        "--style",
+    add_style(
+        optimize,
         metavar="NAME|PICTURE",
-        required=True,
         help="a style's name (see hrstyle styles), whose painting is downloaded if needed; any"
         " picture's path or address; or several with their shares: mine.jpg:2,starry_night:1",
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,31 +32,55 @@ def parse_style(text: str) -> str | dict[str, float]:
     Raises:
         InputError: one of several has no share or is named twice.
     """
-    parts = [part.strip().rpartition(":") for part in text.split(",")]
-    shared = [bool(name) and _is_number(share) for name, _, share in parts]
-    if _is_file(text) or not any(shared):
+    parts = [_name_and_share(part.strip()) for part in text.split(",")]
+    is_single = len(parts) == 1 and parts[0][1] is None
+    if is_single or is_file(text) or text.startswith(("http://", "https://")):
         return text
-    if all(shared):
-        shares = {name: float(share) for name, _, share in parts}
-        if len(shares) < len(parts):
-            raise InputError(f"--style {text}: a style is named twice")
-        return shares
-    raise InputError(f"--style {text}: each needs a share: starry_night:0.5,great_wave:0.5")
+    shares = {name: share for name, share in parts if share is not None}
+    if any(share is None for _, share in parts):
+        raise InputError(f"--style {text} is no file; several styles need shares: {_equal(parts)}")
+    if len(shares) < len(parts):
+        raise InputError(f"--style {text}: a style is named twice")
+    return shares
 
 
-def _is_file(text: str) -> bool:
+def _name_and_share(text: str) -> tuple[str, float | None]:
+    name, _, share = text.rpartition(":")
+    try:
+        return (name, float(share)) if name else (text, None)
+    except ValueError:
+        return text, None
+
+
+def _equal(parts: Sequence[tuple[str, float | None]]) -> str:
+    """Equal shares of styles, as an example."""
+    return ",".join(f"{name}:{1 / len(parts):.2g}" for name, _ in parts)
+
+
+class _Once(argparse.Action):
+    """Stores an option's value, and refuses a second one."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *found: Any
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if before is not None:
+            mixture = _equal([_name_and_share(before), _name_and_share(found[0])])
+            parser.error(f"--style is given twice; for a mixture, give one: --style {mixture}")
+        setattr(namespace, self.dest, found[0])
+
+
+def add_style(command: argparse.ArgumentParser, *, metavar: str = "NAME|FILE", help: str) -> None:
+    """Add the option for the style, see `parse_style`."""
+    command.add_argument("--style", action=_Once, metavar=metavar, required=True, help=help)
+
+
+def is_file(text: str) -> bool:
+    """Whether a file has that name, whatever the text is."""
     try:
         return Path(text).is_file()
     except (OSError, ValueError):  # too long, or no name at all
         return False
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def explicit_options(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from hrstyle.images.reading import PILImage, Source, resize_planes
 from hrstyle.painting.enlarge import brush
 from hrstyle.painting.strokes import size_to_paint
 from hrstyle.pipeline import in_order
-from hrstyle.styles.catalogue import FORMAT, weights_file
+from hrstyle.styles.trained import FORMAT, weights_file
 
 
 def quick_stylizer(source: str | os.PathLike[str] | Mapping[str, float]) -> "QuickStylizer | None":

@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.output is not None or arguments.size is not None:
         raise InputError("-o and --size are for a sheet; add --sheet PHOTO")
-    from hrstyle.styles.catalogue import gallery, list_styles
+    from hrstyle.styles.catalogue import gallery
+    from hrstyle.styles.trained import list_styles
 
     fields = ("title", "artist", "year")
     rows = [
@@ -70,7 +71,7 @@ def _write_sheet(arguments: argparse.Namespace) -> None:
     from hrstyle.images.reading import open_image, to_rgb
     from hrstyle.images.sheets import grid, grid_size, titled_row
     from hrstyle.images.writing import check_longest, save_image
-    from hrstyle.styles.catalogue import list_styles
+    from hrstyle.styles.trained import list_styles
 
     trust_files()
     if arguments.output is None:

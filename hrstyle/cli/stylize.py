@@ -16,9 +16,11 @@ from hrstyle.cli.options import (
     add_existing,
     add_json,
     add_saving,
+    add_style,
     add_stylize_options,
     existing,
     explicit_options,
+    is_file,
     named,
     parse_style,
     report,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
     from hrstyle.optimization.refinement import Refiner
 
+ALL = "all"
+"""Stands for all bundled styles as --style."""
 STANDARD = "-"
 """Stands for standard input as IN, and for standard output as OUT."""
 _FORMAT = "png"
@@ -49,6 +53,7 @@ _EPILOG = """\
 examples:
   hrstyle stylize cat.jpg -o painted.png --style starry_night
   hrstyle stylize holiday/ -r -o painted/ --style great_wave --skip-existing
+  hrstyle stylize cat.jpg -o painted/ --style all        # painted/cat-starry_night.jpg …
 
 A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two
 results would have one name, as of dot.gif and dot.png, the photo's ending is kept: dot.gif.png. An
@@ -78,7 +83,7 @@ def add(commands: Any) -> None:
         help="the result (.png, .jpg, .webp …); a folder for results with the photos' names; or -"
         " for standard output",
     )
-    add("--style", metavar="NAME|FILE", required=True, help=STYLE)
+    add_style(stylize, help=f"{STYLE}; or {ALL} bundled styles, one after the other")
     add("-r", "--recursive", action="store_true", help="include the folders in a folder")
     add_existing(stylize, skip=True)
     add_stylize_options(stylize)
@@ -99,16 +104,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Repaint each photo."""
-    from tqdm import tqdm
-
-    from hrstyle.cli.batch import repaint_files
-    from hrstyle.cli.quick import quick_stylizer
     from hrstyle.images.formats import trust_files
     from hrstyle.images.writing import check_quality
-    from hrstyle.painting.strokes import LARGEST, strokes_for
 
     trust_files()
-    options = stylize_options(arguments)  # errors before the work, not after it
+    stylize_options(arguments)  # errors before the work, not after it
     check_quality(arguments.quality)
     refining = explicit_options(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
@@ -117,31 +117,44 @@ def run(arguments: argparse.Namespace) -> None:
         from hrstyle.optimization.refinement import check_steps
 
         check_steps(arguments.refine)
-    jobs = _plan(arguments)
-    if not jobs:
+    planned = [(style, _plan(arguments, label)) for style, label in _styles(arguments.style)]
+    total = sum(len(jobs) for _, jobs in planned)
+    if not total:
         print("all results exist already", file=sys.stderr)
-        return
-    style = parse_style(arguments.style)
-    loading = explicit_options(arguments, "device", "dtype", "engine")
-    few = len(jobs) <= QUICK_PHOTOS or "device" in loading
-    pixels = [_pixels(job, options.size) for job in jobs] if few else [math.inf]
-    plain = options == DEFAULTS and not refining and loading.items() <= _QUICK_SETTINGS.items()
-    quick = quick_stylizer(style) if plain and max(pixels) <= LARGEST else None
-    if sum(n / (options.stroke_size or strokes_for(n)) ** 2 for n in pixels) <= SMALL_PIXELS:
-        loading.setdefault("engine", "torch")
-    if quick:
-        stylizer: Stylizer | QuickStylizer | Refiner = quick
-    else:
-        from hrstyle.inference import load
+    failed = sum(_repaint(arguments, style, jobs, total) for style, jobs in planned if jobs)
+    if failed:
+        raise InputError(f"{failed} of {total} photos could not be repainted, see above")
 
-        stylizer = loaded = load(style, **loading)
-        if refining:
-            stylizer = _refiner(loaded, arguments)
+
+def _styles(text: str) -> list[tuple[Any, str]]:
+    """The styles to paint with, each with the label of its results."""
+    from hrstyle.styles.trained import list_styles
+
+    if text == ALL and not is_file(text):
+        return [(name, name) for name in list_styles()]
+    return [(parse_style(text), "")]
+
+
+def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", total: int) -> int:
+    """Repaint the photos in a style; the number of failed ones. `total` counts those of all styles.
+
+    Raises:
+        InputError: the style cannot be loaded, or a single photo in a single style failed.
+    """
+    from tqdm import tqdm
+
+    from hrstyle.cli.batch import repaint_files
+
+    stylizer = _load(arguments, style, jobs, total)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     saving = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     is_terminal = sys.stderr.isatty()  # no progress bars in log files
     outcomes = repaint_files(
-        stylizer, jobs, progress=is_terminal and len(jobs) == 1, options=options, **saving
+        stylizer,
+        jobs,
+        progress=is_terminal and len(jobs) == 1,
+        options=stylize_options(arguments),
+        **saving,
     )
     bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not is_terminal}
     failed = 0
@@ -151,7 +164,7 @@ def run(arguments: argparse.Namespace) -> None:
             sentence = sentence_of(outcome.error)
             if arguments.json:
                 report(arguments, "", input=source, error=sentence)
-            if len(jobs) == 1:
+            if total == 1:
                 raise outcome.error
             failed += 1
             tqdm.write(f"hrstyle: {named(outcome.error, source)}", file=sys.stderr)
@@ -162,8 +175,30 @@ def run(arguments: argparse.Namespace) -> None:
             facts = {"output": str(outcome.target), "width": width, "height": height}
             facts |= {"frames": outcome.frames, "dtype": str(stylizer.dtype).removeprefix("torch.")}
             report(arguments, line, input=source, **facts)
-    if failed:
-        raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
+    return failed
+
+
+def _load(
+    arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", total: int
+) -> "Stylizer | QuickStylizer | Refiner":
+    """What repaints the photos fastest."""
+    from hrstyle.cli.quick import quick_stylizer
+    from hrstyle.painting.strokes import LARGEST, strokes_for
+
+    options = stylize_options(arguments)
+    refining = explicit_options(arguments, "refine", "painting")
+    loading = explicit_options(arguments, "device", "dtype", "engine")
+    few = total <= QUICK_PHOTOS or "device" in loading
+    pixels = [_pixels(job, options.size) for job in jobs] if few else [math.inf]
+    plain = options == DEFAULTS and not refining and loading.items() <= _QUICK_SETTINGS.items()
+    if plain and max(pixels) <= LARGEST and (quick := quick_stylizer(style)):
+        return quick
+    if sum(n / (options.stroke_size or strokes_for(n)) ** 2 for n in pixels) <= SMALL_PIXELS:
+        loading.setdefault("engine", "torch")
+    from hrstyle.inference import load
+
+    stylizer = load(style, **loading)
+    return _refiner(stylizer, arguments) if refining else stylizer
 
 
 def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
@@ -179,7 +214,7 @@ def _pixels(job: "Job", size: int | None) -> float:
     return size**2 if size else pixels_of(job.source, all_frames=job.animated)
 
 
-def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
+def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
     """The pictures and the files of their results; standard input is read into memory."""
     from hrstyle.images.animation import is_animated
     from hrstyle.images.outputs import Job, ending_of, expand, plan_outputs
@@ -190,6 +225,8 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
         if not is_piped:
             raise InputError("name the result, or a folder for the results, with -o OUT")
         arguments.output = STANDARD
+    if label and (is_piped or arguments.output == STANDARD):
+        raise InputError("--style all is for files; name the photo, and a folder with -o OUT")
     if STANDARD in inputs and not is_piped:
         raise InputError("- is a single photo on standard input; name no other with it")
     if is_piped and sys.stdin.isatty():
@@ -212,6 +249,7 @@ def _plan(arguments: argparse.Namespace) -> "Sequence[Job]":
             existing=existing(arguments),
             protected=[arguments.mask or "", arguments.painting or ""],
             animated=True,
+            label=label,
             tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
         )
     if is_piped and jobs:

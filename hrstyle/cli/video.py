@@ -11,6 +11,7 @@ from hrstyle.cli.options import (
     STYLE,
     add_existing,
     add_json,
+    add_style,
     add_stylize_options,
     existing,
     explicit_options,
@@ -57,7 +58,7 @@ def add(commands: Any) -> None:
         help="the result, whose ending gives the format, or a folder; the last IN, if it is left"
         " out",
     )
-    add("--style", metavar="NAME|FILE", required=True, help=STYLE)
+    add_style(video, help=STYLE)
     add("-r", "--recursive", action="store_true", help="include the folders in a folder")
     add("--start", type=_seconds, metavar="TIME", help="where to begin: 65.5, or 1:05.5")
     add("--end", type=_seconds, metavar="TIME", help="where to end")

@@ -86,6 +86,7 @@ def plan_outputs(
     existing: str = "refuse",
     protected: Sequence[str] = (),
     animated: bool = False,
+    label: str = "",
     tell: Callable[[str], None] | None = None,
     kind: Kind = PHOTOS,
 ) -> list[Job]:
@@ -104,6 +105,8 @@ def plan_outputs(
             `"overwrite"` it, or `"skip"` its photo.
         protected: names of other files that no result may overwrite; they need not exist.
         animated: animations become animations; otherwise all results are still pictures.
+        label: a word that is appended to each result's name, as in `cat-label.png`; the output is
+            then a folder, even for a single photo.
         tell: called with a sentence about each folder in which files were skipped.
         kind: what is repainted, if not photos.
 
@@ -118,7 +121,7 @@ def plan_outputs(
     moving = [animated and is_animated(photo) for photo, _ in photos]
     formats = [animation_format if moves else kind.format_of for moves in moving]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
-    if len(paths) == 1 and not is_folder and not paths[0].is_dir():
+    if len(paths) == 1 and not is_folder and not paths[0].is_dir() and not label:
         own = formats[0](out)
         if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
@@ -126,13 +129,16 @@ def plan_outputs(
         targets = [out]
     else:
         if out.suffix.lower() in kind.endings() and not is_folder:
-            raise InputError(f"several {kind.names} need a folder, not the single file {out}")
+            raise InputError(f"several results need a folder, not the single file {out}")
         places = [place for _, place in photos]
-        targets = [out / name for name in _names(places, formats, ending, kind.default)]
+        names = _names(places, formats, ending, kind.default)
+        if label:
+            names = [name.with_name(f"{name.stem}-{label}{name.suffix}") for name in names]
+        targets = [out / name for name in names]
     used = [*(photo for photo, _ in photos), *(Path(expand_user(x)) for x in protected if x)]
     _check(targets, used, kind.names)
     if existing == "refuse":
-        fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 else "")
+        fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 or label else "")
         refuse_existing(targets, fix=fix)
     jobs = [
         Job(photo, target, moves)

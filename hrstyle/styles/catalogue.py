@@ -1,4 +1,4 @@
-"""Finding styles: the paintings to train on, and the bundled weights of trained networks."""
+"""Finding styles: the paintings to train on."""
 
 import math
 import os
@@ -28,58 +28,13 @@ from hrstyle.styles.pictures import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-WEIGHTS = Path(__file__).parent / "weights"
-
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
 CONFIGS = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
 """Folder of the YAML files: in an installed package inside it, in a checkout beside it."""
 
-FORMAT = "hrstyle 1"
-"""`format` in the metadata of the .safetensors files of weights."""
-BASE = "base"
-"""Name of the network from which the training of all bundled styles started; not a style."""
 LARGEST = 640
 """Pixels of a painting's longer side, at most, if its style gives no `size`."""
-
-
-def list_styles() -> list[str]:
-    """The names of the bundled styles, whose trained weights are in the package."""
-    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors") if path.stem != BASE)
-
-
-def weights_path(name: str) -> Path:
-    """The weights file of a bundled style, or of `BASE`.
-
-    Raises:
-        InputError: no such style; the message lists the names.
-    """
-    if name not in [*list_styles(), BASE]:
-        raise InputError(
-            f"no style or file named {name!r}; the styles are {', '.join(list_styles())}, or give"
-            " the path of a trained .safetensors or .ckpt file"
-        )
-    return WEIGHTS / f"{name}.safetensors"
-
-
-def weights_file(source: str | os.PathLike[str]) -> Path:
-    """The file of trained weights for a path, for a bundled style's name, or for `BASE`.
-
-    Raises:
-        InputError: no such style or file.
-    """
-    if source == BASE:
-        return weights_path(BASE)
-    try:
-        path = Path(source).expanduser()
-        found = path.is_file()
-    except (RuntimeError, OSError, TypeError) as error:  # unknown ~user, long name, not a path
-        raise InputError(f"no weights at {source}: {error}") from error
-    if found:
-        return path
-    if isinstance(source, str) and not path.suffix and path.name == source:
-        return weights_path(source)
-    raise InputError(f"no weights at {source}; check the path")
 
 
 @dataclass(frozen=True, kw_only=True)

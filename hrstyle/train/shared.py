@@ -25,7 +25,8 @@ from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.losses import PerceptualLoss
 from hrstyle.losses.perceptual import FeaturesByScale
-from hrstyle.styles.catalogue import BASE, Style
+from hrstyle.styles.catalogue import Style
+from hrstyle.styles.trained import BASE
 from hrstyle.train.colours import match_colours
 from hrstyle.train.module import StyleTransfer
 

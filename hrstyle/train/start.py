@@ -7,7 +7,8 @@ from typing import Any
 from hrstyle.checkpoint import Trained, fingerprint, load_generator, load_source
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
-from hrstyle.styles.catalogue import Style, StyleSet, list_styles
+from hrstyle.styles.catalogue import Style, StyleSet
+from hrstyle.styles.trained import list_styles
 
 LAST = "last.ckpt"
 """Name of the checkpoint in a run's folder."""

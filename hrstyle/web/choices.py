@@ -16,7 +16,7 @@ from hrstyle.errors import InputError
 from hrstyle.images.reading import PILImage, open_image
 from hrstyle.images.writing import write_image
 from hrstyle.inference import Stylizer, load
-from hrstyle.styles.catalogue import list_styles
+from hrstyle.styles.trained import list_styles
 
 THUMBNAILS = Path(__file__).parent / "thumbnails"
 """Folder with a small repaint of each bundled style, drawn by scripts/web_thumbnails.py."""
