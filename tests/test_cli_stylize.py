@@ -312,7 +312,7 @@ def test_refine_paints_what_a_refiner_paints(run, photo, weights_file, tmp_path,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--style", "starry_night:1,great_wave"], "each needs a share"),
+        (["--style", "starry_night:1,great_wave"], "several styles need shares"),
         (["--style", "starry_night:1,starry_night:2"], "named twice"),
         (["--style", "starry_night,great_wave"], "starry_night,great_wave"),
         (["--style", "x" * 300], "xxx"),

@@ -36,10 +36,14 @@ def test_a_folder_names_the_weights_in_it(tmp_path, monkeypatch):
     for name in ("mine", "irises", "empty"):
         (tmp_path / name).mkdir()
     shutil.copy(weights_path("irises"), "mine/a.safetensors")
-    with pytest.raises(InputError, match="mine is a folder; give mine.a.safetensors$"):
+    with pytest.raises(
+        InputError, match="mine is a folder; give the file in it: mine.a.safetensors$"
+    ):
         weights_file("mine")
     shutil.copy(weights_path("irises"), "mine/b.safetensors")
-    with pytest.raises(InputError, match="give mine.a.safetensors or mine.b.safetensors"):
+    with pytest.raises(
+        InputError, match="give the file in it: mine.a.safetensors or mine.b.safetensors"
+    ):
         weights_file("mine/")
     with pytest.raises(InputError, match="it holds no .safetensors file"):
         weights_file("empty")
