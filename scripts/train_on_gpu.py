@@ -34,11 +34,11 @@ import hrstyle
 from hrstyle.checkpoint import save_weights
 from hrstyle.engine.devices import find_device
 from hrstyle.entry import bad_input_exits
+from hrstyle.generator.colours import COUNT, match_colours
 from hrstyle.images import grid, save_image, titled_row, to_pil, trust_files
 from hrstyle.losses import PerceptualLoss, build
 from hrstyle.pipeline import in_order
 from hrstyle.styles import WEIGHTS, Style, list_styles
-from hrstyle.train.colours import COUNT, match_colours
 
 WARM_UP, FIRST, FINAL = 0.02, 0.05, 0.03
 """Share of the training with a rising learning rate; the factors of its first and last value."""
@@ -227,8 +227,8 @@ def main() -> None:
         if not trainee.is_finite():
             trainee.restore_good()
         style = trainee.style
-        amount = min(1.0, style.style_weight)
-        match_colours(trainee.generator, photos, [paintings[style.name]], amount=amount)
+        painting, weight = [paintings[style.name]], style.style_weight
+        match_colours(trainee.generator, photos, painting, style_weight=weight)
         metadata = {"style": style.name, "credit": style.credit, "base": trainee.base}
         save_weights(weights[style.name], trainee.generator, **metadata)
         if not arguments.output:

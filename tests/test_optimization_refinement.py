@@ -46,6 +46,17 @@ def test_it_comes_nearer_to_the_painting_and_stays_the_photo(stylizer, refiner, 
 
 
 @pytest.mark.slow
+def test_results_have_the_paintings_colours(refiner, small):
+    result = refiner.stylize(to_tensor(small))
+    painting = IRISES.load()
+    for ours, theirs in (
+        (result.mean((2, 3)), painting.mean((2, 3))),
+        (result.std(), painting.std()),
+    ):
+        assert torch.allclose(ours, theirs, atol=0.03)
+
+
+@pytest.mark.slow
 def test_what_is_fitted_paints_any_size_and_the_style_is_as_it_was(stylizer, refiner, small):
     weights = copy.deepcopy(stylizer.generator.state_dict())
     fitted = refiner.fit(small)

@@ -124,7 +124,7 @@ def test_both_files_load_and_paint_the_same_but_for_the_colours(finished, photo)
     one, other = one[unclamped], np.c_[other[unclamped], np.ones(unclamped.sum())]
     matrix, *_ = np.linalg.lstsq(other, one, rcond=None)
     assert np.abs(other @ matrix - one).max() <= 3  # float16 against float32, and rounding
-    assert np.abs(matrix[:3] - np.eye(3)).max() > 0.01  # `hrstyle.train.colours`
+    assert np.abs(matrix[:3] - np.eye(3)).max() > 0.01  # `hrstyle.generator.colours`
 
 
 @pytest.mark.slow

@@ -88,8 +88,8 @@ def add(commands: Any) -> None:
     add_existing(stylize, skip=True)
     add_stylize_options(stylize)
     add("--refine", type=int, metavar="STEPS",
-        help="fine-tune the style on each photo first: richer, and more like the painting. 25 steps"
-        " are good, and take one or two minutes per photo on two cores")  # fmt: skip
+        help="fine-tune the style on each photo first: cleaner, and nearer to the painting. 25"
+        " steps are good, and take a minute per photo on two cores")  # fmt: skip
     add("--painting", metavar="PICTURE",
         help="for --refine with a style you trained: the style's picture")  # fmt: skip
     add("--format", metavar="png|jpeg|…",

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from hrstyle.engine.options import StylizeOptions, changed
 from hrstyle.errors import PICTURE_ERRORS, InputError
 from hrstyle.generator.base import Generator
+from hrstyle.generator.colours import match_colours
 from hrstyle.images.animation import Animation
 from hrstyle.images.reading import PILImage, check_many, image_of, to_rgb
 from hrstyle.images.tensors import check_tensor, resize, to_tensor
@@ -48,7 +49,7 @@ def check_steps(steps: object) -> None:
 class Refiner:
     """Repaints as a `Stylizer` does, but fine-tunes the network on each photo first.
 
-    Fine-tuning takes one or two minutes on two CPU cores, and two gigabytes of memory on top of
+    Fine-tuning takes about a minute on two CPU cores, and two gigabytes of memory on top of
     repainting. The loss is the default of training, with the style's own weight.
 
     Args:
@@ -82,6 +83,7 @@ class Refiner:
         self.dtype = stylizer.dtype
         self._loss = build(style_weight=style.style_weight).to(stylizer.device)
         self._loss.set_style(*paintings)
+        self._paintings = paintings
 
     def fit(self, photo: Picture, *, progress: bool = False) -> Stylizer:
         """A `Stylizer` that is fine-tuned on this photo, and worse than before on others.
@@ -174,7 +176,10 @@ class Refiner:
                 f"{self.stylizer.style} cannot be fitted to this photo in {self.steps} steps: its"
                 " weights became infinite; take fewer steps (--refine), or do not refine"
             )
-        return network.requires_grad_(False)
+        network.requires_grad_(False)
+        weight = self._loss.style_weight
+        match_colours(network, [photo], self._paintings, style_weight=weight)
+        return network
 
 
 def _painting_of(stylizer: Stylizer) -> Style:

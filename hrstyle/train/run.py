@@ -25,6 +25,7 @@ from hrstyle.engine import Painter, repaint
 from hrstyle.engine.options import StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
+from hrstyle.generator.colours import COUNT, match_colours as give_colours
 from hrstyle.images.reading import PILImage
 from hrstyle.images.writing import save_image
 from hrstyle.losses import PerceptualLoss
@@ -37,7 +38,6 @@ from hrstyle.train.callbacks import (
     ValidationCurve,
     save_state,
 )
-from hrstyle.train.colours import COUNT, match_colours as give_colours
 from hrstyle.train.data import OnePhoto, PhotoData
 from hrstyle.train.module import StyleTransfer
 from hrstyle.train.shared import SharedStyleTransfer
@@ -127,7 +127,7 @@ def train(
         ckpt_path: a checkpoint to resume from, with weights, optimiser, schedule and step; `"last"`
             is the one in `run_dir`.
         match_colours: give the saved networks the painting's mean colour and colour covariance, see
-            `hrstyle.train.colours`. With a style weight below 1 by this share only.
+            `hrstyle.generator.colours`.
 
     Returns:
         The path of the weights file, or of its folder with several styles; None if Ctrl-C ended the
@@ -212,8 +212,7 @@ def train(
     path = run_dir / f"{style.name}.safetensors"
     if lightning_trainer.is_global_zero:
         if photos:
-            amount = min(1.0, loss.style_weight)
-            give_colours(generator.float(), photos, paintings, amount=amount)
+            give_colours(generator.float(), photos, paintings, style_weight=loss.style_weight)
         save_weights(path, generator, **keywords)
         for photo in data.repaint_paths:
             result = run_dir / f"{photo.stem}-{style.name}.png"

@@ -23,11 +23,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hrstyle.checkpoint import fingerprint, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
+from hrstyle.generator.colours import match_colours
 from hrstyle.losses import PerceptualLoss
 from hrstyle.losses.perceptual import FeaturesByScale
 from hrstyle.styles.catalogue import Style
 from hrstyle.styles.trained import BASE
-from hrstyle.train.colours import match_colours
 from hrstyle.train.module import StyleTransfer
 
 
@@ -216,7 +216,7 @@ class SharedStyleTransfer(StyleTransfer):
     def save_styles(self, folder: Path, photos: Sequence[Tensor] = ()) -> list[Path]:
         """Write a weights file for every style, and one for their mean, `base.safetensors`.
 
-        With `photos`, each style gets its painting's colours, see `hrstyle.train.colours`.
+        With `photos`, each style gets its painting's colours, see `hrstyle.generator.colours`.
 
         The base recorded in the styles' files is the one that the training started from, or else
         this mean.
@@ -230,8 +230,8 @@ class SharedStyleTransfer(StyleTransfer):
             metadata = {"style": name, "credit": picture.credit, "base": common}
             generator = self.result.extract(name)
             if photos:
-                amount = min(1.0, self._style_weight * picture.style_weight)
-                match_colours(generator, photos, picture.load_all(), amount=amount)
+                weight = self._style_weight * picture.style_weight
+                match_colours(generator, photos, picture.load_all(), style_weight=weight)
             save_weights(paths[-1], generator, **metadata)
         return paths
 

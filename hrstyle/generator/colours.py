@@ -1,6 +1,6 @@
-"""Matching colours: after training, results get the painting's mean colour and colour covariance.
+"""Matching colours: results get the painting's mean colour and colour covariance.
 
-What a network cannot predict it averages, so after training its colours vary less than the
+What a network cannot predict it averages. So after training its colours vary less than the
 painting's, which looks faded and soft. The linear map that corrects this is merged into the
 network's last convolution, so it takes no time in repainting.
 """
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from hrstyle.generator.base import Generator
-from hrstyle.losses.moments import mean_and_covariance
 
 COUNT = 24
 """Number of crops from which the colours of results are measured."""
@@ -53,7 +52,7 @@ def match_colours(
     photos: Sequence[Tensor],
     paintings: Sequence[Tensor],
     *,
-    amount: float = 1.0,
+    style_weight: float = 1.0,
 ) -> bool:
     """Change a generator's last convolution so that its results have the paintings' colours.
 
@@ -61,7 +60,8 @@ def match_colours(
         generator: the network, on any device.
         photos: batches `(N, 3, H, W)` in [0, 1]. Covariances are taken within each picture.
         paintings: `(1, 3, H, W)` each, in [0, 1]; their moments are averaged.
-        amount: from 0 (nothing changes) to 1.
+        style_weight: the style's, see `hrstyle.losses.PerceptualLoss`. Below 1, colours go only by
+            this share of the way to the paintings'.
 
     Returns:
         Whether the network was changed. It is not if its last convolution does not give the result,
@@ -72,8 +72,8 @@ def match_colours(
     generator.eval()
     results = [generator(photo.to(place)) for photo in photos]
     matrix, shift = colour_map(*_mean_moments(results), *_mean_moments(paintings))
-    matrix = torch.lerp(torch.eye(3, dtype=matrix.dtype), matrix, amount)
-    shift = amount * shift
+    share = min(1.0, style_weight)
+    matrix, shift = torch.lerp(torch.eye(3, dtype=matrix.dtype), matrix, share), share * shift
     expected = torch.einsum("ij,njhw->nihw", matrix.to(results[0]), results[0])
     expected += shift.to(results[0])[:, None, None]
     changed = _merge(generator, matrix, shift, photos[0].to(place), expected)
@@ -83,8 +83,9 @@ def match_colours(
 
 def _mean_moments(pictures: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean of means, and mean of covariances, of all pictures; float64, on the CPU."""
-    moments = [mean_and_covariance(picture.clamp(0, 1)) for picture in pictures]
-    means, covariances = (torch.cat(parts).double().cpu() for parts in zip(*moments, strict=True))
+    colours = [x.clamp(0, 1).flatten(1).double().cpu() for batch in pictures for x in batch]
+    means = torch.stack([values.mean(1) for values in colours])
+    covariances = torch.stack([values.cov(correction=0) for values in colours])
     return means.mean(0), covariances.mean(0)
 
 

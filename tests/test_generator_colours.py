@@ -4,8 +4,8 @@ from torch import nn
 
 from hrstyle.generator import pyramid
 from hrstyle.generator.base import Generator
+from hrstyle.generator.colours import colour_map, match_colours
 from hrstyle.losses.moments import mean_and_covariance
-from hrstyle.train.colours import colour_map, match_colours
 
 
 def moments_of(pictures):
@@ -62,17 +62,17 @@ def test_results_get_the_paintings_mean_and_covariance(photos):
     assert torch.allclose(covariance, wanted_covariance, rtol=1e-2, atol=1e-5)
 
 
-def test_an_amount_of_0_changes_nothing_and_one_of_a_half_half(photos, painting):
+def test_a_style_weight_of_0_changes_nothing_and_one_of_a_half_half(photos, painting):
     generator = pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
     with torch.no_grad():
         before = generator(photos[0])
-        match_colours(generator, photos, [painting], amount=0)
+        match_colours(generator, photos, [painting], style_weight=0)
         assert torch.allclose(generator(photos[0]), before, atol=1e-5)
         matrices = []
         for amount in (0.5, 1.0):
             copy = pyramid(channels=(4, 8, 8), blocks=(1, 1)).eval()
             copy.load_state_dict(generator.state_dict())
-            match_colours(copy, photos, [painting], amount=amount)
+            match_colours(copy, photos, [painting], style_weight=amount)
             matrices.append(copy(photos[0]))
         assert torch.allclose(matrices[0], (before + matrices[1]) / 2, atol=1e-4)
 
