@@ -2,15 +2,19 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import closing
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WORKERS = min(8, os.cpu_count() or 1)
 """Number of threads, and of the items that are prefetched at most."""
+
+AHEAD = 3
+"""Number of items that `prefetched` computes in advance at most."""
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Future[Result]]:
@@ -29,6 +33,24 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                     yield ahead.popleft()
             while ahead:
                 yield ahead.popleft()
+        finally:  # the caller has stopped iterating
+            for future in ahead:
+                future.cancel()
+
+
+def prefetched(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
+    """Yield the items of a generator, which a thread of its own computes in advance.
+
+    An exception in `items` is raised where the item would have been yielded. Close the result with
+    `contextlib.closing` if the loop over it may end early: this also closes `items`.
+    """
+    end: Any = object()
+    with closing(items), ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(next, items, end) for _ in range(AHEAD))
+        try:
+            while (item := ahead.popleft().result()) is not end:
+                ahead.append(pool.submit(next, items, end))
+                yield item
         finally:  # the caller has stopped iterating
             for future in ahead:
                 future.cancel()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from hrstyle.pipeline import WORKERS, in_order
+from hrstyle.pipeline import AHEAD, WORKERS, in_order, prefetched
 
 
 def test_results_keep_the_order_and_errors_their_place():
@@ -54,3 +54,51 @@ def test_what_nobody_waits_for_is_left():
     next(results)
     results.close()
     assert len(done) <= 2 * WORKERS + 1
+
+
+def test_prefetched_items_keep_their_order_and_an_error_its_place():
+    def items():
+        yield from range(5)
+        raise ValueError("the sixth")
+
+    results = prefetched(items())
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="the sixth"):
+        next(results)
+    assert list(prefetched(x for x in range(7))) == list(range(7))
+
+
+def test_items_are_prefetched_in_another_thread_and_only_a_few():
+    made = []
+    third = threading.Event()
+
+    def items():
+        for number in range(100):
+            made.append(threading.get_ident())
+            if number == AHEAD - 1:
+                third.set()
+            yield number
+
+    results = prefetched(items())
+    next(results)
+    assert third.wait(5)  # while the caller does nothing
+    results.close()
+    assert AHEAD <= len(made) <= AHEAD + 2
+    assert set(made) != {threading.get_ident()}
+
+
+def test_closing_the_results_waits_for_the_thread_and_closes_the_items():
+    closed = []
+
+    def items():
+        try:
+            for number in range(100):
+                time.sleep(0.01)
+                yield number
+        finally:
+            closed.append(True)
+
+    results = prefetched(prefetched(items()))
+    next(results)
+    results.close()
+    assert closed == [True]

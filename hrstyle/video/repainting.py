@@ -3,7 +3,8 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from hrstyle.engine.options import StylizeOptions, changed
 from hrstyle.errors import InputError
 from hrstyle.files import expand_user, open_atomically, refuse_existing
 from hrstyle.inference import Stylizer
+from hrstyle.pipeline import prefetched
 from hrstyle.video.formats import (
     check_ending,
     holds_sound,
     holds_transparency,
     writable_size,
 )
-from hrstyle.video.reading import Clip, Picture
+from hrstyle.video.reading import Clip, Packet, Picture
 from hrstyle.video.steady import Steady
 from hrstyle.video.writing import Writer
 
@@ -134,23 +136,25 @@ def repaint_video(
                 leave=False,
             ) as bar,
         ):
-            for part in clip:
-                if isinstance(part, Picture):
-                    bar.update()
-                    if not writer.accepts(part.pts):
+            # Reading and painting run in threads of their own; this one steadies and encodes.
+            frames = prefetched(_read(clip, writer, size))
+            with closing(prefetched(_paint(frames, stylizer, at_size))) as parts:
+                for part, pixels, painted in parts:
+                    if isinstance(part, Packet):
+                        if clip.tracks[part.track] in tracks:
+                            writer.add_packet(part.packet, tracks.index(clip.tracks[part.track]))
                         continue
-                    pixels = clip.pixels(part, size)
+                    bar.update()
+                    if pixels is None:
+                        continue
                     colours, alpha = pixels[..., :3], pixels[..., 3:]
                     is_filled |= not transparent and bool((alpha == 0).any())
-                    painted = np.asarray(stylizer.stylize(colours, options=at_size))
                     painted = steady_pictures(np.ascontiguousarray(colours), painted)
                     if transparent:
                         painted = np.concatenate([painted, alpha], 2)
                     writer.add_picture(painted, part.pts, part.duration)
                     end_pts = part.pts + part.duration
                     pictures += 1
-                elif clip.tracks[part.track] in tracks:
-                    writer.add_packet(part.packet, tracks.index(clip.tracks[part.track]))
         kept_sound = sum(stream.type == "audio" for stream in writer.kept)
         notes = [*writer.notes, *_not_kept(clip, output, is_filled)]
     return Repainted(
@@ -162,6 +166,31 @@ def repaint_video(
         damaged=clip.damaged,
         notes=tuple(notes),
     )
+
+
+def _read(
+    clip: Clip, writer: Writer, size: tuple[int, int]
+) -> Generator[tuple[Picture | Packet, Any], None, None]:
+    """The parts of a clip, with the pixels of those frames that the writer accepts, or None."""
+    for part in clip:
+        if isinstance(part, Picture) and writer.accepts(part.pts):
+            yield part, clip.pixels(part, size)
+        else:
+            yield part, None
+
+
+def _paint(
+    parts: Generator[tuple[Picture | Packet, Any], None, None],
+    stylizer: Stylizer,
+    options: StylizeOptions,
+) -> Generator[tuple[Picture | Packet, Any, Any], None, None]:
+    """What `_read` yields, and the repainted pixels, or None."""
+    with closing(parts):
+        for part, pixels in parts:
+            painted = None
+            if pixels is not None:
+                painted = np.asarray(stylizer.stylize(pixels[..., :3], options=options))
+            yield part, pixels, painted
 
 
 def _not_kept(clip: Clip, output: Path, is_filled: bool) -> Iterator[str]:

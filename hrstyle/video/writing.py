@@ -114,15 +114,17 @@ class Writer:
         return track
 
     def accepts(self, pts: int) -> bool:
-        """Whether a frame at this time can be added; False if it follows the last one too soon."""
-        return pts >= self._earliest
+        """Whether to add the frame at this time; False if it follows the last one too soon."""
+        if pts < self._earliest:
+            return False
+        self._earliest = pts + math.ceil(self._format.shortest / self._time_base)
+        return True
 
     def add_picture(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
         """Add a frame `(height, width, 3)`, or 4 if `transparent`.
 
         It is shown from `pts` for `duration`, in `time_base`.
         """
-        self._earliest = pts + math.ceil(self._format.shortest / self._time_base)
         frame = self._encodable(pixels)
         frame.pts, frame.time_base = pts, self._time_base
         self._durations[pts] = duration
