@@ -14,12 +14,13 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hrstyle.checkpoint import save_weights
+from hrstyle.checkpoint import load_generator, save_weights
 from hrstyle.errors import InputError
 from hrstyle.generator import pyramid
 from hrstyle.images import open_image, to_tensor
 from hrstyle.losses import VGG19
-from hrstyle.styles import Style
+from hrstyle.styles import Style, gallery
+from hrstyle.train import data
 from hrstyle.train.data import sample_path
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -265,3 +266,36 @@ def test_flicker_is_measured_along_the_motion():
     unmoved = [(np.zeros((96, 128, 2), np.float32), np.ones((96, 128), bool))] * 3
     expected = 3 * 2 * (10 / 255) ** 2
     assert video_flicker.warping_error(dark, unmoved) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.slow
+def test_averaged_weights_are_between_both_and_have_the_paintings_colours(tmp_path, monkeypatch):
+    import average_weights
+
+    photos = sample_path("coffee.png").parent
+    generators = [pyramid(channels=(4, 8, 8), blocks=(1, 1)) for _ in range(2)]
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for generator, file in zip(generators, files, strict=True):
+        save_weights(file, generator, style="irises", base="common")
+    output = tmp_path / "out.safetensors"
+    weights = [f"{file}={share}" for file, share in zip(files, ("0.25", "0.75"), strict=True)]
+    arguments = ["irises", *weights, "--photos", str(photos), "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["average_weights.py", *arguments])
+    average_weights.main()
+    averaged = load_generator(output)
+    assert (averaged.style, averaged.base) == ("irises", "common")
+    ours, a, b = (g.state_dict()["stem.0.0.weight"] for g in (averaged.generator, *generators))
+    assert torch.allclose(ours, 0.25 * a + 0.75 * b, atol=1e-3)
+    batch = torch.cat(data.folder(photos, num_workers=0).some_batches(24))
+    with torch.no_grad():
+        mean = averaged.generator(batch).clamp(0, 1).mean((0, 2, 3))
+    assert torch.allclose(mean, gallery()["irises"].load().mean((0, 2, 3)), atol=0.05)
+
+
+def test_a_share_that_is_no_number_is_an_input_error():
+    import average_weights
+
+    assert average_weights.share_of("a=b.safetensors=0.5") == ("a=b.safetensors", 0.5)
+    for text in ("a.safetensors", "a.safetensors=half"):
+        with pytest.raises(InputError, match="FILE=SHARE"):
+            average_weights.share_of(text)
