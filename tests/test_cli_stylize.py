@@ -43,6 +43,18 @@ def test_several_photos_go_into_a_folder(photo, weights_file, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_a_photo_that_failed_in_one_style_is_not_tried_in_the_others(run, small, tmp_path, capsys):
+    small.save(tmp_path / "cat.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    photos = [tmp_path / "cat.png", tmp_path / "bad.png"]
+    assert run("stylize", *photos, "-o", tmp_path / "out", "--style", "all") == 2
+    errors = capsys.readouterr().err
+    assert errors.count("bad.png") == 1
+    assert "1 of 2 photos could not be repainted" in errors
+    assert len(list((tmp_path / "out").iterdir())) == len(list_styles())
+
+
+@pytest.mark.slow
 def test_all_paints_in_every_bundled_style(run, small, tmp_path, capsys):
     small.save(tmp_path / "cat.png")
     command = ["stylize", tmp_path / "cat.png", "-o", tmp_path / "out", "--style", "all"]

@@ -26,7 +26,7 @@ from hrstyle.cli.options import (
     report,
     stylize_options,
 )
-from hrstyle.engine.options import DEFAULTS
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import InputError, sentence_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     from hrstyle.images.writing import check_quality
 
     trust_files()
-    stylize_options(arguments)  # errors before the work, not after it
+    options = stylize_options(arguments)
     check_quality(arguments.quality)
     refining = explicit_options(arguments, "refine", "painting")
     if "painting" in refining and "refine" not in refining:
@@ -121,9 +121,14 @@ def run(arguments: argparse.Namespace) -> None:
     total = sum(len(jobs) for _, jobs in planned)
     if not total:
         print("all results exist already", file=sys.stderr)
-    failed = sum(_repaint(arguments, style, jobs, total) for style, jobs in planned if jobs)
+    failed: set[Any] = set()
+    for style, jobs in planned:
+        # A photo that failed in one style is not tried in the others.
+        if left := [job for job in jobs if job.source not in failed]:
+            failed |= _repaint(arguments, options, style, left, total)
     if failed:
-        raise InputError(f"{failed} of {total} photos could not be repainted, see above")
+        photos = {job.source for _, jobs in planned for job in jobs}
+        raise InputError(f"{len(failed)} of {len(photos)} photos could not be repainted, see above")
 
 
 def _styles(text: str) -> list[tuple[Any, str]]:
@@ -135,8 +140,14 @@ def _styles(text: str) -> list[tuple[Any, str]]:
     return [(parse_style(text), "")]
 
 
-def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", total: int) -> int:
-    """Repaint the photos in a style; the number of failed ones. `total` counts those of all styles.
+def _repaint(
+    arguments: argparse.Namespace,
+    options: StylizeOptions,
+    style: Any,
+    jobs: "Sequence[Job]",
+    total: int,
+) -> set[Any]:
+    """Repaint the photos in a style; returns those that failed. `total` counts all styles' jobs.
 
     Raises:
         InputError: the style cannot be loaded, or a single photo in a single style failed.
@@ -145,7 +156,7 @@ def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", t
 
     from hrstyle.cli.batch import repaint_files
 
-    stylizer = _load(arguments, style, jobs, total)
+    stylizer = _load(arguments, options, style, jobs, total)
     to = sys.stdout.buffer if arguments.output == STANDARD else None
     saving = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     is_terminal = sys.stderr.isatty()  # no progress bars in log files
@@ -153,11 +164,11 @@ def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", t
         stylizer,
         jobs,
         progress=is_terminal and len(jobs) == 1,
-        options=stylize_options(arguments),
+        options=options,
         **saving,
     )
     bar = {"total": len(jobs), "unit": "photo", "disable": len(jobs) == 1 or not is_terminal}
-    failed = 0
+    failed = set()
     for outcome in tqdm(outcomes, leave=False, **bar):
         source = STANDARD if isinstance(outcome.source, io.BytesIO) else str(outcome.source)
         if outcome.error:
@@ -166,7 +177,7 @@ def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", t
                 report(arguments, "", input=source, error=sentence)
             if total == 1:
                 raise outcome.error
-            failed += 1
+            failed.add(outcome.source)
             tqdm.write(f"hrstyle: {named(outcome.error, source)}", file=sys.stderr)
         elif not to:
             width, height = outcome.size
@@ -179,13 +190,16 @@ def _repaint(arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", t
 
 
 def _load(
-    arguments: argparse.Namespace, style: Any, jobs: "Sequence[Job]", total: int
+    arguments: argparse.Namespace,
+    options: StylizeOptions,
+    style: Any,
+    jobs: "Sequence[Job]",
+    total: int,
 ) -> "Stylizer | QuickStylizer | Refiner":
     """What repaints the photos fastest."""
     from hrstyle.cli.quick import quick_stylizer
     from hrstyle.painting.strokes import LARGEST, strokes_for
 
-    options = stylize_options(arguments)
     refining = explicit_options(arguments, "refine", "painting")
     loading = explicit_options(arguments, "device", "dtype", "engine")
     few = total <= QUICK_PHOTOS or "device" in loading
