@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from hrstyle import __version__
 from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.terminal import escape_unprintable
+from hrstyle.terminal import escape_unprintable, open_missing_streams, refuse_long_dashes
 
 _EPILOG = """\
 examples:
@@ -66,9 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; bad input gives one sentence and exit code 2."""
+    open_missing_streams()
     escape_unprintable()
-    arguments = build_parser().parse_args(argv)
     try:
+        refuse_long_dashes(sys.argv[1:] if argv is None else argv)
+        arguments = build_parser().parse_args(argv)
         arguments.run(arguments)
     except InputError as error:
         print(f"hrstyle: {error}", file=sys.stderr)
