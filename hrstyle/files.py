@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,9 +16,15 @@ def expand_user(path: str | os.PathLike[str]) -> str:
     return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser raises for such a `~x`)
 
 
+def _linked(path: str | os.PathLike[str]) -> Path:
+    """The file that a link leads to, which need not exist; the path itself if it is no link."""
+    named = Path(expand_user(path))
+    return Path(os.path.realpath(named)) if named.is_symlink() else named
+
+
 def check_folder(path: str | os.PathLike[str]) -> None:
     """Raise InputError unless the folder of the file `path` exists."""
-    folder = Path(expand_user(path)).parent
+    folder = _linked(path).parent
     if not folder.is_dir():
         raise InputError(f"{path}: there is no folder {folder}; make it first")
 
@@ -36,6 +43,8 @@ def refuse_existing(
 def open_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing; rename it to `path` if no error occurs.
 
+    A link stays, and the file that it leads to is replaced. The permissions of a file stay, too.
+
     Args:
         path: the file; `~` is the user's folder.
         durable: flush the data to the disk before the rename, and the new name after it (`fsync`).
@@ -44,7 +53,7 @@ def open_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> I
     Raises:
         InputError: the folder is missing or not writable, or the disk is full.
     """
-    path = Path(expand_user(path))
+    path = _linked(path)
     # Shortened, because `path` may already have the longest name allowed. Random, because another
     # machine may write the same file.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
@@ -55,6 +64,8 @@ def open_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> I
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
+            with suppress(OSError):  # a new file, or a disk without permissions
+                shutil.copymode(path, temporary)
             temporary.replace(path)
             if durable:
                 _sync_folder(path.parent)

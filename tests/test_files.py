@@ -29,6 +29,23 @@ def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_a_link_and_the_permissions_of_a_file_stay(tmp_path):
+    link, real = tmp_path / "link", tmp_path / "elsewhere" / "real"
+    link.symlink_to(real)
+    with pytest.raises(InputError, match="there is no folder .*elsewhere; make it first"):
+        check_folder(link)
+    real.parent.mkdir()
+    check_folder(link)
+    for data in (b"new", b"newer"):
+        write_atomically(link, data)
+        assert link.is_symlink()
+        assert real.read_bytes() == data
+        real.chmod(0o600)
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+    assert [path.name for path in real.parent.iterdir()] == ["real"]
+
+
 def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
