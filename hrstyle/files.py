@@ -1,19 +1,45 @@
 """The names of files, and writing files atomically: a file is complete, or it is not there."""
 
 import os
+import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote
 
 from hrstyle.errors import InputError
+
+_NOT_OF_NAMES = " \t\r\n\"'`\u2018\u2019\u201c\u201d"
+"""Blanks and quotes that copied text and scripts from Windows add to names."""
 
 
 def expand_user(path: str | os.PathLike[str]) -> str:
     """The path with `~` replaced by the user's folder; `~x` stays if there is no user x."""
     return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser raises for such a `~x`)
+
+
+def fix_missing(name: str | os.PathLike[str]) -> str:
+    """What to do about a file that does not exist, as a clause."""
+    text = str(name)
+    if address := re.match(r"(https?|file):/+(?=.)", text):
+        if address[1] == "file":
+            return f"give its path: {unquote(text[address.end() - 1 :])}"
+        return "download it first, and give the file"
+    folder, typed = os.path.split(expand_user(text.strip(_NOT_OF_NAMES)).replace("\\", "/"))
+    with suppress(OSError, ValueError):
+        for found in sorted(os.listdir(folder or ".")):  # noqa: PTH208
+            if _alike(found) == _alike(typed):
+                return f"did you mean {os.path.join(folder, found)}?"  # noqa: PTH118
+    return "check the path"
+
+
+def _alike(name: str) -> str:
+    """The same for names that look the same: Windows and macOS take them as one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _linked(path: str | os.PathLike[str]) -> Path:
