@@ -3,8 +3,12 @@
 import io
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from hrstyle.errors import InputError
 
@@ -43,3 +47,27 @@ def refuse_long_dashes(arguments: Sequence[str]) -> None:
             name = argument[dash.end() :]
             typed = f"-{name}" if len(name) == 1 else f"--{name}"
             raise InputError(f"{argument} begins with a long dash, not with -; type {typed}")
+
+
+@contextmanager
+def ended_tidily() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP, which end the process at once, end it by SystemExit instead.
+
+    Unfinished files are deleted then, as after Ctrl-C.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        sys.exit(128 + signum)
+
+    changed = []
+    if threading.current_thread() is threading.main_thread():  # only it may set them
+        names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        signals = [signal.Signals[name] for name in names]
+        changed = [one for one in signals if signal.getsignal(one) is signal.SIG_DFL]
+    for one in changed:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one in changed:
+            signal.signal(one, signal.SIG_DFL)
