@@ -22,6 +22,14 @@ def expand_user(path: str | os.PathLike[str]) -> str:
     return os.path.expanduser(path)  # noqa: PTH111  (Path.expanduser raises for such a `~x`)
 
 
+def check_current_folder() -> None:
+    """Raise InputError if the current folder was deleted, where libraries could not start."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError("the current folder was deleted; go to another with cd") from error
+
+
 def fix_missing(name: str | os.PathLike[str]) -> str:
     """What to do about a file that does not exist, as a clause."""
     text = str(name)
