@@ -1,5 +1,6 @@
 """Ctrl-C in the middle: what is written is whole, and nothing else is left."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,9 +21,9 @@ def start(*arguments):
     )
 
 
-def interrupt(process):
+def interrupt(process, how=signal.SIGINT):
     """As the terminal does; the exit code and what was said."""
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, error = process.communicate(timeout=60)
     return process.returncode, error
 
@@ -45,7 +46,9 @@ def test_a_folder_holds_only_whole_results_after_ctrl_c(photo, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_older_animation_stays_whole_after_ctrl_c(tmp_path):
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
+@pytest.mark.parametrize(("how", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_older_animation_stays_whole_after_the_end(tmp_path, how, code):
     clip, out = tmp_path / "clip.gif", tmp_path / "out.gif"
     frames = [Image.new("L", (200, 150), number) for number in range(200)]
     frames[0].save(clip, save_all=True, append_images=frames[1:])
@@ -56,6 +59,6 @@ def test_an_older_animation_stays_whole_after_ctrl_c(tmp_path):
     while not list(tmp_path.glob(".out.gif*")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert interrupt(process) == (130, "")
-    assert out.read_bytes() == before
+    assert interrupt(process, getattr(signal, how)) == (code, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.gif", "out.gif"]
+    assert out.read_bytes() == before

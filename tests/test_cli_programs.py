@@ -1,5 +1,6 @@
 """`hrstyle train` and `hrstyle repaint`, as the installed command calls them."""
 
+import os
 import subprocess
 import sys
 
@@ -59,3 +60,13 @@ def test_train_finds_a_loss_in_the_current_folder(tmp_path):
     assert result.returncode == 2
     assert "mine is imported" in result.stdout
     assert result.stderr.startswith("hrstyle.train: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows deletes no current folder")
+@pytest.mark.parametrize("command", ["train", "repaint", "serve"])
+def test_a_current_folder_that_was_deleted_is_named(run, tmp_path, monkeypatch, capsys, command):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(command) == 2
+    assert "the current folder was deleted" in capsys.readouterr().err

@@ -157,3 +157,10 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys
     with pytest.raises(ImportError, match=r"hrstyle\.video needs .*'hrstyle\[video\]'") as caught:
         import_module("hrstyle.video")
     assert caught.value.name == package
+
+
+@pytest.mark.parametrize("names", [["-", "out.mp4"], ["clip.mp4", "-"]])
+def test_clips_are_files(names, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", *names, "--style", "mondrian"])
+    assert "as files, not as -" in capsys.readouterr().err

@@ -135,6 +135,8 @@ def test_unknown_devices_and_types_are_refused():
     assert find_dtype("bfloat16") is find_dtype(torch.bfloat16) is torch.bfloat16
     with pytest.raises(InputError, match="'warp' cannot be used.*try cpu"):
         find_device("warp")
+    with pytest.raises(InputError, match="holds no data; try cpu"):
+        find_device("meta")
     with pytest.raises(InputError, match="float32, bfloat16, float16"):
         find_dtype("int4")
 

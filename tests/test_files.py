@@ -7,6 +7,7 @@ from hrstyle.errors import InputError
 from hrstyle.files import (
     check_folder,
     expand_user,
+    fix_missing,
     open_atomically,
     refuse_existing,
     write_atomically,
@@ -27,6 +28,23 @@ def test_write_atomically_replaces_and_has_usual_permissions(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         write_atomically(tmp_path / "folder", b"")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "usual"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_a_link_and_the_permissions_of_a_file_stay(tmp_path):
+    link, real = tmp_path / "link", tmp_path / "elsewhere" / "real"
+    link.symlink_to(real)
+    with pytest.raises(InputError, match="there is no folder .*elsewhere; make it first"):
+        check_folder(link)
+    real.parent.mkdir()
+    check_folder(link)
+    for data in (b"new", b"newer"):
+        write_atomically(link, data)
+        assert link.is_symlink()
+        assert real.read_bytes() == data
+        real.chmod(0o600)
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+    assert [path.name for path in real.parent.iterdir()] == ["real"]
 
 
 def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
@@ -88,3 +106,27 @@ def test_a_file_that_cannot_be_synced_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot write .*file: Input/output error"):
         write_atomically(path, b"new", durable=True)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("CAT.jpg", "cat.jpg"),
+        ("\u201ccat.jpg\u201d", "cat.jpg"),
+        ("cat.jpg\r", "cat.jpg"),
+        ("holiday\\cafe\u0301.png", "holiday/caf\u00e9.png"),
+    ],
+)
+def test_a_missing_file_is_asked_about_by_what_looks_like_it(tmp_path, monkeypatch, typed, meant):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / meant).touch()
+    assert fix_missing(typed) == f"did you mean {meant}?"
+
+
+def test_an_address_is_no_file():
+    # A Path has one slash less.
+    assert fix_missing("https:/example.org/cat.jpg") == "download it first, and give the file"
+    assert fix_missing("file:///home/my%20cat.jpg") == "give its path: /home/my cat.jpg"
+    assert fix_missing("nowhere/cat.jpg") == "check the path"
+    assert fix_missing("") == "check the path"

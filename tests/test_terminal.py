@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from hrstyle.cli import main
+from hrstyle.terminal import refuse_long_dashes
+
 ENCODINGS = ("cp1252", "latin-1", "ascii")
 
 
@@ -67,3 +70,36 @@ def test_a_name_in_another_encoding_is_told_once(say, weights_file, tmp_path):
     result = say(*command, encoding="utf-8")
     assert rb"hrstyle: photos/caf\udce9.jpg is not a picture" in result.stderr
     assert result.stderr.count(b"\n") == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_as_good_as_none(small, weights_file, tmp_path, closed):
+    small.save(tmp_path / "a.png")
+    photo = "-" if closed == "<&-" else "gone.png"
+    command = f"'{sys.executable}' -m hrstyle stylize {photo} -o b.png --style '{weights_file}'"
+    result = subprocess.run(
+        ["sh", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count(b"\n") == (closed != "2>&-")
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("–o", "-o"), ("—output", "--output"), ("-—style", "--style"), ("−r", "-r")],
+)
+def test_an_option_after_a_long_dash_is_named(typed, meant, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["stylize", "a.png", typed, "b.png"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        f"hrstyle: {typed} begins with a long dash, not with -; type {meant}\n"
+    )
+
+
+def test_a_file_may_begin_with_a_long_dash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "–a.png").touch()
+    refuse_long_dashes(["–a.png", "-o", "b–c.png"])

@@ -99,14 +99,15 @@ class Raise(pl.Callback):
             self.action()
 
 
-def test_first_interrupt_finishes_the_step(capsys):
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM])
+def test_first_interrupt_finishes_the_step(capsys, one):
     interrupt = StopOnInterrupt()
-    press = Raise(partial(signal.raise_signal, signal.SIGINT))
-    before = signal.getsignal(signal.SIGINT)
+    press = Raise(partial(signal.raise_signal, one))
+    before = signal.getsignal(one)
     trainer = fit([interrupt, press], enable_progress_bar=False)
     assert interrupt.interrupted
     assert trainer.global_step == 2
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(one) is before
 
 
 def test_second_interrupt_stops_at_once():

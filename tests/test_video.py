@@ -1,6 +1,8 @@
 """Clips in, repainted clips out."""
 
+import errno
 import gc
+import io
 import tracemalloc
 from fractions import Fraction
 
@@ -27,6 +29,7 @@ from hrstyle.generator import pyramid
 from hrstyle.inference import Stylizer
 from hrstyle.video import repaint_video
 from hrstyle.video.reading import Clip
+from hrstyle.video.writing import Writer
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +210,22 @@ def test_ctrl_c_leaves_no_half_file(stylizer, tmp_path, ending):
     with pytest.raises(KeyboardInterrupt):
         repaint_video(clip, tmp_path / f"out{ending}", Interrupted(stylizer))
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+class Full(io.BytesIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm", ".gif", ".webp"])
+def test_a_full_disk_is_named(ending):
+    picture = np.zeros((16, 16, 3), np.uint8)
+    times = {"rate": Fraction(10), "time_base": Fraction(1, 1000)}
+    with (
+        pytest.raises(OSError, match="No space left"),
+        Writer(Full(), f"out{ending}", size=(16, 16), **times) as writer,
+    ):
+        writer.add_picture(picture, 0, 100)
 
 
 def test_what_is_no_clip_is_refused(stylizer, tmp_path):

@@ -203,8 +203,15 @@ def test_with_a_password_nothing_is_given_without_it(closed, photo, tmp_path):
 
 @pytest.fixture
 def stopped(tmp_path):
-    """A server of a test's own, which may end it."""
-    server = Server(tmp_path / "stopped", COMMAND)
+    """A server of a test's own, which may end it; with settings meant for other programs."""
+    environment = {
+        "GRADIO_DEBUG": "1",  # would block
+        "GRADIO_NUM_PORTS": "many",
+        "GRADIO_ALLOWED_PATHS": "/etc",
+        "ALL_PROXY": "socks5://127.0.0.1:9",  # would need one more package
+        "all_proxy": "socks5://127.0.0.1:9",
+    }
+    server = Server(tmp_path / "stopped", COMMAND, environment=environment)
     yield server
     server.process.kill()
     server.process.wait()
@@ -212,6 +219,7 @@ def stopped(tmp_path):
 
 def test_ctrl_c_in_the_middle_of_a_picture_leaves_no_files(stopped, tmp_path):
     server = stopped.wait()
+    assert httpx.get(f"{server.url}gradio_api/file=/etc/passwd").status_code == 403
     Image.effect_noise((1500, 1500), 50).save(tmp_path / "long.png")
     assert ask(server, upload(server, tmp_path / "long.png")).status_code == 200
     time.sleep(0.5)

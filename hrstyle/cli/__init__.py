@@ -10,12 +10,18 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from hrstyle import __version__
 from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.terminal import escape_unprintable
+from hrstyle.terminal import (
+    ended_tidily,
+    escape_unprintable,
+    open_missing_streams,
+    refuse_long_dashes,
+)
 
 _EPILOG = """\
 examples:
@@ -66,10 +72,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; bad input gives one sentence and exit code 2."""
+    open_missing_streams()
     escape_unprintable()
-    arguments = build_parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        refuse_long_dashes(sys.argv[1:] if argv is None else argv)
+        arguments = build_parser().parse_args(argv)
+        # Lightning has an order of its own for the programs' ends.
+        is_program = arguments.command in programs.PROGRAMS
+        with nullcontext() if is_program else ended_tidily():
+            arguments.run(arguments)
     except InputError as error:
         print(f"hrstyle: {error}", file=sys.stderr)
         sys.exit(2)

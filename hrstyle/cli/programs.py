@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hrstyle.files import check_current_folder
+
 PROGRAMS = {
     "train": "train a style on a painting (settings: hrstyle train --help)",
     "repaint": "repaint a folder on many devices and machines (settings: hrstyle repaint --help)",
@@ -32,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     By `runpy`, because Hydra reads `sys.argv`, and Lightning starts the processes of further
     devices with the module that is `__main__`.
     """
+    check_current_folder()
     sys.path.append(str(Path.cwd()))  # `python -m` finds modules there too, such as mine.py
     sys.argv = [sys.argv[0], *arguments.arguments]
     runpy.run_module(f"hrstyle.{arguments.command}", run_name="__main__", alter_sys=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hrstyle.cli.options import explicit_options
 from hrstyle.errors import InputError
+from hrstyle.files import check_current_folder
 
 _EPILOG = """\
 examples:
@@ -43,6 +44,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
+    check_current_folder()
     for name, most in (("port", 65535), ("max_pixels", 10**12)):
         if getattr(arguments, name) is not None:
             setattr(arguments, name, _whole_number(name, getattr(arguments, name), most))

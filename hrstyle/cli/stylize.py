@@ -231,7 +231,7 @@ def _pixels(job: "Job", size: int | None) -> float:
 def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
     """The pictures and the files of their results; standard input is read into memory."""
     from hrstyle.images.animation import is_animated
-    from hrstyle.images.outputs import Job, ending_of, expand, plan_outputs
+    from hrstyle.images.outputs import Job, ending_of, expand, plan_outputs, unpiped
 
     inputs = expand(arguments.input)
     is_piped = inputs == [STANDARD]
@@ -239,7 +239,8 @@ def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
         if not is_piped:
             raise InputError("name the result, or a folder for the results, with -o OUT")
         arguments.output = STANDARD
-    if label and (is_piped or arguments.output == STANDARD):
+    from_pipe = is_piped or any(Path(name).is_fifo() for name in inputs)
+    if label and (from_pipe or arguments.output == STANDARD):
         raise InputError("--style all is for files; name the photo, and a folder with -o OUT")
     if STANDARD in inputs and not is_piped:
         raise InputError("- is a single photo on standard input; name no other with it")
@@ -253,7 +254,8 @@ def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
             raise InputError("--json needs standard output; name the result with -o OUT")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal; name the result with -o OUT")
-        jobs = [Job(Path(inputs[0]), target, is_animated(inputs[0]))]
+        photo = unpiped(Path(inputs[0]))
+        jobs = [Job(photo, target, is_animated(photo))]
     else:
         jobs = plan_outputs(
             inputs,

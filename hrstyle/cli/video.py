@@ -141,6 +141,8 @@ def _plan(arguments: argparse.Namespace) -> "list[Job]":
         *arguments.input, arguments.output = arguments.input
         if len(arguments.input) != 1:
             raise InputError("name the result, or a folder for the results, with -o OUT")
+    if "-" in (*arguments.input, arguments.output):
+        raise InputError("clips are read and written as files, not as -; name the file")
     return plan_outputs(
         expand(arguments.input),
         arguments.output,

@@ -22,6 +22,8 @@ def find_device(device: str | torch.device | None) -> torch.device:
     """
     try:
         found = best_device() if device is None else torch.device(device)
+        if found.type == "meta":
+            raise InputError("device 'meta' holds no data; try cpu")
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
         raise InputError(

@@ -1,6 +1,7 @@
 """`Painter`: a generator on a device. For each picture it chooses how to compute the pass."""
 
 import copy
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -82,6 +83,7 @@ class Painter:
         # Recorded again, because layers hold the weights, and these may have been converted.
         self._layers = read_layers(self.generator) if self._layers else []
         self._plain_pass_is_fast = self.device.type != "cpu" or self.engine != "torch"
+        self._process = os.getpid() if compiled else None  # the one with its threads
 
     def __reduce__(self) -> tuple[Any, ...]:
         generator, settings = self._arguments
@@ -116,6 +118,7 @@ class Painter:
         Returns:
             A picture of the same kind, clamped to [0, 1].
         """
+        self._check_process()
         planes = planes_of(picture)
         result = picture if picture.dtype == torch.uint8 else torch.empty_like(picture)
         self._pass(planes, planes_of(result), budget, progress)
@@ -147,6 +150,7 @@ class Painter:
         Returns:
             A picture of the same kind.
         """
+        self._check_process()
         small = size_to_paint(size, stroke_size)
         if not brush and size_of(picture) == size == small:
             is_bytes = picture.dtype == torch.uint8
@@ -174,6 +178,16 @@ class Painter:
         if planes is not painted:
             resample(planes, painted)
         return result.to(picture)
+
+    def _check_process(self) -> None:
+        """Raise InputError in a fork, which lacks the threads and would wait for them forever."""
+        process = os.getpid()
+        if self._process not in (None, process):
+            raise InputError(
+                "this style was in use before the process was forked; load it in each process, or"
+                " start them by multiprocessing.get_context('spawn')"
+            )
+        self._process = process
 
     def _pass(self, planes: Tensor, result: Tensor, budget: float, progress: bool) -> None:
         """Paint `planes` into `result`, which may be `planes`: `(N, 3, H, W)`, uint8 or float."""

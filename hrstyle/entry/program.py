@@ -33,7 +33,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hrstyle.entry.overrides import is_sweep, quote_texts, split_options
 from hrstyle.entry.suggestions import ask_about_key, did_you_mean
 from hrstyle.errors import InputError, NonFiniteError
-from hrstyle.terminal import escape_unprintable
+from hrstyle.terminal import escape_unprintable, open_missing_streams, refuse_long_dashes
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -160,6 +160,7 @@ def run_program(
             if isinstance(stop.code, str):
                 print(stop.code, file=sys.stderr)
 
+    refuse_long_dashes(settings)
     _check_settings(settings, meant, configs)
     # In place, because Lightning starts further processes with these arguments.
     sys.argv[1:] = [*options, *quote_texts(settings, texts, sweep=sweep)]
@@ -222,6 +223,7 @@ def bad_input_exits(
     program: str, explain: Callable[[Exception, str], str] = explain
 ) -> Iterator[None]:
     """Turn errors that the user can fix into one sentence on stderr and exit code 2."""
+    open_missing_streams()
     escape_unprintable()
     try:
         yield

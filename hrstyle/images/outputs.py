@@ -7,6 +7,7 @@ have one name, the new ending is appended instead: `dot.gif` and `dot.png` becom
 `dot.png`.
 """
 
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -118,7 +119,8 @@ def plan_outputs(
     ending = None if file_format is None else ending_of(file_format)
     out, paths = Path(expand_user(output)), [Path(expand_user(name)) for name in inputs]
     photos = list(_photos(paths, out, recursive, tell, kind))
-    moving = [animated and is_animated(photo) for photo, _ in photos]
+    sources = [unpiped(photo) if kind is PHOTOS else photo for photo, _ in photos]
+    moving = [animated and is_animated(source) for source in sources]
     formats = [animation_format if moves else kind.format_of for moves in moving]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
     if len(paths) == 1 and not is_folder and not paths[0].is_dir() and not label:
@@ -141,8 +143,8 @@ def plan_outputs(
         fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 or label else "")
         refuse_existing(targets, fix=fix)
     jobs = [
-        Job(photo, target, moves)
-        for (photo, _), target, moves in zip(photos, targets, moving, strict=True)
+        Job(source, target, moves)
+        for source, target, moves in zip(sources, targets, moving, strict=True)
         if not (existing == "skip" and target.exists())
     ]
     for folder in sorted({job.target.parent for job in jobs}):
@@ -204,6 +206,11 @@ def _photos(
         if others and tell:
             tell(f"{path}: {describe_skipped(others)}")
         yield from ((photo, photo.relative_to(path)) for photo in found)
+
+
+def unpiped(photo: Path) -> Path | IO[bytes]:
+    """The photo's path; or what a pipe such as /dev/stdin holds, which can be read only once."""
+    return io.BytesIO(photo.read_bytes()) if photo.is_fifo() else photo
 
 
 def _names(

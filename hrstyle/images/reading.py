@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from hrstyle.errors import InputError
+from hrstyle.files import fix_missing
 from hrstyle.images.formats import File, name_of, open_file, silence_pillow
 from hrstyle.images.metadata import exif_of
 from hrstyle.images.transparency import fill_invisible
@@ -79,7 +80,7 @@ def open_image(
 def _missing(name: str) -> str:
     if has_magic(name):
         return f"no such picture: {name}; patterns are not expanded here; give the files themselves"
-    return f"no such picture: {name}; check the path"
+    return f"no such picture: {name}; {fix_missing(name)}"
 
 
 def image_of(

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from hrstyle.errors import InputError
+from hrstyle.files import fix_missing
 from hrstyle.images.formats import is_picture
 from hrstyle.styles.pictures import is_address
 
@@ -67,4 +68,4 @@ def weights_file(source: str | os.PathLike[str]) -> Path:
         raise InputError(f"{source} is a folder; {fix}")
     if is_name:
         return weights_path(str(source))
-    raise InputError(f"no weights at {source}; check the path")
+    raise InputError(f"no weights at {source}; {fix_missing(source)}")

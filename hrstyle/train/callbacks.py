@@ -214,22 +214,24 @@ def save_state(trainer: pl.Trainer, path: Path) -> None:
 class StopOnInterrupt(Callback):
     """On the first Ctrl-C, finishes the step and ends the training as usual, with a checkpoint.
 
-    Lightning's own handling stops in the middle of a step. A second Ctrl-C stops at once.
+    Lightning's own handling stops in the middle of a step. A second Ctrl-C stops at once. SIGTERM,
+    by which clusters and containers end a process, counts as Ctrl-C.
     Afterwards `interrupted` says whether there was a Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
-        self._previous: Any = None
+        self._previous: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         def stop(signum: int, frame: FrameType | None) -> None:
             self.interrupted = True
-            signal.signal(signal.SIGINT, self._previous)
+            self._restore()
             rank_zero_info("\nStopping after this step; press Ctrl-C again to stop at once.")
 
         if threading.current_thread() is threading.main_thread():  # only it receives signals
-            self._previous = signal.signal(signal.SIGINT, stop)
+            for one in (signal.SIGINT, signal.SIGTERM):
+                self._previous[one] = signal.signal(one, stop)
 
     def on_train_batch_end(
         self,
@@ -255,6 +257,5 @@ class StopOnInterrupt(Callback):
         self._restore()
 
     def _restore(self) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        while self._previous:
+            signal.signal(*self._previous.popitem())

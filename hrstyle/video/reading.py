@@ -17,6 +17,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from hrstyle.errors import InputError
+from hrstyle.files import fix_missing
 from hrstyle.video.pixels import Pixels
 from hrstyle.video.tracks import chapters_within, ignored_streams
 
@@ -293,7 +294,7 @@ def _open(path: Path) -> Any:
         # Without the prefix, a name such as a:b.mp4 would be taken as an address.
         return av.open(f"file:{path}", metadata_errors="replace")
     except FileNotFoundError as error:
-        raise InputError(f"no such clip: {path}; check the path") from error
+        raise InputError(f"no such clip: {path}; {fix_missing(path)}") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} is not a clip that can be read: {reason}") from error

@@ -175,7 +175,15 @@ class Writer:
                 for track in range(len(self._tracks)):
                     self.add_packet(None, track)
         finally:
+            self._close()
+
+    def _close(self) -> None:
+        try:
             self._container.close()
+        except av.error.PyAVCallbackError as error:
+            # It hides the error of the file, such as a full disk.
+            hidden = error.__cause__ or error.__context__
+            raise hidden if isinstance(hidden, OSError) else error from error
 
 
 def _indexed(pixels: NDArray[np.uint8]) -> av.VideoFrame:

@@ -22,6 +22,7 @@ MAX_WAITING = 20
 KEEP_SECONDS = 3600
 """Seconds after which photos and results are deleted."""
 _MAX_BYTES_PER_PIXEL = 4  # of an uploaded file; an uncompressed photo with transparency has as many
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # Gradio routes that this page does not need: downloads from other hosts, recordings, the editor.
 _BLOCKED_ROUTES = (
     "/file=http",
@@ -66,6 +67,7 @@ def serve(
         folder, empty = Path(name, "files"), Path(name, "empty")
         folder.mkdir()
         empty.mkdir()
+        _clear_settings()
         os.environ |= {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
         _bypass_proxy("127.0.0.1", "localhost", "::1", host)
         with chdir(empty):  # because Gradio serves files of the current folder
@@ -115,7 +117,9 @@ def _launch(studio: Studio, choices: Choices, *, keep: float, **settings: Any) -
     try:
         from gradio import processing_utils
     except ImportError as error:
-        raise InputError("the web page needs Gradio: pip install 'hrstyle[web]'") from error
+        raise InputError(
+            f"the web page needs Gradio ({error}); run: pip install 'hrstyle[web]'"
+        ) from error
     from starlette.middleware import Middleware
 
     processing_utils.async_ssrf_protected_download = _refuse_download
@@ -145,6 +149,17 @@ def _launch(studio: Studio, choices: Choices, *, keep: float, **settings: Any) -
         where = f"{settings['server_name']}, port {settings['server_port']}"
         raise InputError(f"cannot listen on {where}: {error}") from error
     return page
+
+
+def _clear_settings() -> None:
+    """Remove what the environment sets for all of the user's Gradio pages and HTTP clients.
+
+    Such as GRADIO_ALLOWED_PATHS, which would show files, and GRADIO_DEBUG, which would not return.
+    The page needs no internet, and a SOCKS proxy would need one more package.
+    """
+    for name in list(os.environ):
+        if name.upper().startswith("GRADIO_") or name.lower() in _PROXIES:
+            del os.environ[name]
 
 
 def _bypass_proxy(*hosts: str) -> None:
