@@ -37,6 +37,8 @@ from hrstyle.generator.pyramid_network import pyramid
 from hrstyle.styles.names import check_name
 from hrstyle.styles.trained import FORMAT, weights_file
 
+GENERATORS: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
+"""The builders of the generators that a file may name, by the `name` of their `config`."""
 _PREFIX = "generator."
 # The globals that a checkpoint's pickle may call. torch.load's own list is longer: it allows
 # bytearray, for one, which allocates as much memory as the file tells it to.
@@ -82,14 +84,13 @@ def from_config(config: dict[str, Any]) -> Generator:
     """
     arguments = dict(config) if isinstance(config, dict) else {}
     name = arguments.pop("name", None)
-    builders: dict[Any, Callable[..., Generator]] = {"pyramid": pyramid, "paper": paper}
-    if not isinstance(name, str) or name not in builders:
+    if not isinstance(name, str) or name not in GENERATORS:
         raise InputError(
-            f"unknown generator {reprlib.repr(name)} (this version knows {', '.join(builders)});"
-            " update hrstyle"
+            f"unknown generator {reprlib.repr(name)} (this version knows {', '.join(GENERATORS)});"
+            " update hrstyle, or load a network of your own from Python, with like="
         )
     try:
-        return builders[name](**arguments)
+        return GENERATORS[name](**arguments)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # not numbers, or numbers that torch refuses

@@ -17,6 +17,7 @@ from hrstyle.checkpoint import save_weights
 from hrstyle.entry import bad_input_exits
 from hrstyle.errors import InputError
 from hrstyle.generator.colours import COUNT, match_colours
+from hrstyle.images.formats import trust_files
 from hrstyle.mixing import mix
 from hrstyle.styles import WEIGHTS, gallery
 from hrstyle.train import data
@@ -44,7 +45,8 @@ def main() -> None:
     arguments = parser.parse_args()
     style = with_pictures(arguments.pictures)[arguments.style]
     trained = mix(dict(share_of(text) for text in arguments.weights))
-    photos = list(data.folder(arguments.photos, num_workers=0).some_batches(COUNT))
+    trust_files()  # as in training: photos beyond Pillow's limit are read
+    photos = data.folder(arguments.photos, num_workers=0).some_crops(COUNT)
     match_colours(trained.generator, photos, style.load_all(), style_weight=style.style_weight)
     output = arguments.output or WEIGHTS / f"{arguments.style}.safetensors"
     save_weights(

@@ -1,16 +1,15 @@
-"""Train all styles of the gallery at once on one GPU in ten minutes, and install the weights.
+"""Train all styles of the gallery at once on one GPU, and install the weights.
 
     python scripts/train_on_gpu.py --photos PHOTOS                       every style, nine minutes
     python scripts/train_on_gpu.py --photos PHOTOS --only irises mondrian --output trained/
     python scripts/train_on_gpu.py --photos PHOTOS --steps 2000          as long as that takes
 
 Each style goes on from its weights in gallery_state/, else from its bundled weights, else from the
-base. In each round all
-styles make one step on the same crops, whose content features are computed once. --minutes covers
-training and writing; reading photos and paintings takes another half a minute. Ctrl-C ends the
-round and saves a checkpoint in --run-dir. To resume, also after a kill or on another machine with
-that folder, run it again. For a new training, give another --run-dir. The results are the weights,
-and preview.jpg with held-out photos.
+base. In each round all styles make one step on the same crops, whose content features are computed
+once. --minutes (9) covers training and writing; reading photos and paintings takes another half a
+minute. Ctrl-C ends the round and saves a checkpoint in --run-dir. To resume, also after a kill or
+on another machine with that folder, run it again. For a new training, give another --run-dir. The
+results are the weights, and preview.jpg with held-out photos.
 """
 
 import argparse
@@ -228,7 +227,8 @@ def main() -> None:
             trainee.restore_good()
         style = trainee.style
         painting, weight = [paintings[style.name]], style.style_weight
-        match_colours(trainee.generator, photos, painting, style_weight=weight)
+        if not match_colours(trainee.generator, photos, painting, style_weight=weight):
+            print(f"{style.name}: the colours could not be matched.")
         metadata = {"style": style.name, "credit": style.credit, "base": trainee.base}
         save_weights(weights[style.name], trainee.generator, **metadata)
         if not arguments.output:

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
 from pytorch_lightning import LightningDataModule
 
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.generator import Generator
 from hrstyle.losses import PerceptualLoss, build
 from hrstyle.styles import Style, StyleSet, gallery, list_styles, picture_names
@@ -221,6 +222,7 @@ def test_photorealistic_is_the_papers_method(photo):
     assert trainer["max_steps"] == 1000
     assert trainer["gradient_clip_val"] is None
     assert config.init == "scratch"
+    assert instantiate(config.stylize) == StylizeOptions(stroke_size=1, brush=False)
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,11 @@ def test_frozen_and_in_eval_mode_but_open_to_the_gradient(crop):
 
 @pytest.mark.parametrize("prefix", ["", "features."])
 @pytest.mark.parametrize("preprocessing", [None, "caffe", "torchvision"])
-def test_weights_from_a_path(crop, random_state, tmp_path, prefix, preprocessing):
-    path = tmp_path / "vgg.pth"
-    torch.save({prefix + key: value for key, value in random_state.items()}, path)
+def test_weights_from_a_path(crop, random_state, tmp_path, prefix, preprocessing, monkeypatch):
+    torch.save({prefix + key: value for key, value in random_state.items()}, tmp_path / "vgg.pth")
+    monkeypatch.setenv("HOME", str(tmp_path))
     kind = {"preprocessing": preprocessing, "padding": "zeros"}
-    features = VGG19(["conv1_1"], weights=str(path), **kind)(crop)
+    features = VGG19(["conv1_1"], weights="~/vgg.pth", **kind)(crop)
     if preprocessing == "caffe":
         x = crop.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
         random_state = random_state | {"0.bias": random_state["0.bias"] / vgg.CAFFE_UNIT}

@@ -286,7 +286,7 @@ def test_averaged_weights_are_between_both_and_have_the_paintings_colours(tmp_pa
     assert (averaged.style, averaged.base) == ("irises", "common")
     ours, a, b = (g.state_dict()["stem.0.0.weight"] for g in (averaged.generator, *generators))
     assert torch.allclose(ours, 0.25 * a + 0.75 * b, atol=1e-3)
-    batch = torch.cat(data.folder(photos, num_workers=0).some_batches(24))
+    batch = torch.cat(data.folder(photos, num_workers=0).some_crops(24))
     with torch.no_grad():
         mean = averaged.generator(batch).clamp(0, 1).mean((0, 2, 3))
     assert torch.allclose(mean, gallery()["irises"].load().mean((0, 2, 3)), atol=0.05)

@@ -105,6 +105,9 @@ def test_a_set_of_styles_joins_their_credits_and_needs_other_names():
         StyleSet(name="none", pictures={})
     with pytest.raises(InputError, match="each of another name"):
         StyleSet(name="a", pictures=parts)
+    base = {"a": Style(image="starry_night", name="base")}
+    with pytest.raises(InputError, match="none named 'mine' or 'base'"):
+        StyleSet(name="mine", pictures=base)
 
 
 def test_impossible_styles_are_input_errors(tmp_path):

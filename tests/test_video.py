@@ -126,7 +126,10 @@ def test_a_clip_becomes_a_silent_animation_of_the_same_times(stylizer, tmp_path)
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     for ending, unit in ((".gif", 10), (".webp", 1)):
         out = tmp_path / f"out{ending}"
-        assert repaint_video(clip, out, stylizer).sound == 0
+        result = repaint_video(clip, out, stylizer)
+        assert result.sound == 0
+        assert result.notes == (f"left out: the sound (aac), for {ending} has none",)
+        assert not repaint_video(clip, out, stylizer, sound=False, overwrite=True).notes
         with Image.open(out) as image:
             assert image.info["loop"] == 0
             lengths = [f.load() and f.info["duration"] for f in ImageSequence.Iterator(image)]

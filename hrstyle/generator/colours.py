@@ -5,7 +5,7 @@ painting's, which looks faded and soft. The linear map that corrects this is mer
 network's last convolution, so it takes no time in repainting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -70,32 +70,37 @@ def match_colours(
     place = generator.mean.device
     training = generator.training
     generator.eval()
-    results = [generator(photo.to(place)) for photo in photos]
-    matrix, shift = colour_map(*_mean_moments(results), *_mean_moments(paintings))
+    found = _mean_moments(generator(photo.to(place)) for photo in photos)
+    matrix, shift = colour_map(*found, *_mean_moments(paintings))
     share = min(1.0, style_weight)
     matrix, shift = torch.lerp(torch.eye(3, dtype=matrix.dtype), matrix, share), share * shift
-    expected = torch.einsum("ij,njhw->nihw", matrix.to(results[0]), results[0])
-    expected += shift.to(results[0])[:, None, None]
-    changed = _merge(generator, matrix, shift, photos[0].to(place), expected)
+    changed = _merge(generator, matrix, shift, photos[0].to(place))
     generator.train(training)
     return changed
 
 
-def _mean_moments(pictures: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _mean_moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean of means, and mean of covariances, of all pictures; float64, on the CPU."""
-    colours = [x.clamp(0, 1).flatten(1).double().cpu() for batch in pictures for x in batch]
-    means = torch.stack([values.mean(1) for values in colours])
-    covariances = torch.stack([values.cov(correction=0) for values in colours])
-    return means.mean(0), covariances.mean(0)
+    means, covariances = [], []
+    for batch in batches:  # one after the other, as they may be many
+        for picture in batch:
+            colours = picture.clamp(0, 1).flatten(1).double().cpu()
+            means.append(colours.mean(1))
+            covariances.append(colours.cov(correction=0))
+    return torch.stack(means).mean(0), torch.stack(covariances).mean(0)
 
 
-def _merge(
-    generator: Generator, matrix: Tensor, shift: Tensor, photo: Tensor, expected: Tensor
-) -> bool:
-    """Merge the map into the last convolution, if `photo` then becomes `expected`."""
-    *_, last = (part for part in generator.modules() if isinstance(part, nn.Conv2d))
-    if last.out_channels != 3 or last.bias is None:
+def _merge(generator: Generator, matrix: Tensor, shift: Tensor, photo: Tensor) -> bool:
+    """Merge the map into the last convolution, if that maps the colours of the photo's result."""
+    last = next(
+        (part for part in reversed(list(generator.modules())) if isinstance(part, nn.Conv2d)), None
+    )
+    if last is None or last.out_channels != 3 or last.bias is None:
         return False
+    before = generator(photo)
+    # Not by a matrix product, for which a GPU may use TF32, whose error is as large as _TOLERANCE.
+    expected = (matrix.to(before)[:, :, None, None] * before[:, None]).sum(2)
+    expected += shift.to(before)[:, None, None]
     weight, bias = last.weight.clone(), last.bias.clone()
     # The network's output y becomes mean + std * y, see `Generator`.
     mean, std = (values.flatten().double().cpu() for values in (generator.mean, generator.std))

@@ -29,7 +29,7 @@ class PerceptualLoss(nn.Module):
     Args:
         terms: the terms. Terms of weight 0 are left out.
         style_weight: factor for the weights of all `StyleTerm`s, to balance a single style. 1 is
-            normal, 0.5 lets the photo shine through, and 2 loses small objects.
+            normal, 0.3 lets the photo shine through, and 3 loses small objects.
         vgg_weights, vgg_preprocessing, pooling, padding: the loss network, see `VGG19`.
 
     Raises:

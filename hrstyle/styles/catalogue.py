@@ -24,6 +24,7 @@ from hrstyle.styles.pictures import (
     name_after,
     sources_of,
 )
+from hrstyle.styles.trained import BASE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -174,8 +175,8 @@ class StyleSet:
 
     Args:
         name: name of the set.
-        pictures: the styles, under any keys. Their names must differ from each other and from the
-            set's.
+        pictures: the styles, under any keys. Their names must differ from each other, from the
+            set's and from `base`, which names the file of their mean.
         style_weight: factor for the style weight of every style.
 
     Raises:
@@ -189,10 +190,10 @@ class StyleSet:
     def __post_init__(self) -> None:
         check_name(self.name)
         found = [style.name for style in self.parts]
-        if not found or len({self.name, *found}) <= len(found):
+        if not found or len(set(found)) < len(found) or {self.name, BASE} & set(found):
             raise InputError(
                 f"style.pictures must have at least one style, each of another name, and none named"
-                f" {self.name!r}; it has {', '.join(found) or 'nothing'}"
+                f" {self.name!r} or {BASE!r}; it has {', '.join(found) or 'nothing'}"
             )
 
     @property

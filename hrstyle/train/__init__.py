@@ -1,8 +1,9 @@
 """Training a style: `hrstyle train style=starry_night`, or `train(...)` from Python.
 
 `run` is one training run from start to end, and `module` its LightningModule. `data` reads the
-photos, and `callbacks` writes previews and checkpoints. `shared` trains several styles in one
-network. `__main__` composes the settings with Hydra. `memory` speeds up steps on a CPU.
+photos, `start` finds the initial weights, and `callbacks` writes previews and checkpoints. `shared`
+trains several styles in one network. `__main__` composes the settings with Hydra. `memory` speeds
+up steps on a CPU.
 """
 
 from hrstyle.train import data

@@ -18,6 +18,7 @@ from omegaconf.errors import InterpolationToMissingValueError
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from hrstyle import entry
+from hrstyle.engine.options import StylizeOptions
 from hrstyle.entry import (
     bad_input_exits,
     register_config,
@@ -57,12 +58,14 @@ TEXTS = (
     *(f"style.{name}" for name in _STYLES_TEXTS),
     *(f"style.pictures.*.{name}" for name in _STYLES_TEXTS),
     *("data.root", "data.content", "run_dir", "init", "ckpt_path", "trainer.default_root_dir"),
+    *("loss.vgg_weights", "stylize.mask"),
 )
 """Settings whose values are texts, such as the names of files."""
 
 
 def register_signatures() -> None:
     """Register the constructors that configs name, see `hrstyle.entry.register_config`."""
+    register_config("", StylizeOptions)
     register_config("style", Style)
     register_config("style", StyleSet)
     # The objectives pass their further keywords on to PerceptualLoss.
@@ -129,8 +132,13 @@ def _is_file_like(word: str) -> bool:
 def changed_settings(before: Any, after: Any, prefix: str = "") -> list[str]:
     """Settings that differ between two configs, each as `key=value (was …)`."""
     if isinstance(before, dict) and isinstance(after, dict):
-        keys = [key for key in after if key not in ("ckpt_path", "run_dir", "init")]
-        nested = (changed_settings(before.get(k), after[k], f"{prefix}.{k}") for k in keys)
+        keys = dict.fromkeys((*after, *before))  # in their order
+        left_out = ("ckpt_path", "run_dir", "init")
+        nested = (
+            changed_settings(before.get(key), after.get(key), f"{prefix}.{key}")
+            for key in keys
+            if key not in left_out
+        )
         return [line for lines in nested for line in lines]
     return [] if before == after else [f"{prefix.removeprefix('.')}={after} (was {before})"]
 
@@ -163,8 +171,16 @@ def run(config: DictConfig) -> None:
         if changes:
             rank_zero_info(f"Resuming with changed settings: {', '.join(changes)}")
     run_dir.mkdir(parents=True, exist_ok=True)
-    rank_zero_only(write_atomically)(file, OmegaConf.to_yaml(OmegaConf.create(plain)).encode())
-    if train(**parts) is None:
+    write = rank_zero_only(write_atomically)
+    before = file.read_bytes() if file.is_file() else b""
+    write(file, OmegaConf.to_yaml(OmegaConf.create(plain)).encode())
+    try:
+        result = train(**parts)
+    except InputError:
+        if before:  # these settings did not train anything
+            write(file, before)
+        raise
+    if result is None:
         raise KeyboardInterrupt  # ends a sweep, too
 
 

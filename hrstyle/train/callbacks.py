@@ -114,6 +114,12 @@ class Preview(EveryNSteps):
         if trainer.global_step == 0 and isinstance(trainer.logger, TensorBoardLogger):
             for number, painting in enumerate(self.paintings):
                 trainer.logger.experiment.add_image("style", painting[0], number)
+        grid = self.save(pl_module)
+        if isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_image("preview", grid, trainer.global_step)
+
+    def save(self, pl_module: Any) -> Tensor:
+        """Write `preview.png`, and return it as `(3, H, W)` in [0, 1]."""
         pl_module.eval()  # fixes the noise, as in inference
         with torch.no_grad():  # one photo at a time, which needs no more memory than a step
             place = {"device": pl_module.device, "dtype": pl_module.dtype}
@@ -124,9 +130,8 @@ class Preview(EveryNSteps):
         pl_module.train()
         pictures = [p.float().nan_to_num().clamp(0, 1) for row in rows for p in row]
         grid = make_grid(pictures, nrow=len(rows[0]))
-        if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image("preview", grid, trainer.global_step)
         save_image(to_pil(grid), self.folder / "preview.png")
+        return grid
 
 
 class SaveEvery(EveryNSteps):

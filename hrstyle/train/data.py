@@ -62,13 +62,14 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"data.root={root} is not a folder; give one that holds photos")
     paths, others = pictures_in(folder)
-    rest = f"; {describe_skipped(others)}" if others else ""
+    skipped = describe_skipped(others) if others else ""
     if not paths:
+        rest = f"; {skipped}" if skipped else ""
         raise InputError(
             f"no pictures in {folder} or below it; data.root needs a folder of photos{rest}"
         )
-    if others:
-        _print_error(f"{folder}{rest.replace(';', ':', 1)}")
+    if skipped:
+        _print_error(f"{folder}: {skipped}")
     return sorted(paths)
 
 
@@ -212,11 +213,11 @@ class PhotoData(pl.LightningDataModule):
         self.crops: dict[str, Any] = {"size": size, "batch_size": batch_size}
         self.crops |= {"min_scale": min_scale, "seed": seed, "repeat": repeat}
 
-    def some_batches(self, count: int) -> list[Tensor]:
-        """Some batches `(batch_size, 3, size, size)`, the same ones every time."""
+    def some_crops(self, count: int) -> list[Tensor]:
+        """At least `count` crops, as batches of `batch_size`; the same ones every time."""
         # As of rank 1, which does not report unreadable photos once more.
         crops = RandomCrops(self.paths, **self.crops | {"repeat": 1, "rank": 1})
-        return list(itertools.islice(crops, count))
+        return list(itertools.islice(crops, math.ceil(count / self.crops["batch_size"])))
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         trust_files()
@@ -280,7 +281,7 @@ class OnePhoto(pl.LightningDataModule):
         self.photo = to_tensor(photo)
         self.preview_paths = self.repaint_paths = [path]
 
-    def some_batches(self, count: int) -> list[Tensor]:
+    def some_crops(self, count: int) -> list[Tensor]:
         """The photo, once."""
         return [self.photo]
 

@@ -20,9 +20,9 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
-from hrstyle.checkpoint import load_generator, save_weights
+from hrstyle.checkpoint import GENERATORS, load_generator, save_weights
 from hrstyle.engine import Painter, repaint
-from hrstyle.engine.options import StylizeOptions
+from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.generator.base import Generator
 from hrstyle.generator.colours import COUNT, match_colours as give_colours
@@ -55,11 +55,18 @@ SET_MISMATCH = (
 )
 
 
-def paint(weights: Path, photo: Path, *, like: Generator, device: torch.device) -> PILImage:
+def paint(
+    weights: Path,
+    photo: Path,
+    *,
+    like: Generator,
+    device: torch.device,
+    options: StylizeOptions = DEFAULTS,
+) -> PILImage:
     """Repaint a photo in its own size with a file of weights for a generator `like` this one."""
     generator = load_generator(weights, like).generator
     painter = Painter(generator, device=device, dtype="float32", engine="torch")
-    painted = repaint(painter, photo, StylizeOptions())
+    painted = repaint(painter, photo, options)
     assert isinstance(painted, PILImage)
     return painted
 
@@ -98,6 +105,7 @@ def train(
     init: str | Path = "base",
     ckpt_path: str | Path | None = None,
     match_colours: bool = True,
+    stylize: StylizeOptions = DEFAULTS,
 ) -> Path | None:
     """Train `generator` on a style and write the results to `run_dir`.
 
@@ -128,6 +136,7 @@ def train(
             is the one in `run_dir`.
         match_colours: give the saved networks the painting's mean colour and colour covariance, see
             `hrstyle.generator.colours`.
+        stylize: how the photo is repainted after training on one photo.
 
     Returns:
         The path of the weights file, or of its folder with several styles; None if Ctrl-C ended the
@@ -161,15 +170,16 @@ def train(
     if isinstance(model, SharedStyleTransfer) is not together:
         raise InputError(SET_MISMATCH)
     interrupt = StopOnInterrupt()
+    preview = Preview(
+        data.preview_paths,
+        paintings=paintings,
+        folder=run_dir,
+        every_n_steps=preview_every_n_steps,
+    )
     callbacks: list[Callback] = [
         interrupt,
         LearningRateMonitor(logging_interval="step"),
-        Preview(
-            data.preview_paths,
-            paintings=paintings,
-            folder=run_dir,
-            every_n_steps=preview_every_n_steps,
-        ),
+        preview,
         SaveEvery(run_dir / LAST, every_n_steps=checkpoint_every_n_steps),
     ]
     if isinstance(model, SharedStyleTransfer):
@@ -202,26 +212,35 @@ def train(
         return None
     done = _steps_done(lightning_trainer)
     photos: list[Tensor] = []
-    # Data from outside the package may have no `some_batches`.
-    if match_colours and lightning_trainer.is_global_zero and hasattr(data, "some_batches"):
-        photos = data.some_batches(COUNT)
+    # Data from outside the package may have no `some_crops`.
+    if match_colours and lightning_trainer.is_global_zero and hasattr(data, "some_crops"):
+        photos = data.some_crops(COUNT)
     if isinstance(model, SharedStyleTransfer):
         if lightning_trainer.is_global_zero:
             model.save_styles(run_dir, photos)
         return run_dir
     path = run_dir / f"{style.name}.safetensors"
     if lightning_trainer.is_global_zero:
+        save_weights(path, generator, **keywords)  # first, so that nothing below loses them
         if photos:
-            give_colours(generator.float(), photos, paintings, style_weight=loss.style_weight)
-        save_weights(path, generator, **keywords)
+            weight = loss.style_weight
+            if not give_colours(generator.float(), photos, paintings, style_weight=weight):
+                rank_zero_info("The network's last convolution is not its result: colours stay.")
+            save_weights(path, generator, **keywords)
+            preview.save(model)
         for photo in data.repaint_paths:
             result = run_dir / f"{photo.stem}-{style.name}.png"
-            painted = paint(
-                path, photo, like=generator, device=lightning_trainer.strategy.root_device
-            )
+            device = lightning_trainer.strategy.root_device
+            painted = paint(path, photo, like=generator, device=device, options=stylize)
             save_image(painted, result)
             rank_zero_info(f"Repainted {photo}: {result}")
-    rank_zero_info(
-        f"Trained {style.name}{done}: hrstyle stylize PHOTO -o RESULT.png --style {path}"
-    )
+    rank_zero_info(f"Trained {style.name}{done}: {_how_to_use(path, generator, stylize)}")
     return path
+
+
+def _how_to_use(weights: Path, generator: Generator, options: StylizeOptions) -> str:
+    if generator.config.get("name") not in GENERATORS:
+        return f"hrstyle.checkpoint.load_generator({str(weights)!r}, like=YOUR_GENERATOR)"
+    size = "" if options.stroke_size is None else f" --stroke-size {options.stroke_size:g}"
+    brush = "" if options.brush else " --no-brush"
+    return f"hrstyle stylize PHOTO -o RESULT.png --style {weights}{size}{brush}"

@@ -2,7 +2,7 @@
 
 After Dumoulin, Shlens & Kudlur, "A Learned Representation for Artistic Style" (ICLR 2017): each
 style has its own scale and shift in every norm, and all other parameters are shared. Two things
-differ from the paper. Each style also has its own noise weights and its own last convolution. And
+differ from the paper. Each style also has its own biases, noise weights and last convolution. And
 each step trains one style: every round of steps takes all styles once, in a new random order.
 
 After training, each style is saved as the weights of an ordinary generator.
@@ -47,11 +47,13 @@ def own_parameters(generator: Generator, which: str = "all") -> list[str]:
     norms = {
         name for name, part in generator.named_modules() if isinstance(part, nn.InstanceNorm2d)
     }
-    last = [name for name, part in generator.named_modules() if isinstance(part, nn.Conv2d)][-1]
+    convolutions = [n for n, part in generator.named_modules() if isinstance(part, nn.Conv2d)]
 
     def owned(name: str, parameter: Tensor) -> bool:
         module = name.rpartition(".")[0]
-        return module in norms or (which == "all" and (parameter.ndim < 4 or module == last))
+        return module in norms or (
+            which == "all" and (parameter.ndim < 4 or module in convolutions[-1:])
+        )
 
     return [name for name, value in generator.named_parameters() if owned(name, value)]
 
@@ -229,10 +231,13 @@ class SharedStyleTransfer(StyleTransfer):
             paths.append(folder / f"{name}.safetensors")
             metadata = {"style": name, "credit": picture.credit, "base": common}
             generator = self.result.extract(name)
+            save_weights(
+                paths[-1], generator, **metadata
+            )  # first, so that nothing below loses them
             if photos:
                 weight = self._style_weight * picture.style_weight
                 match_colours(generator, photos, picture.load_all(), style_weight=weight)
-            save_weights(paths[-1], generator, **metadata)
+                save_weights(paths[-1], generator, **metadata)
         return paths
 
 

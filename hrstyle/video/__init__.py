@@ -1,7 +1,8 @@
 """Repaint clips frame by frame, and keep their times and sound.
 
 `repainting` has `repaint_video`. `reading` decodes a clip, `writing` encodes the result, and
-`steady` reduces flicker. All need PyAV and OpenCV: `pip install 'hrstyle[video]'`. Without them,
+`steady` reduces flicker. `formats` are those of results, `pixels` converts frames, and `tracks`
+are sound and subtitles. All need PyAV and OpenCV: `pip install 'hrstyle[video]'`. Without them,
 importing this package raises ImportError.
 """
 

@@ -25,6 +25,7 @@ from hrstyle.video.formats import (
 )
 from hrstyle.video.reading import Clip, Packet, Picture
 from hrstyle.video.steady import Steady
+from hrstyle.video.tracks import describe
 from hrstyle.video.writing import Writer
 
 _CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
@@ -108,8 +109,8 @@ def repaint_video(
         refuse_existing([output])
     with Clip(path, start=start, end=end) as clip, open_atomically(output) as file:
         size = writable_size(output, options.result_size(clip.size))
-        tracks = [s for s in clip.tracks if sound or s.type != "audio"]
-        tracks = tracks if holds_sound(output) else []
+        wanted = [s for s in clip.tracks if sound or s.type != "audio"]
+        tracks, unheld = (wanted, []) if holds_sound(output) else ([], wanted)
         transparent = clip.transparent and holds_transparency(output)
         at_size = replace(options, size=None)  # frames are read at the result's size
         pictures = end_pts = 0
@@ -157,6 +158,7 @@ def repaint_video(
                     pictures += 1
         kept_sound = sum(stream.type == "audio" for stream in writer.kept)
         notes = [*writer.notes, *_not_kept(clip, output, is_filled)]
+        notes += [f"left out: the {describe(s)}, for {output.suffix} has none" for s in unheld]
     return Repainted(
         path=output,
         size=size,
