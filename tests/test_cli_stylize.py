@@ -105,6 +105,19 @@ def test_a_photo_that_a_device_cannot_hold_does_not_stop_the_others(
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
 
 
+def test_a_single_photo_that_a_device_cannot_hold_is_one_sentence(
+    run, small, weights_file, tmp_path, capsys, monkeypatch
+):
+    def fail(self, picture, **how):
+        raise RuntimeError("out of memory:\n30 pixels")
+
+    monkeypatch.setattr(Painter, "paint_strokes", fail)
+    photo = tmp_path / "a.png"
+    small.save(photo)
+    assert run("stylize", photo, "-o", tmp_path / "b.png", "--style", weights_file) == 2
+    assert capsys.readouterr().err == f"hrstyle: {photo}: out of memory: 30 pixels\n"
+
+
 @pytest.mark.parametrize(
     ("photo", "out", "message"),
     [("wide.png", "x.webp", "16383 pixels a side"), ("clear.png", "x.jpg", "transparency")],

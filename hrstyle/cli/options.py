@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hrstyle.engine.options import StylizeOptions, explanation
-from hrstyle.errors import InputError, sentence_of
+from hrstyle.errors import InputError, NonFiniteError, sentence_of
 
 STYLE = (
     "a bundled style (see hrstyle styles), or a trained .safetensors or .ckpt file; or several with"
@@ -169,6 +169,18 @@ def named(error: Exception, source: object) -> str:
     # In an error, names are escaped.
     name, sentence = str(InputError(str(source))), sentence_of(error)
     return sentence if name in sentence else f"{name}: {sentence}"
+
+
+def end_by(error: Exception, source: object) -> NoReturn:
+    """End the command by the error of its only picture.
+
+    Raises:
+        InputError: the error's sentence.
+        NonFiniteError: the error itself.
+    """
+    if isinstance(error, InputError | NonFiniteError):
+        raise error
+    raise InputError(named(error, source)) from error
 
 
 def report(arguments: argparse.Namespace, line: str, **fields: Any) -> None:

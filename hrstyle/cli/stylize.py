@@ -18,6 +18,7 @@ from hrstyle.cli.options import (
     add_saving,
     add_style,
     add_stylize_options,
+    end_by,
     existing,
     explicit_options,
     is_file,
@@ -176,7 +177,7 @@ def _repaint(
             if arguments.json:
                 report(arguments, "", input=source, error=sentence)
             if total == 1:
-                raise outcome.error
+                end_by(outcome.error, source)
             failed.add(outcome.source)
             tqdm.write(f"hrstyle: {named(outcome.error, source)}", file=sys.stderr)
         elif not to:
