@@ -116,7 +116,8 @@ def _numbers(text: str) -> list[float]:
 def run(arguments: argparse.Namespace) -> None:
     """Optimise each photo, one after the other."""
     from hrstyle.images.formats import trust_files
-    from hrstyle.images.outputs import expand, plan_outputs
+    from hrstyle.images.inputs import expand
+    from hrstyle.images.outputs import plan_outputs
     from hrstyle.images.writing import check_quality
 
     trust_files()

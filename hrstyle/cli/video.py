@@ -137,7 +137,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _plan(arguments: argparse.Namespace) -> "list[Job]":
     """The clips and the files of their results."""
-    from hrstyle.images.outputs import Kind, expand, plan_outputs
+    from hrstyle.images.inputs import Kind, expand
+    from hrstyle.images.outputs import plan_outputs
     from hrstyle.video.formats import ENDINGS, check_ending, is_clip
 
     if arguments.output is None:
