@@ -26,6 +26,10 @@ Work on many pictures goes on with the next one.
 """
 
 
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C has ended."""
+
+
 def sentence_of(error: Exception) -> str:
     """An error as one line of text that is never empty."""
     return " ".join(str(error).splitlines()) or type(error).__name__

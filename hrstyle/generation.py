@@ -15,10 +15,10 @@ from hrstyle.images.writing import save_image
 from hrstyle.inference import load
 from hrstyle.optimization import optimize
 from hrstyle.styles.catalogue import find
-from hrstyle.styles.trained import list_styles
+from hrstyle.styles.trained import ENDING, list_styles
 
 METHODS = ("auto", "feedforward", "optimize")
-WEIGHTS = (".safetensors", ".ckpt")
+_TRAINED = (ENDING, ".ckpt")
 
 
 def generate(
@@ -58,7 +58,7 @@ def generate(
     if resolution is not None and resolution < 16:
         raise InputError(f"resolution={resolution} must be at least 16 pixels")
     name, style_path = str(style), Path(style)
-    is_weights = style_path.suffix.lower() in WEIGHTS
+    is_weights = style_path.suffix.lower() in _TRAINED
     trained = is_weights or (name in list_styles() and not style_path.is_file())
     if method == "feedforward" and not trained:
         raise InputError(
@@ -66,7 +66,7 @@ def generate(
             f" {', '.join(list_styles())}, and python -m hrstyle.train trains one from a picture"
         )
     if method == "optimize" and is_weights:
-        raise InputError(f"method='optimize' needs a picture or a style's name, and {name} is none")
+        raise InputError(f"method='optimize' needs a picture or a style's name; {name} is neither")
     source, folder = Path(expand_user(input_image_path)), Path(expand_user(output_dir))
     photo = read_photo(source)
     pixels = photo.pixels

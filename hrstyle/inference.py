@@ -15,7 +15,7 @@ from hrstyle.engine.painter import Painter
 from hrstyle.engine.repainting import Picture, paint, read, repaint
 from hrstyle.errors import PICTURE_ERRORS
 from hrstyle.generator.base import Generator
-from hrstyle.images.reading import PILImage, Source, check_many
+from hrstyle.images.reading import PILImage, Source, check_many, check_one
 from hrstyle.mixing import load_style
 from hrstyle.pipeline import in_order
 
@@ -161,6 +161,8 @@ class Stylizer:
             InputError: a file that cannot be read; an array or tensor of another shape, type or
                 range; an impossible setting.
         """
+        if isinstance(image, list | tuple):
+            check_one(image, fix="give several to stylize_many")
         return repaint(self.painter, image, changed(options, changes), progress=progress)
 
     def stylize_many(

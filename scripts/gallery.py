@@ -14,13 +14,11 @@ import torch
 import yaml
 from torch import Tensor
 
-from hrstyle.errors import InputError
+from hrstyle.errors import INTERRUPTED, InputError
 from hrstyle.images import open_image, to_rgb, to_tensor
 from hrstyle.styles import BASE, CONFIGS, Style, gallery, list_styles
 from hrstyle.train.data import PREVIEW_PHOTOS, sample_path
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 STATE = Path(__file__).parent / "gallery_state"
 """Weights of styles whose training is not over; where there are none, the folder is not needed."""
 

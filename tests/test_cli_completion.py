@@ -53,6 +53,13 @@ def test_what_the_tab_key_completes(complete, shell, tmp_path):
     assert complete(shell, "stylize", "--engine", "open") == {"openvino"}
     assert complete(shell, "stylize", "mi") == {"mine.safetensors"}
     assert complete(shell, "stylize", "x.jpg", "--painting", "mi") == {"mine.safetensors"}
+    assert "all" in complete(shell, "stylize", "--style", "a")
+    assert "all" not in complete(shell, "export", "a")
+    assert complete(shell, "export", "--dtype", "") == {"float32", "float16"}
+    assert complete(shell, "optimize", "--dtype", "") == {"float32", "bfloat16"}
+    assert complete(shell, "optimize", "--loss", "") == {"painterly", "gram"}
+    assert complete(shell, "optimize", "--start", "") == {"content", "noise"}
+    assert "noise" not in complete(shell, "video", "--start", "n")
     assert complete(shell, "completion", "") == {"bash", "fish", "zsh"}
 
 

@@ -159,6 +159,25 @@ def test_folders_and_several_photos_are_optimised_one_after_the_other(
     assert "all results exist already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_photo_that_memory_cannot_hold_is_one_sentence(
+    run, small, tmp_path, monkeypatch, capsys, count
+):
+    import hrstyle.optimization
+
+    def fail(*content, **settings):
+        raise MemoryError
+
+    monkeypatch.setattr(hrstyle.optimization, "optimize", fail)
+    photos = [tmp_path / name for name in ("a.png", "b.png")][:count]
+    for photo in photos:
+        small.save(photo)
+    assert run("optimize", *photos, "-o", f"{tmp_path}/out/", "--style", "starry_night") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:count] == [f"hrstyle: {photo}: MemoryError" for photo in photos]
+    assert len(lines) == (3 if count == 2 else 1)
+
+
 def test_a_wrong_setting_of_several_photos_is_told_once(run, small, tmp_path, capsys):
     for name in ("a.png", "b.png"):
         small.save(tmp_path / name)

@@ -34,11 +34,33 @@ def test_a_file_may_be_called_anything(tmp_path, monkeypatch, name):
     assert parse_style(name) == name
 
 
+def test_a_file_may_be_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "x,y.jpg").touch()
+    assert parse_style("~/x,y.jpg") == "~/x,y.jpg"
+
+
 @pytest.mark.parametrize("command", ["stylize", "video", "optimize"])
 def test_a_second_style_is_refused_and_not_the_first_forgotten(run, capsys, command):
     arguments = [command, "in.jpg", "-o", "out.jpg", "--style", "irises", "--style=great_wave:2"]
     assert run(*arguments) == 2
     assert "for a mixture, give one: --style irises:0.5,great_wave:0.5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "example"),
+    [
+        ("a:1,b:2", "c", "a:0.33,b:0.33,c:0.33"),
+        ("all", "irises", ""),
+        ("irises", "all", ""),
+        ("irises", "irises", ""),
+    ],
+)
+def test_the_example_of_a_mixture_is_one(run, capsys, first, second, example):
+    assert run("stylize", "in.jpg", "-o", "out.jpg", "--style", first, "--style", second) == 2
+    end = f"give one: --style {example}; see" if example else "give one; see"
+    assert end in capsys.readouterr().err
 
 
 def test_an_explanation_may_hold_a_percent_sign(monkeypatch):

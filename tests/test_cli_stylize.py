@@ -1,16 +1,12 @@
 """`hrstyle stylize`."""
 
-import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import hrstyle
-from hrstyle import inference
 from hrstyle.cli import main
 from hrstyle.engine import Painter
 from hrstyle.images import open_image
@@ -105,6 +101,19 @@ def test_a_photo_that_a_device_cannot_hold_does_not_stop_the_others(
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
 
 
+def test_a_single_photo_that_a_device_cannot_hold_is_one_sentence(
+    run, small, weights_file, tmp_path, capsys, monkeypatch
+):
+    def fail(self, picture, **how):
+        raise RuntimeError("out of memory:\n30 pixels")
+
+    monkeypatch.setattr(Painter, "paint_strokes", fail)
+    photo = tmp_path / "a.png"
+    small.save(photo)
+    assert run("stylize", photo, "-o", tmp_path / "b.png", "--style", weights_file) == 2
+    assert capsys.readouterr().err == f"hrstyle: {photo}: out of memory: 30 pixels\n"
+
+
 @pytest.mark.parametrize(
     ("photo", "out", "message"),
     [("wide.png", "x.webp", "16383 pixels a side"), ("clear.png", "x.jpg", "transparency")],
@@ -184,60 +193,6 @@ def test_how_a_result_is_made_and_kept(run, photo, weights_file, tmp_path):
     assert out.stat().st_size < size / 2
 
 
-@pytest.mark.slow
-def test_the_module_from_standard_input_to_standard_output(photo, tmp_path):
-    command = [sys.executable, "-m", "hrstyle", "stylize", "-", "--style", "starry_night"]
-    with photo.open("rb") as file:
-        result = subprocess.run(
-            [*command, "--format", "jpeg"],
-            stdin=file,
-            capture_output=True,
-            check=True,
-            cwd=tmp_path,
-        )
-    with Image.open(io.BytesIO(result.stdout)) as image:
-        assert (image.format, image.size) == ("JPEG", (451, 300))
-    assert result.stderr == b""
-
-
-def as_input(monkeypatch, data):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-
-@pytest.mark.slow
-def test_standard_input_into_a_file(photo, weights_file, tmp_path, monkeypatch, capsysbinary):
-    as_input(monkeypatch, photo.read_bytes())
-    main(["stylize", "-", "-o", str(tmp_path / "out.png"), "--style", str(weights_file)])
-    assert open_image(tmp_path / "out.png").size == (451, 300)
-    capsysbinary.readouterr()
-    main(["stylize", str(photo), "-o", "-", "--style", str(weights_file)])
-    with Image.open(io.BytesIO(capsysbinary.readouterr().out)) as image:
-        image.load()
-        assert image.format == "PNG"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-"], "the input is not a picture"),
-        (["-", "x.png", "-o", "out/"], "name no other"),
-        (["x.png"], "-o OUT"),
-        (["x.png", "y.png", "-o", "-"], "holds a single result"),
-        ([".", "-o", "-"], "holds a single result"),
-        (["-", "--format", "docx"], "take png, jpeg"),
-        (["-", "--json"], "--json needs standard output"),
-    ],
-)
-def test_bad_use_of_standard_input_and_output(
-    run, weights_file, monkeypatch, capsys, arguments, message
-):
-    as_input(monkeypatch, b"no picture")
-    assert run("stylize", *arguments, "--style", weights_file) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-
-
 def test_two_photos_of_one_name_are_refused_before_the_work(
     run, photo, weights_file, tmp_path, capsys
 ):
@@ -264,33 +219,6 @@ def test_bad_settings_of_the_pass_are_told_and_good_ones_taken(
     small = ["--max-memory", "1MB", "--dtype", "bfloat16", "--engine", "torch"]
     main([str(a) for a in [*common, *small]])
     assert open_image(tmp_path / "out.png").size == (451, 300)
-
-
-@pytest.mark.slow
-def test_openvino_is_not_waited_for_by_a_single_small_photo(weights_file, tmp_path, monkeypatch):
-    engines = []
-    plain = inference.load
-
-    def load(style, **options):
-        engines.append(options.get("engine", "auto"))
-        return plain(style, device="cpu", engine="torch")
-
-    monkeypatch.setattr(inference, "load", load)
-    (tmp_path / "out").mkdir()
-    paths = [tmp_path / name for name in ("small.png", "large.png")]
-    for path, width in zip(paths, (64, 2**16), strict=True):
-        Image.new("L", (width, 17)).save(path)
-    for which, options in (
-        (paths[:1], []),
-        (paths[:1], ["--engine", "openvino"]),
-        (paths[1:], []),  # painted small
-        (paths[1:], ["--stroke-size", "1"]),
-        (paths[1:], ["--size", "64"]),
-        (paths, ["--size", "64"]),
-    ):
-        out = ["-o", tmp_path / "out", *options, "--overwrite"]
-        main([str(a) for a in ["stylize", *which, *out, "--style", weights_file]])
-    assert engines == ["torch", "openvino", "torch", "auto", "torch", "torch"]
 
 
 @pytest.mark.slow
@@ -333,6 +261,7 @@ def test_refine_paints_what_a_refiner_paints(run, photo, weights_file, tmp_path,
         (["--style", "starry_night", "--stroke-size", "0"], "2 doubles the strokes"),
         (["--style", "starry_night", "--refine", "0"], "a whole number from 1 to 1000"),
         (["--style", "starry_night", "--painting", "a.jpg"], "--painting is for --refine STEPS"),
+        (["--style", "all", "--refine", "9", "--painting", "a.jpg"], "for a single style"),
         (["--style", "starry_night:1,irises:1", "--refine", "9"], "give its picture with"),
     ],
 )

@@ -17,8 +17,8 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
 ):
     clip = write_clip(tmp_path / "clip.mp4", sound="aac")
     out = tmp_path / "out.mp4"
-    command = ["video", str(clip), str(out), "--style", str(weights_file), "--size", "32"]
-    main([*command, "--start", "0:00.1", "--json"])
+    command = ["video", str(clip), "-o", str(out), "--style", str(weights_file), "--size", "32"]
+    main([arg for arg in command if arg != "-o"] + ["--start", "0:00.1", "--json"])
     said = capsys.readouterr()
     assert said.err == ""
     assert said.out.startswith('{"input": ')
@@ -54,7 +54,8 @@ def test_the_command_takes_the_options_and_keeps_a_result_that_is_there(
         (["--colours", "1", "--keep-colors"], "not allowed with"),
         (["out.xyz"], ".xyz"),
         (["gone/out.mp4"], "no folder gone"),
-        (["clip.mp4", "--overwrite"], "one of the input files"),
+        (["-o", "clip.mp4", "--overwrite"], "one of the input files"),
+        (["clip.mp4", "--overwrite"], "clip.mp4 is there already; name the result with -o OUT"),
     ],
 )
 def test_bad_settings_are_one_sentence_and_change_nothing(
@@ -63,7 +64,8 @@ def test_bad_settings_are_one_sentence_and_change_nothing(
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4", sound="aac")
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    target = [] if not change[0].startswith("-") else ["out.mp4"]
+    names_result = change[0] == "-o" or not change[0].startswith("-")
+    target = [] if names_result else ["out.mp4"]
     with pytest.raises(SystemExit, match="2"):
         main(["video", "clip.mp4", *target, *change, "--style", str(weights_file)])
     error = capsys.readouterr().err
@@ -106,6 +108,23 @@ def test_a_bad_clip_does_not_stop_the_others(weights_file, tmp_path, capsys):
     assert "bad.mp4 is not a clip" in said.err
     assert "1 of 2 clips" in said.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_clip_that_memory_cannot_hold_is_one_sentence(
+    run, weights_file, tmp_path, monkeypatch, capsys, count
+):
+    import hrstyle.video
+
+    def fail(clip, output, style, **how):
+        raise RuntimeError("out of memory:\nfor a frame")
+
+    monkeypatch.setattr(hrstyle.video, "repaint_video", fail)
+    clips = [write_clip(tmp_path / name) for name in ("a.mp4", "b.mp4")][:count]
+    assert run("video", *clips, "-o", f"{tmp_path}/out/", "--style", weights_file) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:count] == [f"hrstyle: {clip}: out of memory: for a frame" for clip in clips]
+    assert len(lines) == (3 if count == 2 else 1)
 
 
 @pytest.mark.parametrize(

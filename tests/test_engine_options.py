@@ -92,3 +92,14 @@ def test_the_command_line_has_each_option_and_explains_it(command, capsys):
         strength=0.5, stroke_size=2, brush=True, keep_colours=0.3, size=9, max_memory="2GB"
     )
     assert stylize_options(parser.parse_args([*usual, "--no-brush"])).brush is False
+
+
+def test_masks_are_compared_by_their_pixels(tmp_path):
+    white, black = np.ones((4, 4)), np.zeros((4, 4))
+    Image.new("L", (4, 4), 255).save(tmp_path / "white.png")
+    options = StylizeOptions(mask=white)
+    assert options != StylizeOptions()
+    assert options != StylizeOptions(mask=black)
+    assert options == StylizeOptions(mask=tmp_path / "white.png")
+    assert hash(options) == hash(StylizeOptions(mask=tmp_path / "white.png"))
+    assert StylizeOptions(size=9) != StylizeOptions()

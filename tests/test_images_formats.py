@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from hrstyle.errors import InputError
-from hrstyle.images import open_image, pixels_of
+from hrstyle.images import open_image, size_and_frames
 from hrstyle.images.formats import describe_skipped, is_picture, open_file, pictures_in, trust_files
 
 PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
@@ -46,7 +46,7 @@ def forget(kind, monkeypatch):
 def test_heic_and_jpeg_xl_are_read_where_their_plugins_are(modern, photo):
     reread = np.asarray(open_image(modern), dtype=float)
     assert np.abs(reread - np.asarray(open_image(photo))).mean() < 4
-    assert pixels_of(modern) == reread.shape[0] * reread.shape[1]
+    assert size_and_frames(modern) == (reread.shape[:2], 1)
     for source in (modern.read_bytes(), io.BytesIO(modern.read_bytes()), Pipe(modern.read_bytes())):
         assert np.array_equal(np.asarray(open_image(source)), reread)
     assert is_picture(modern)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from hrstyle.errors import InputError
-from hrstyle.images import Job, expand, plan_output, plan_outputs
+from hrstyle.images import Job, expand, plan_labelled, plan_output, plan_outputs, save_image
 
 
 @pytest.fixture
@@ -34,15 +34,17 @@ def test_a_folder_is_made_and_results_keep_their_names(photos, tmp_path):
 
 def test_a_label_is_appended_to_each_name_in_a_folder(photos, tmp_path):
     out = tmp_path / "out"
-    jobs = plan_outputs([str(photos[0])], str(out), label="irises")
+    labels = ["irises", "mondrian"]
+    jobs, more = plan_labelled([str(photos[0])], str(out), labels)
     assert jobs == [Job(photos[0], out / "x-irises.png")]
-    jobs = plan_outputs([str(p) for p in photos[1:]], str(out), label="irises", file_format="webp")
+    assert more == [Job(photos[0], out / "x-mondrian.png")]
+    [jobs] = plan_labelled([str(p) for p in photos[1:]], str(out), ["irises"], file_format="webp")
     assert [job.target.name for job in jobs] == ["x-irises.webp", "y-irises.webp"]
     with pytest.raises(InputError, match="need a folder"):
-        plan_outputs([str(photos[0])], f"{out}.png", label="irises")
+        plan_labelled([str(photos[0])], f"{out}.png", labels)
     (out / "x-irises.png").touch()
     with pytest.raises(InputError, match="add --overwrite or --skip-existing"):
-        plan_outputs([str(photos[0])], str(out), label="irises")
+        plan_labelled([str(photos[0])], str(out), labels)
 
 
 def test_a_folder_may_have_a_dot_in_its_name(photos, tmp_path):
@@ -110,6 +112,31 @@ def test_results_of_one_folder_get_different_names(tmp_path):
     ]
 
 
+def test_names_that_differ_in_case_are_numbered(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("IMG.JPG", "IMG.jpg", "IMG-2.jpg", "a.gif", "a.gif.png", "a.png"):
+        (tmp_path / "in" / name).touch()
+    if len(list((tmp_path / "in").iterdir())) < 6:
+        pytest.skip("this file system ignores case")
+    jobs = plan_outputs([str(tmp_path / "in")], str(tmp_path / "out"))
+    assert {job.source.name: job.target.name for job in jobs} == {
+        "IMG.JPG": "IMG.JPG", "IMG.jpg": "IMG-3.jpg", "IMG-2.jpg": "IMG-2.jpg",
+        "a.gif": "a.gif.png", "a.gif.png": "a.gif-2.png", "a.png": "a.png",
+    }  # fmt: skip
+    photo = str(tmp_path / "in" / "a.png")
+    with pytest.raises(InputError, match=r"a\.png is given 2 times; give it once"):
+        plan_outputs([photo, photo], str(tmp_path / "out"))
+
+
+def test_a_name_without_an_ending_is_told(photos, tmp_path):
+    with pytest.raises(
+        InputError, match="painted has no ending; use .png, or .*painted/ for a fol"
+    ):
+        plan_outputs([str(photos[0])], str(tmp_path / "painted"))
+    with pytest.raises(InputError, match="painted has no ending; end its name in .png or .jpg"):
+        save_image(Image.new("RGB", (2, 2)), tmp_path / "painted")
+
+
 def test_results_that_are_there_are_kept_unless_told_otherwise(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -132,7 +159,7 @@ def test_the_format_asked_for_decides_the_ending(photos, tmp_path):
     assert job.target == tmp_path / "out" / "x.webp"
     with pytest.raises(InputError, match="no webp file; end its name in .webp"):
         plan_outputs([str(photos[0])], str(tmp_path / "x.jpg"), file_format="webp")
-    with pytest.raises(InputError, match="x.gif: no such picture type"):
+    with pytest.raises(InputError, match="x.gif: GIF is only for animations"):
         plan_outputs([str(photos[0])], f"{tmp_path}/out/", file_format="gif")
     for name in ("docx", "", "."):
         with pytest.raises(InputError, match="cannot be written; take png"):
@@ -159,8 +186,11 @@ def test_what_is_animated_stays_animated(tmp_path):
     assert names(file_format="webp") == [
         *("broken.webp", "moves.gif.webp", "moves.png.webp", "pages.webp", "still.webp")
     ]
-    with pytest.raises(InputError, match="moves.jpeg cannot hold an animation; end its name in"):
-        names(file_format="jpeg")
+    told = []
+    jobs = plan_outputs([str(tmp_path)], str(tmp_path / "out"), animated=True, file_format="jpeg",
+                        tell=told.append)  # fmt: skip
+    assert not any(job.animated for job in jobs)
+    assert told == ["2 of the pictures move; jpeg can only hold them as stills"]
     moves = str(tmp_path / "moves.gif")
     assert plan_outputs([moves], str(tmp_path / "new.webp"))[0].target == tmp_path / "new.webp"
     assert plan_outputs([moves], str(tmp_path / "new.jpg"))[0].target == tmp_path / "new.jpg"

@@ -7,7 +7,15 @@ import pytest
 from PIL import Image, ImageCms
 
 from hrstyle.errors import InputError
-from hrstyle.images import alpha_of, from_array, image_of, open_image, pixels_of, to_rgb, upright
+from hrstyle.images import (
+    alpha_of,
+    from_array,
+    image_of,
+    open_image,
+    size_and_frames,
+    to_rgb,
+    upright,
+)
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -244,9 +252,7 @@ def test_image_of_takes_what_people_have(photo):
     assert image_of(photo.read_bytes()).tobytes() == image.tobytes()
     with pytest.raises(InputError, match="gone.jpg"):
         image_of("gone.jpg")
-    with pytest.raises(
-        InputError, match=r"a list is not one picture; give several to stylize_many"
-    ):
+    with pytest.raises(InputError, match=r"a list is not one picture; give them one at a time"):
         image_of([photo])
     with pytest.raises(
         InputError, match=r"x/\*\.jpg; patterns are not expanded here; give the files"
@@ -333,5 +339,5 @@ def test_pixels_of_a_file_are_known_by_its_header(tmp_path):
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     (tmp_path / "text.png").write_text("no picture")
     names = ("still.png", "moving.gif", "text.png", "gone.png")
-    assert [pixels_of(tmp_path / name) for name in names] == [1200, 2400, 0, 0]
-    assert pixels_of(tmp_path / "moving.gif", all_frames=False) == 1200
+    found = [size_and_frames(tmp_path / name) for name in names]
+    assert found == [((30, 40), 1), ((30, 40), 2), ((0, 0), 1), ((0, 0), 1)]

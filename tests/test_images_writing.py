@@ -29,7 +29,8 @@ def test_what_is_saved_can_be_read_back_and_loses_nothing_unasked(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a", "picture type"),
+        ("a", "a has no ending; end its name in .png or .jpg"),
+        ("a.gif", "a.gif: GIF is only for animations"),
         ("a.xyz", "picture type"),
         ("a.ico", "picture type"),
     ],

@@ -235,6 +235,8 @@ def test_a_picture_that_fails_stops_the_rest_unless_errors_are_returned(
     stylizer, small, tmp_path, monkeypatch
 ):
     pictures = [small, tmp_path / "gone.jpg", small]
+    with pytest.raises(InputError, match="a list is not one picture; give several to stylize_many"):
+        stylizer.stylize(pictures)
     results = stylizer.stylize_many(pictures)
     assert next(results).size == small.size
     with pytest.raises(InputError, match="gone"):

@@ -113,6 +113,22 @@ def test_results_of_two_settings_do_not_mix(style, photos, tmp_path):
         call(style, photos, out, save={"quality": 80})
 
 
+def test_results_of_two_networks_in_one_file_do_not_mix(tmp_path):
+    style, photos, out = tmp_path / "mine.safetensors", tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    photo_of(1).save(photos / "a.png")
+    save_weights(style, pyramid(channels=(2, 2), blocks=(0,)), style="mine")
+    call(str(style), photos, out)
+    record = out / ".hrstyle.json"
+    settings = json.loads(record.read_text())
+    del settings["weights"]
+    record.write_text(json.dumps(settings))  # as an older version wrote it
+    assert call(str(style), photos, out)["skipped"] == 1
+    save_weights(style, pyramid(channels=(2, 2), blocks=(0,)), style="mine")
+    with pytest.raises(InputError, match="other settings or weights"):
+        call(str(style), photos, out)
+
+
 @pytest.mark.slow
 def test_settings_are_the_same_from_python_and_from_the_command(
     style, photos, tmp_path, call_entry, capsys

@@ -16,7 +16,7 @@ from hrstyle.images import to_tensor
 from hrstyle.painting import brushed
 from hrstyle.styles import (
     CONFIGS,
-    LARGEST,
+    LARGEST_SIDE,
     Style,
     StyleSet,
     find,
@@ -46,7 +46,7 @@ def test_picture_of_ones_own_is_enlarged_only_when_asked(tmp_path):
     assert style.load().shape == (1, 3, 40, 50)
     assert replace(style, size=100).load().shape == (1, 3, 80, 100)
     Image.new("RGB", (2000, 1000)).save(tmp_path / "mine.png")
-    assert style.load().shape == (1, 3, LARGEST // 2, LARGEST)
+    assert style.load().shape == (1, 3, LARGEST_SIDE // 2, LARGEST_SIDE)
 
 
 def test_crop_is_in_shares_of_width_and_height(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from hrstyle import __version__
 from hrstyle.cli import completion, export, optimize, programs, serve, styles, stylize, video
-from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.errors import INTERRUPTED, InputError, NonFiniteError
 from hrstyle.terminal import (
     ended_tidily,
     escape_unprintable,
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except NonFiniteError as error:
         sys.exit(f"hrstyle: {error}")  # exit code 1: the input was fine
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
         sys.exit(1)

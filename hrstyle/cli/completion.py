@@ -5,8 +5,10 @@ Tab would start the program.
 """
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
+from hrstyle.cli.options import ALL
 from hrstyle.errors import InputError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -21,15 +23,6 @@ zsh reads it from any folder in its $fpath:
 It needs: pip install 'hrstyle[completion]'
 """
 _FILE_OPTIONS = ("input", "output", "mask", "painting", "sheet")
-_CHOICES = {
-    "engine": "auto torch openvino",
-    "dtype": "float32 bfloat16 float16",
-    "format": "png jpeg webp avif tiff gif",
-    "method": "lbfgs adam",
-    "pooling": "max avg",
-    "start": "content noise",
-}
-"""Values to complete after these options."""
 
 _PRINT_LINES = r"printf '%s\n' "  # one word per line, for fish
 
@@ -58,32 +51,61 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f'shtab cannot be imported ({error}); run: pip install "hrstyle[completion]"'
         ) from error
-    for command in arguments.commands.choices.values():
+    choices = _choices()
+    for name, command in arguments.commands.choices.items():
         for action in command._actions:
             if action.dest == "style":
-                action.complete = _styles()
-            elif action.dest == "shell":
-                action.complete = shtab.cmd(_PRINT_LINES + " ".join(SHELLS))
-            elif action.dest in _CHOICES:
-                action.complete = shtab.cmd(_PRINT_LINES + _CHOICES[action.dest])
+                action.complete = _styles(name)
+            elif (name, action.dest) in choices:
+                words = " ".join(choices[name, action.dest])
+                action.complete = shtab.cmd(_PRINT_LINES + words)
             elif action.dest in _FILE_OPTIONS:
                 action.complete = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
 
 
-def _styles() -> dict[str, Any]:
+def _choices() -> dict[tuple[str, str], Iterable[str]]:
+    """The values to complete, by the command and the name of its option or argument."""
+    from hrstyle.engine import devices, onnx, painter
+    from hrstyle.losses.objectives import OBJECTIVES
+    from hrstyle.losses.vgg import POOLINGS
+    from hrstyle.optimization.gradient_descent import METHODS
+
+    painting: dict[str, Iterable[str]] = {"engine": painter.ENGINES, "dtype": devices.DTYPES}
+    optimizing: dict[str, Iterable[str]] = {
+        "dtype": [name for name in devices.DTYPES if name != "float16"],
+        "loss": OBJECTIVES,
+        "method": METHODS,
+        "pooling": POOLINGS,
+        "start": ("content", "noise"),
+    }
+    commands: dict[str, dict[str, Iterable[str]]] = {
+        "stylize": {**painting, "format": ("png", "jpeg", "webp", "avif", "tiff", "gif")},
+        "video": painting,
+        "optimize": optimizing,
+        "export": {"dtype": onnx.DTYPES},
+        "completion": {"shell": SHELLS},
+    }
+    return {(name, key): words for name, each in commands.items() for key, words in each.items()}
+
+
+def _styles(command: str) -> dict[str, Any]:
     """Completion of style names and files, in shtab's form."""
+    from hrstyle.styles.catalogue import gallery
     from hrstyle.styles.trained import list_styles
 
-    words = " ".join(list_styles())
+    names = {"stylize": [*list_styles(), ALL], "optimize": gallery(), "serve": ()}
+    words = " ".join(names.get(command, list_styles()))
+    function = f"_hrstyle_styles_{command}"
+    added = f"compadd {words}; " if words else ""
     return {
-        "bash": "_hrstyle_styles",
-        "zsh": "_hrstyle_styles",
-        "fish": "(_hrstyle_styles)",
+        "bash": function,
+        "zsh": function,
+        "fish": f"({function})",
         "preamble": {
-            "bash": f'_hrstyle_styles() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}',
-            "zsh": f"_hrstyle_styles() {{ compadd {words}; _files; }}",
-            "fish": f"function _hrstyle_styles; string split ' ' '{words}';"
+            "bash": f'{function}() {{ compgen -W "{words}" -- "$1"; compgen -f -- "$1"; }}',
+            "zsh": f"{function}() {{ {added}_files; }}",
+            "fish": f"function {function}; string split ' ' '{words}';"
             " __fish_complete_path (commandline -ct); end",
         },
     }

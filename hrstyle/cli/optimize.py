@@ -11,12 +11,13 @@ from hrstyle.cli.options import (
     add_existing,
     add_saving,
     add_style,
+    end_by,
     existing,
     explicit_options,
     named,
     parse_style,
 )
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS, InputError
 
 if TYPE_CHECKING:
     from hrstyle.images.reading import PILImage
@@ -115,7 +116,8 @@ def _numbers(text: str) -> list[float]:
 def run(arguments: argparse.Namespace) -> None:
     """Optimise each photo, one after the other."""
     from hrstyle.images.formats import trust_files
-    from hrstyle.images.outputs import expand, plan_outputs
+    from hrstyle.images.inputs import expand
+    from hrstyle.images.outputs import plan_outputs
     from hrstyle.images.writing import check_quality
 
     trust_files()
@@ -136,15 +138,17 @@ def run(arguments: argparse.Namespace) -> None:
         print("all results exist already", file=sys.stderr)
     failed = 0
     for source, target, _ in jobs:
+        photo = None
         try:
             photo = _open(source, target, arguments)
-        except InputError as error:
+            _optimize(photo, target, style, arguments)
+        except PICTURE_ERRORS as error:
+            if photo is not None and isinstance(error, InputError):
+                raise  # it is an error of the settings
             if len(jobs) == 1:
-                raise
+                end_by(error, source)
             failed += 1
             print(f"hrstyle: {named(error, source)}", file=sys.stderr)
-            continue
-        _optimize(photo, target, style, arguments)  # an error here is one of the settings
     if failed:
         raise InputError(f"{failed} of {len(jobs)} photos could not be repainted, see above")
 

@@ -4,17 +4,18 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hrstyle.engine.options import StylizeOptions, explanation
-from hrstyle.errors import InputError, sentence_of
+from hrstyle.errors import InputError, NonFiniteError, sentence_of
 
 STYLE = (
     "a bundled style (see hrstyle styles), or a trained .safetensors or .ckpt file; or several with"
     " their shares: starry_night:0.5,great_wave:0.5"
 )
 """Help of options that take a trained style."""
+ALL = "all"
+"""Stands for all bundled styles as the --style of stylize."""
 DEVICE = "cpu, cuda, cuda:1 or mps (default: the best one available)"
 DTYPE = (
     "float32 (the default); bfloat16 or float16 are faster on hardware that supports them, and off"
@@ -32,13 +33,16 @@ def parse_style(text: str) -> str | dict[str, float]:
     Raises:
         InputError: one of several has no share or is named twice.
     """
+    from hrstyle.styles.pictures import existing_file, is_address
+
     parts = [_name_and_share(part.strip()) for part in text.split(",")]
     is_single = len(parts) == 1 and parts[0][1] is None
-    if is_single or is_file(text) or text.startswith(("http://", "https://")):
+    if is_single or existing_file(text) or is_address(text):
         return text
     shares = {name: share for name, share in parts if share is not None}
     if any(share is None for _, share in parts):
-        raise InputError(f"--style {text} is no file; several styles need shares: {_equal(parts)}")
+        example = _equal([name for name, _ in parts])
+        raise InputError(f"--style {text} is no file; several styles need shares: {example}")
     if len(shares) < len(parts):
         raise InputError(f"--style {text}: a style is named twice")
     return shares
@@ -52,9 +56,15 @@ def _name_and_share(text: str) -> tuple[str, float | None]:
         return text, None
 
 
-def _equal(parts: Sequence[tuple[str, float | None]]) -> str:
+def _names(text: str) -> list[str]:
+    """The names of the styles in a --style."""
+    style = parse_style(text)
+    return [style] if isinstance(style, str) else list(style)
+
+
+def _equal(names: Sequence[str]) -> str:
     """Equal shares of styles, as an example."""
-    return ",".join(f"{name}:{1 / len(parts):.2g}" for name, _ in parts)
+    return ",".join(f"{name}:{1 / len(names):.2g}" for name in names)
 
 
 class _Once(argparse.Action):
@@ -65,22 +75,15 @@ class _Once(argparse.Action):
     ) -> None:
         before = getattr(namespace, self.dest)
         if before is not None:
-            mixture = _equal([_name_and_share(before), _name_and_share(found[0])])
-            parser.error(f"--style is given twice; for a mixture, give one: --style {mixture}")
+            names = dict.fromkeys([*_names(before), *_names(found[0])])
+            example = "" if ALL in names or len(names) == 1 else f": --style {_equal(list(names))}"
+            parser.error(f"--style is given twice; for a mixture, give one{example}")
         setattr(namespace, self.dest, found[0])
 
 
 def add_style(command: argparse.ArgumentParser, *, metavar: str = "NAME|FILE", help: str) -> None:
     """Add the option for the style, see `parse_style`."""
     command.add_argument("--style", action=_Once, metavar=metavar, required=True, help=help)
-
-
-def is_file(text: str) -> bool:
-    """Whether a file has that name, whatever the text is."""
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long, or no name at all
-        return False
 
 
 def explicit_options(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def add_existing(command: argparse.ArgumentParser, *, skip: bool = False) -> Non
     group.add_argument("--overwrite", action="store_true", help="replace results that exist")
     if skip:
         group.add_argument("--skip-existing", action="store_true",
-            help="skip photos whose results exist")  # fmt: skip
+            help="skip what has a result already")  # fmt: skip
 
 
 def existing(arguments: argparse.Namespace) -> str:
@@ -169,6 +172,18 @@ def named(error: Exception, source: object) -> str:
     # In an error, names are escaped.
     name, sentence = str(InputError(str(source))), sentence_of(error)
     return sentence if name in sentence else f"{name}: {sentence}"
+
+
+def end_by(error: Exception, source: object) -> NoReturn:
+    """End the command by the error of its only picture.
+
+    Raises:
+        InputError: the error's sentence.
+        NonFiniteError: the error itself.
+    """
+    if isinstance(error, InputError | NonFiniteError):
+        raise error
+    raise InputError(named(error, source)) from error
 
 
 def report(arguments: argparse.Namespace, line: str, **fields: Any) -> None:

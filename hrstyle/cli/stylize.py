@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrstyle.cli.options import (
-    DEVICE,
+    ALL,
     DTYPE,
-    ENGINE,
     STYLE,
     add_existing,
     add_json,
     add_saving,
     add_style,
     add_stylize_options,
+    end_by,
     existing,
     explicit_options,
-    is_file,
     named,
     parse_style,
     report,
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from hrstyle.inference import Stylizer
     from hrstyle.optimization.refinement import Refiner
 
-ALL = "all"
-"""Stands for all bundled styles as --style."""
 STANDARD = "-"
 """Stands for standard input as IN, and for standard output as OUT."""
 _FORMAT = "png"
@@ -56,7 +53,7 @@ examples:
   hrstyle stylize cat.jpg -o painted/ --style all        # painted/cat-starry_night.jpg …
 
 A result has its photo's name, and the same place in painted/ as the photo in holiday/. If two
-results would have one name, as of dot.gif and dot.png, the photo's ending is kept: dot.gif.png. An
+photos would give one name, as dot.gif and dot.png do, the new ending is appended: dot.gif.png. An
 animated GIF, WebP or APNG stays animated.
 
   curl https://example.org/cat.jpg | hrstyle stylize - --style starry_night --format webp > cat.webp
@@ -83,7 +80,7 @@ def add(commands: Any) -> None:
         help="the result (.png, .jpg, .webp …); a folder for results with the photos' names; or -"
         " for standard output",
     )
-    add_style(stylize, help=f"{STYLE}; or {ALL} bundled styles, one after the other")
+    add_style(stylize, help=f"{STYLE}; or the word {ALL}, for every bundled style in turn")
     add("-r", "--recursive", action="store_true", help="include the folders in a folder")
     add_existing(stylize, skip=True)
     add_stylize_options(stylize)
@@ -96,9 +93,14 @@ def add(commands: Any) -> None:
         help="type of the results (default: that of OUT or the photo, or png for -)")  # fmt: skip
     add_saving(stylize)
     add_json(stylize)
-    add("--device", help=f"{DEVICE}, but the CPU for a photo where it is faster")
+    add(
+        "--device",
+        help=f"cpu, cuda, cuda:1 or mps (default: the CPU for up to {QUICK_PHOTOS} photos with"
+        " default settings, if OpenVINO is installed; else the best one available)",
+    )
     add("--dtype", help=DTYPE)
-    add("--engine", help=f"{ENGINE}, except for the first small photo in a style")
+    add("--engine", help="torch or openvino (default: OpenVINO on a CPU if it is installed; torch"
+        " for a photo or two with changed settings)")  # fmt: skip
     stylize.set_defaults(run=run)
 
 
@@ -111,31 +113,37 @@ def run(arguments: argparse.Namespace) -> None:
     options = stylize_options(arguments)
     check_quality(arguments.quality)
     refining = explicit_options(arguments, "refine", "painting")
+    styles = _styles(arguments.style)
     if "painting" in refining and "refine" not in refining:
         raise InputError("--painting is for --refine STEPS; add it, or leave both out")
+    if "painting" in refining and len(styles) > 1:
+        raise InputError("--painting is for a single style; leave it out with --style all")
     if refining:
         from hrstyle.optimization.refinement import check_steps
 
         check_steps(arguments.refine)
-    planned = [(style, _plan(arguments, label)) for style, label in _styles(arguments.style)]
-    total = sum(len(jobs) for _, jobs in planned)
-    if not total:
+    planned = _plan(arguments, [label for _, label in styles])
+    every = [job for jobs in planned for job in jobs]
+    if not every:
         print("all results exist already", file=sys.stderr)
+    few = len(every) <= QUICK_PHOTOS and sum(map(_frames, every)) <= QUICK_PHOTOS
     failed: set[Any] = set()
-    for style, jobs in planned:
+    for (style, _), jobs in zip(styles, planned, strict=True):
         # A photo that failed in one style is not tried in the others.
         if left := [job for job in jobs if job.source not in failed]:
-            failed |= _repaint(arguments, options, style, left, total)
+            stylizer = _load(arguments, options, style, left, few)
+            failed |= _repaint(arguments, options, stylizer, left, is_only=len(every) == 1)
     if failed:
-        photos = {job.source for _, jobs in planned for job in jobs}
+        photos = {job.source for job in every}
         raise InputError(f"{len(failed)} of {len(photos)} photos could not be repainted, see above")
 
 
 def _styles(text: str) -> list[tuple[Any, str]]:
     """The styles to paint with, each with the label of its results."""
+    from hrstyle.styles.pictures import existing_file
     from hrstyle.styles.trained import list_styles
 
-    if text == ALL and not is_file(text):
+    if text == ALL and not existing_file(text):
         return [(name, name) for name in list_styles()]
     return [(parse_style(text), "")]
 
@@ -143,21 +151,21 @@ def _styles(text: str) -> list[tuple[Any, str]]:
 def _repaint(
     arguments: argparse.Namespace,
     options: StylizeOptions,
-    style: Any,
+    stylizer: "Stylizer | QuickStylizer | Refiner",
     jobs: "Sequence[Job]",
-    total: int,
+    *,
+    is_only: bool,
 ) -> set[Any]:
-    """Repaint the photos in a style; returns those that failed. `total` counts all styles' jobs.
+    """Repaint the photos in a style; returns those that failed.
 
     Raises:
-        InputError: the style cannot be loaded, or a single photo in a single style failed.
+        InputError: the only photo in the only style failed.
     """
     from tqdm import tqdm
 
     from hrstyle.cli.batch import repaint_files
 
-    stylizer = _load(arguments, options, style, jobs, total)
-    to = sys.stdout.buffer if arguments.output == STANDARD else None
+    to = sys.stdout.buffer if _is_standard(arguments) else None
     saving = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     is_terminal = sys.stderr.isatty()  # no progress bars in log files
     outcomes = repaint_files(
@@ -175,8 +183,8 @@ def _repaint(
             sentence = sentence_of(outcome.error)
             if arguments.json:
                 report(arguments, "", input=source, error=sentence)
-            if total == 1:
-                raise outcome.error
+            if is_only:
+                end_by(outcome.error, source)
             failed.add(outcome.source)
             tqdm.write(f"hrstyle: {named(outcome.error, source)}", file=sys.stderr)
         elif not to:
@@ -194,59 +202,82 @@ def _load(
     options: StylizeOptions,
     style: Any,
     jobs: "Sequence[Job]",
-    total: int,
+    few: bool,
 ) -> "Stylizer | QuickStylizer | Refiner":
-    """What repaints the photos fastest."""
+    """What repaints the photos fastest; `few` says that a GPU would not be worth its start."""
     from hrstyle.cli.quick import quick_stylizer
-    from hrstyle.painting.strokes import LARGEST, strokes_for
+    from hrstyle.painting.strokes import LARGEST_PIXELS
 
     refining = explicit_options(arguments, "refine", "painting")
     loading = explicit_options(arguments, "device", "dtype", "engine")
-    few = total <= QUICK_PHOTOS or "device" in loading
-    pixels = [_pixels(job, options.size) for job in jobs] if few else [math.inf]
     plain = options == DEFAULTS and not refining and loading.items() <= _QUICK_SETTINGS.items()
-    if plain and max(pixels) <= LARGEST and (quick := quick_stylizer(style)):
+    if (
+        plain
+        and (few or "device" in loading)
+        and all(math.prod(_result(job, options)) <= LARGEST_PIXELS for job in jobs)
+        and (quick := quick_stylizer(style))
+    ):
         return quick
-    if sum(n / (options.stroke_size or strokes_for(n)) ** 2 for n in pixels) <= SMALL_PIXELS:
+    if few and sum(_painted_pixels(job, options) for job in jobs) <= SMALL_PIXELS:
         loading.setdefault("engine", "torch")
     from hrstyle.inference import load
 
     stylizer = load(style, **loading)
-    return _refiner(stylizer, arguments) if refining else stylizer
-
-
-def _refiner(stylizer: "Stylizer", arguments: argparse.Namespace) -> "Refiner":
+    if not refining:
+        return stylizer
     from hrstyle.optimization.refinement import Refiner
 
     return Refiner(stylizer, painting=arguments.painting, steps=arguments.refine)
 
 
-def _pixels(job: "Job", size: int | None) -> float:
-    """Number of pixels to repaint of a photo, or of all frames of an animation."""
-    from hrstyle.images.formats import pixels_of
+def _frames(job: "Job") -> int:
+    from hrstyle.images.formats import size_and_frames
 
-    return size**2 if size else pixels_of(job.source, all_frames=job.animated)
+    return size_and_frames(job.source)[1] if job.animated else 1
 
 
-def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
-    """The pictures and the files of their results; standard input is read into memory."""
+def _result(job: "Job", options: StylizeOptions) -> tuple[int, int]:
+    """Height and width of a result; (0, 0) if the photo is no picture."""
+    from hrstyle.images.formats import size_and_frames
+
+    size, _ = size_and_frames(job.source)
+    return options.result_size(size) if all(size) else size
+
+
+def _painted_pixels(job: "Job", options: StylizeOptions) -> int:
+    """Number of pixels that the network paints, in all frames."""
+    from hrstyle.painting.strokes import size_to_paint
+
+    result = _result(job, options)
+    return _frames(job) * math.prod(size_to_paint(result, options.strokes(result)))
+
+
+def _is_standard(arguments: argparse.Namespace) -> bool:
+    """Whether the result goes to standard output."""
+    return arguments.output in (None, STANDARD)
+
+
+def _plan(arguments: argparse.Namespace, labels: Sequence[str]) -> "list[list[Job]]":
+    """For each label the pictures and the files of their results.
+
+    Standard input is read into memory.
+    """
     from hrstyle.images.animation import is_animated
-    from hrstyle.images.outputs import Job, ending_of, expand, plan_outputs, unpiped
+    from hrstyle.images.inputs import expand, unpiped
+    from hrstyle.images.outputs import Job, ending_of, plan_labelled
 
     inputs = expand(arguments.input)
     is_piped = inputs == [STANDARD]
-    if arguments.output is None:
-        if not is_piped:
-            raise InputError("name the result, or a folder for the results, with -o OUT")
-        arguments.output = STANDARD
+    if arguments.output is None and not is_piped:
+        raise InputError("name the result, or a folder for the results, with -o OUT")
     from_pipe = is_piped or any(Path(name).is_fifo() for name in inputs)
-    if label and (from_pipe or arguments.output == STANDARD):
+    if any(labels) and (from_pipe or _is_standard(arguments)):
         raise InputError("--style all is for files; name the photo, and a folder with -o OUT")
     if STANDARD in inputs and not is_piped:
         raise InputError("- is a single photo on standard input; name no other with it")
     if is_piped and sys.stdin.isatty():
         raise InputError("standard input is a terminal; give a picture with < FILE")
-    if arguments.output == STANDARD:
+    if _is_standard(arguments):
         target = Path(f"output{ending_of(arguments.format or _FORMAT)}")
         if len(inputs) > 1 or Path(inputs[0]).is_dir():
             raise InputError("standard output holds a single result; name a folder with -o OUT")
@@ -254,21 +285,17 @@ def _plan(arguments: argparse.Namespace, label: str) -> "Sequence[Job]":
             raise InputError("--json needs standard output; name the result with -o OUT")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal; name the result with -o OUT")
-        photo = unpiped(Path(inputs[0]))
-        jobs = [Job(photo, target, is_animated(photo))]
-    else:
-        jobs = plan_outputs(
-            inputs,
-            arguments.output,
-            recursive=arguments.recursive,
-            file_format=arguments.format,
-            existing=existing(arguments),
-            protected=[arguments.mask or "", arguments.painting or ""],
-            animated=True,
-            label=label,
-            tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
-        )
-    if is_piped and jobs:
-        picture = io.BytesIO(sys.stdin.buffer.read())
-        return [Job(picture, jobs[0].target, is_animated(picture))]
-    return jobs
+        photo = io.BytesIO(sys.stdin.buffer.read()) if is_piped else unpiped(Path(inputs[0]))
+        return [[Job(photo, target, is_animated(photo))]]
+    return plan_labelled(
+        inputs,
+        arguments.output,
+        labels,
+        recursive=arguments.recursive,
+        file_format=arguments.format,
+        existing=existing(arguments),
+        protected=[arguments.mask or "", arguments.painting or ""],
+        animated=True,
+        piped=io.BytesIO(sys.stdin.buffer.read()) if is_piped else None,
+        tell=lambda sentence: print(f"hrstyle: {sentence}", file=sys.stderr),
+    )

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrstyle.cli.options import (
@@ -13,6 +14,7 @@ from hrstyle.cli.options import (
     add_json,
     add_style,
     add_stylize_options,
+    end_by,
     existing,
     explicit_options,
     named,
@@ -20,7 +22,8 @@ from hrstyle.cli.options import (
     report,
     stylize_options,
 )
-from hrstyle.errors import InputError
+from hrstyle.errors import PICTURE_ERRORS, InputError, sentence_of
+from hrstyle.files import expand_user
 
 if TYPE_CHECKING:
     from hrstyle.images.outputs import Job
@@ -55,8 +58,8 @@ def add(commands: Any) -> None:
         "-o",
         "--output",
         metavar="OUT",
-        help="the result, whose ending gives the format, or a folder; the last IN, if it is left"
-        " out",
+        help="the result, whose ending gives the format, or a folder; if it is left out, the last"
+        " of two INs, which must not exist yet",
     )
     add_style(video, help=STYLE)
     add("-r", "--recursive", action="store_true", help="include the folders in a folder")
@@ -119,11 +122,11 @@ def run(arguments: argparse.Namespace) -> None:
                 options=options,
                 **explicit_options(arguments, *_OPTIONS),
             )
-        except InputError as error:
+        except PICTURE_ERRORS as error:
             if arguments.json:
-                report(arguments, "", input=clip, error=str(error))
+                report(arguments, "", input=clip, error=sentence_of(error))
             if len(jobs) == 1:
-                raise
+                end_by(error, clip)
             failed += 1
             print(f"hrstyle: {named(error, clip)}", file=sys.stderr)
         else:
@@ -134,13 +137,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _plan(arguments: argparse.Namespace) -> "list[Job]":
     """The clips and the files of their results."""
-    from hrstyle.images.outputs import Kind, expand, plan_outputs
+    from hrstyle.images.inputs import Kind, expand
+    from hrstyle.images.outputs import plan_outputs
     from hrstyle.video.formats import ENDINGS, check_ending, is_clip
 
     if arguments.output is None:
         *arguments.input, arguments.output = arguments.input
         if len(arguments.input) != 1:
             raise InputError("name the result, or a folder for the results, with -o OUT")
+        if Path(expand_user(arguments.output)).is_file():  # a clip, if -o was forgotten
+            raise InputError(f"{arguments.output} is there already; name the result with -o OUT")
     if "-" in (*arguments.input, arguments.output):
         raise InputError("clips are read and written as files, not as -; name the file")
     return plan_outputs(

@@ -6,9 +6,8 @@
 
 Streaming and ONNX use the list of `layers`, which is recorded from the generator's `network`.
 `repaint` (`repainting`) reads a picture, has it painted, and blends photo and result, as
-`StylizeOptions` (`options`) says. `exporting`
-writes a style as an ONNX file. What `__init__.pyi` lists is imported on first use: `compiled` needs
-no PyTorch.
+`StylizeOptions` (`options`) says. `exporting` writes a style as an ONNX file. What `__init__.pyi`
+lists is imported on first use: `compiled` needs no PyTorch.
 """
 
 import lazy_loader

@@ -86,8 +86,9 @@ def export(
         errors.append(255 * (torch.from_numpy(painted) - expected).abs().max().item())
     error = float(np.max(errors))  # Python's max would lose a NaN
     if not error <= TOLERANCE[dtype]:
+        fix = "" if dtype == "float32" else "; try float32"
         raise InputError(
-            f"{path} is not written: it differs from PyTorch by {error:.1f} of 255; try float32"
+            f"{path} is not written: it differs from PyTorch by {error:.1f} of 255{fix}"
         )
     write_atomically(path, model)
     return error

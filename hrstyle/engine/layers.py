@@ -73,7 +73,10 @@ class Layer:
         return self.channels * each / self.stride**2
 
     def rows_needed(self, low: int, high: int) -> tuple[int, int]:
-        """First and end of the input rows for output rows low to high - 1, also beyond borders."""
+        """First input row, and the one after the last, that output rows low to high - 1 need.
+
+        They may lie outside the picture.
+        """
         if self.kind == "conv":
             step, padding, kernel = (self.settings[k] for k in ("step", "padding", "kernel"))
             return low * step - padding, (high - 1) * step - padding + kernel

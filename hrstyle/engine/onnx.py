@@ -1,7 +1,7 @@
 """A generator as an ONNX model, written layer by layer from `hrstyle.engine.layers`.
 
 The model includes padding, normalisation and cropping, so it takes a picture of any height and
-width. Its weights have their names of the generator's `state_dict`. (torch.onnx takes half a minute
+width. Its weights keep their names in the generator's `state_dict`. (torch.onnx takes half a minute
 for this network instead of 0.1 s, and its model fails for sides that are no multiples of `stride`:
 torch 2.14, `dynamo=True`, dynamic height and width.)
 """

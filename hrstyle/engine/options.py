@@ -7,7 +7,7 @@ NumPy and PyTorch only for an option that needs them.
 import inspect
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,11 @@ class StylizeOptions:
             doubles them. The default grows with the result: 1 up to 0.6 megapixels, 4.5 at 12
             megapixels. Above 1, the picture is painted that many times smaller and then enlarged;
             below 1, it is painted larger, which takes more memory, and then reduced.
-        brush: filter the network's output so that it looks like brush strokes (True, the default),
-            or leave it as it is (False). The filter smooths along each stroke and joins similar
-            pixels into daubs of one colour.
-        keep_colours: how much of the photo's colours to keep, from 0 (False, the default) to 1
-            (True), where only the brightness is painted. At 0.5 objects keep their hues, but in the
-            painting's palette.
+        brush: filter the network's output so that it looks like brush strokes; on by default. The
+            filter smooths along each stroke and joins similar pixels into daubs of one colour.
+        keep_colours: how much of the photo's colours to keep, from 0 (the default) to 1, where only
+            the brightness is painted. At 0.5 objects keep their hues, but in the painting's
+            palette.
         mask: a picture that is white where to paint, black where to leave the photo, and grey where
             to blend both. It is stretched over the upright photo, and its edges are softened. By
             default everything is painted.
@@ -51,7 +50,8 @@ class StylizeOptions:
             pixel that the brush filter works on before it enlarges, and, when streaming, about 150
             MB for each 10,000 pixels of width.
 
-    The mask may be a path, a Pillow image, an array, or a tensor `(H, W)`.
+    `keep_colours` may also be False or True, for 0 or 1. The mask may be a path, a Pillow image, an
+    array, or a tensor `(H, W)`.
 
     Raises:
         InputError: an impossible value, or a mask that cannot be read.
@@ -62,7 +62,7 @@ class StylizeOptions:
     stroke_size: float | None = None
     brush: bool = True
     keep_colours: bool | float = False
-    mask: "Mask | None" = None
+    mask: "Mask | None" = field(default=None, hash=False)
     size: int | None = None
     max_memory: str | float | None = None
 
@@ -91,6 +91,17 @@ class StylizeOptions:
         if self.max_memory is not None:
             bytes_of(self.max_memory)
         _ = self.soft_mask
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StylizeOptions):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def _compared(self) -> list[Any]:
+        """What is compared: of a mask its pixels, because `==` of arrays is no bool."""
+        values = [getattr(self, name.name) for name in fields(self) if name.name != "mask"]
+        mask = self.soft_mask and self.soft_mask.picture
+        return [*values, mask and (mask.size, mask.tobytes())]
 
     @cached_property
     def soft_mask(self) -> "SoftMask | None":

@@ -9,6 +9,7 @@ picture.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hrstyle.engine.layers import Layer
 
@@ -54,6 +55,11 @@ def _ancestors(targets: Iterable[Layer], stored: Iterable[Layer]) -> set[Layer]:
     return seen
 
 
+def _size(layer: Layer, *, pixels: int, itemsize: int) -> float:
+    """Bytes of a layer's output."""
+    return layer.channels * pixels / layer.stride**2 * itemsize
+
+
 def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) -> list[Sweep]:
     """The sweeps that measure every norm, and the last one, which paints.
 
@@ -63,10 +69,7 @@ def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) 
         budget: bytes that stored layers may take.
         itemsize: bytes per stored value.
     """
-
-    def size(layer: Layer) -> float:
-        return layer.channels * pixels / layer.stride**2 * itemsize
-
+    size = partial(_size, pixels=pixels, itemsize=itemsize)
     sweeps: list[Sweep] = []
     stored: list[Layer] = []
     todo = [layer for layer in layers if layer.kind == "norm"]
@@ -77,7 +80,8 @@ def plan(layers: Sequence[Layer], *, pixels: int, budget: float, itemsize: int) 
                 unknown.add(layer)
         ready = [norm for norm in todo if unknown.isdisjoint(norm.inputs)]
         # Later sweeps can start from these: layers that are computable now and that others read.
-        border = {i for layer in unknown for i in layer.inputs if i not in unknown and i.inputs}
+        sources = {source for layer in unknown for source in layer.inputs}
+        border = {source for source in sources - unknown if source.inputs}
         todo = [n for n in todo if n not in ready]
         later = [layers[-1], *(n.inputs[0] for n in todo)]
         loaded, stored = stored, _choose(border, stored, later, size, budget)
@@ -124,11 +128,8 @@ def memory_of_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> fl
 
 def memory_of_plain_pass(layers: Sequence[Layer], *, pixels: int, itemsize: int) -> float:
     """Estimate of the most bytes that the layers of `generator(picture)` take at one time."""
-
-    def size(layer: Layer) -> float:
-        return layer.channels * pixels / layer.stride**2 * itemsize
-
-    last_use = {i: number for number, layer in enumerate(layers) for i in layer.inputs}
+    size = partial(_size, pixels=pixels, itemsize=itemsize)
+    last_use = {source: n for n, layer in enumerate(layers) for source in layer.inputs}
     alive: set[Layer] = set()
     peak = 0.0
     for number, layer in enumerate(layers):

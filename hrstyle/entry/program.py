@@ -32,11 +32,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hrstyle.entry.overrides import is_sweep, quote_texts, split_options
 from hrstyle.entry.suggestions import ask_about_key, did_you_mean
-from hrstyle.errors import InputError, NonFiniteError
+from hrstyle.errors import INTERRUPTED, InputError, NonFiniteError
 from hrstyle.terminal import escape_unprintable, open_missing_streams, refuse_long_dashes
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
 _WHERE_KEYS = "; `python -m {} --cfg job` shows every key, `--help` the common ones"
 
 

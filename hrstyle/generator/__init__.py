@@ -2,8 +2,8 @@
 
 `base` defines `Generator`, the class of all networks, and the blocks that they are built from.
 `pyramid_network` is the default network, and `paper_network` that of arXiv 1904.11617. `colours`
-gives a trained network's results the painting's colours.
-`hrstyle.checkpoint` writes networks to files and reads them.
+gives a trained network's results the painting's colours. `hrstyle.checkpoint` writes networks to
+files and reads them.
 """
 
 from hrstyle.generator.base import (

@@ -9,9 +9,10 @@ from .formats import (
     describe_skipped as describe_skipped,
     is_picture as is_picture,
     pictures_in as pictures_in,
-    pixels_of as pixels_of,
+    size_and_frames as size_and_frames,
     trust_files as trust_files,
 )
+from .inputs import expand as expand
 from .metadata import (
     exif_of as exif_of,
     kept_info as kept_info,
@@ -21,7 +22,7 @@ from .metadata import (
 from .outputs import (
     Job as Job,
     ending_of as ending_of,
-    expand as expand,
+    plan_labelled as plan_labelled,
     plan_output as plan_output,
     plan_outputs as plan_outputs,
 )

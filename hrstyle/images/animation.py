@@ -9,7 +9,6 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
@@ -17,7 +16,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from hrstyle.errors import InputError
-from hrstyle.images.formats import open_file
+from hrstyle.images.formats import format_name, open_file
 from hrstyle.images.metadata import save_options
 from hrstyle.images.reading import is_transparent
 from hrstyle.images.writing import QUALITY, check_quality
@@ -30,7 +29,7 @@ _DEFAULT_DURATION = 100
 
 def is_animated(source: str | os.PathLike[str] | IO[bytes]) -> bool:
     """Whether a file holds several frames in one of `FORMATS`; False if it is not a picture."""
-    if isinstance(source, str | os.PathLike) and _format_of(source) not in FORMATS:
+    if isinstance(source, str | os.PathLike) and format_name(source) not in FORMATS:
         return False
     try:
         with open_file(source) as image:
@@ -45,14 +44,10 @@ def animation_format(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: an ending that is not of one of `FORMATS`.
     """
-    file_format = _format_of(path)
+    file_format = format_name(path)
     if file_format not in FORMATS:
         raise InputError(f"{path} cannot hold an animation; end its name in .gif, .webp or .png")
     return file_format
-
-
-def _format_of(path: str | os.PathLike[str]) -> str:
-    return Image.registered_extensions().get(Path(path).suffix.lower(), "")
 
 
 class Animation:

@@ -129,17 +129,21 @@ def open_file(
     return image
 
 
-def pixels_of(source: File, *, all_frames: bool = True) -> int:
-    """Number of pixels of a picture file, of all its frames or of one, by its header.
+def size_and_frames(source: File) -> tuple[tuple[int, int], int]:
+    """Height and width of a picture file, and the number of its frames, by its header.
 
-    0 if it is not a picture.
+    The size is (0, 0) if it is not a picture.
     """
     try:
         with open_file(source) as image:
-            frames = getattr(image, "n_frames", 1) if all_frames else 1
-            return image.width * image.height * frames
+            return (image.height, image.width), getattr(image, "n_frames", 1)
     except Exception:  # `open_image` reports what is wrong with the file
-        return 0
+        return (0, 0), 1
+
+
+def format_name(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that a file name's ending stands for, or ""."""
+    return Image.registered_extensions().get(Path(path).suffix.lower(), "")
 
 
 def name_of(source: object) -> str:

@@ -7,21 +7,17 @@ have one name, the new ending is appended instead: `dot.gif` and `dot.png` becom
 `dot.png`.
 """
 
-import io
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from glob import glob, has_magic
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from PIL import Image
-
 from hrstyle.errors import InputError
 from hrstyle.files import check_folder, expand_user, refuse_existing
-from hrstyle.images.animation import animation_format, is_animated
-from hrstyle.images.formats import describe_skipped, is_picture, pictures_in
+from hrstyle.images.animation import FORMATS, animation_format, is_animated
+from hrstyle.images.formats import format_name
+from hrstyle.images.inputs import PHOTOS, Kind, named_pictures, unpiped
 from hrstyle.images.writing import output_format
 
 
@@ -36,69 +32,36 @@ class Job(NamedTuple):
     animated: bool = False
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What is repainted into files.
-
-    Args:
-        names: its name in sentences, in the plural.
-        is_one: tells by a file's name whether it is one.
-        format_of: the type of result that a name's ending stands for; raises InputError for none.
-        endings: the endings of results; other names are taken as a folder's.
-        default: ending of a result whose own type cannot be written.
-    """
-
-    names: str
-    is_one: Callable[[str], bool]
-    format_of: Callable[[str | os.PathLike[str]], str]
-    endings: Callable[[], Collection[str]]
-    default: str
+def plan_outputs(inputs: Sequence[str], output: str, **how: Any) -> list[Job]:
+    """`plan_labelled` for one result of each photo, without a label."""
+    [jobs] = plan_labelled(inputs, output, **how)
+    return jobs
 
 
-PHOTOS = Kind("photos", is_picture, output_format, Image.registered_extensions, ".png")
-
-
-def expand(inputs: Sequence[str]) -> list[str]:
-    """The inputs, with patterns such as `holiday/*.jpg` replaced by the files that match.
-
-    Not every shell does that. `~` becomes the user's folder.
-
-    Raises:
-        InputError: a pattern that matches nothing.
-    """
-    names: list[str] = []
-    for pattern in inputs:
-        name = expand_user(pattern)
-        found = [name]
-        if has_magic(name) and not os.path.lexists(name):
-            found = sorted(glob(name))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            if not found:
-                raise InputError(f"nothing matches {pattern}; check the folder and the pattern")
-        names += found
-    return names
-
-
-def plan_outputs(
+def plan_labelled(
     inputs: Sequence[str],
     output: str,
+    labels: Sequence[str] = ("",),
     *,
     recursive: bool = False,
     file_format: str | None = None,
     existing: str = "refuse",
     protected: Sequence[str] = (),
     animated: bool = False,
-    label: str = "",
+    piped: IO[bytes] | None = None,
     tell: Callable[[str], None] | None = None,
     kind: Kind = PHOTOS,
-) -> list[Job]:
-    """A job for each photo, with the file for its result. Missing output folders are made.
+) -> list[list[Job]]:
+    """For each label a job for each photo, with the file for its result.
 
-    In all names, `~` is the user's folder.
+    Missing output folders are made. In all names, `~` is the user's folder.
 
     Args:
         inputs: photos, and folders of photos. In a folder, hidden files and files that are not
             pictures by their ending are skipped.
         output: a file for a single photo, or a folder.
+        labels: words that are appended to the results' names, as in `cat-label.png`; the output is
+            then a folder, even for a single photo. "" appends nothing.
         recursive: also search the folders in a folder.
         file_format: format of the results, such as `"png"`; None takes that of the output's name,
             or in a folder that of each photo.
@@ -106,8 +69,7 @@ def plan_outputs(
             `"overwrite"` it, or `"skip"` its photo.
         protected: names of other files that no result may overwrite; they need not exist.
         animated: animations become animations; otherwise all results are still pictures.
-        label: a word that is appended to each result's name, as in `cat-label.png`; the output is
-            then a folder, even for a single photo.
+        piped: what was read in place of the only input, such as standard input.
         tell: called with a sentence about each folder in which files were skipped.
         kind: what is repainted, if not photos.
 
@@ -118,41 +80,56 @@ def plan_outputs(
     """
     ending = None if file_format is None else ending_of(file_format)
     out, paths = Path(expand_user(output)), [Path(expand_user(name)) for name in inputs]
-    photos = list(_photos(paths, out, recursive, tell, kind))
-    sources = [unpiped(photo) if kind is PHOTOS else photo for photo, _ in photos]
+    photos = list(named_pictures(paths, out, recursive, tell, kind))
+    sources = [piped or (unpiped(photo) if kind is PHOTOS else photo) for photo, _ in photos]
     moving = [animated and is_animated(source) for source in sources]
-    formats = [animation_format if moves else kind.format_of for moves in moving]
     is_folder = out.is_dir() or output.endswith(("/", os.sep))
-    if len(paths) == 1 and not is_folder and not paths[0].is_dir() and not label:
+    is_single = len(paths) == 1 and not is_folder and not paths[0].is_dir() and not any(labels)
+    if ending and not is_single and any(moving) and format_name(f"x{ending}") not in FORMATS:
+        if tell:
+            tell(f"{sum(moving)} of the pictures move; {file_format} can only hold them as stills")
+        moving = [False] * len(moving)
+    formats = [animation_format if moves else kind.format_of for moves in moving]
+    if is_single:
+        if not out.suffix:
+            raise InputError(f"{out} has no ending; use {kind.default}, or {out}/ for a folder")
         own = formats[0](out)
         if ending and own != formats[0](f"x{ending}"):
             raise InputError(f"{out} is no {file_format} file; end its name in {ending}")
         check_folder(out)
-        targets = [out]
+        targets = [[out]]
     else:
         if out.suffix.lower() in kind.endings() and not is_folder:
             raise InputError(f"several results need a folder, not the single file {out}")
         places = [place for _, place in photos]
+        _refuse_twice([photo for photo, _ in photos])
         names = _names(places, formats, ending, kind.default)
-        if label:
-            names = [name.with_name(f"{name.stem}-{label}{name.suffix}") for name in names]
-        targets = [out / name for name in names]
+        names = _numbered(names, [photo.parent for photo, _ in photos])
+        targets = [[out / _labelled(name, label) for name in names] for label in labels]
     used = [*(photo for photo, _ in photos), *(Path(expand_user(x)) for x in protected if x)]
-    _check(targets, used, kind.names)
+    every = [target for group in targets for target in group]
+    _check(every, used, kind.names)
     if existing == "refuse":
-        fix = "add --overwrite" + (" or --skip-existing" if len(targets) > 1 or label else "")
-        refuse_existing(targets, fix=fix)
+        fix = "add --overwrite" + (" or --skip-existing" if len(every) > 1 or any(labels) else "")
+        refuse_existing(every, fix=fix)
     jobs = [
-        Job(source, target, moves)
-        for source, target, moves in zip(sources, targets, moving, strict=True)
-        if not (existing == "skip" and target.exists())
+        [
+            Job(source, target, moves)
+            for source, target, moves in zip(sources, group, moving, strict=True)
+            if not (existing == "skip" and target.exists())
+        ]
+        for group in targets
     ]
-    for folder in sorted({job.target.parent for job in jobs}):
+    for folder in sorted({job.target.parent for group in jobs for job in group}):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
     return jobs
+
+
+def _labelled(name: Path, label: str) -> Path:
+    return name.with_name(f"{name.stem}-{label}{name.suffix}") if label else name
 
 
 def plan_output(photo: str, output: str, **how: Any) -> Job:
@@ -174,7 +151,7 @@ def ending_of(file_format: str) -> str:
         InputError: a format that cannot be written.
     """
     ending = f".{file_format.lower()}"
-    if Image.registered_extensions().get(ending) != "GIF":  # animations can be GIF
+    if format_name(f"x{ending}") != "GIF":  # animations can be GIF
         try:
             output_format(f"x{ending}")
         except InputError as error:
@@ -182,35 +159,6 @@ def ending_of(file_format: str) -> str:
                 f"format {file_format!r} cannot be written; take png, jpeg, webp, avif or tiff"
             ) from error
     return ending
-
-
-def _photos(
-    paths: Sequence[Path],
-    out: Path,
-    recursive: bool,
-    tell: Callable[[str], None] | None,
-    kind: Kind,
-) -> Iterator[tuple[Path, Path]]:
-    """Yield each photo with the path of its result relative to the output folder."""
-    for path in paths:
-        if not path.is_dir():
-            yield path, Path(path.name)
-            continue
-        found, others = pictures_in(path, recursive=recursive, exclude=out, is_wanted=kind.is_one)
-        if not found:
-            more = "" if recursive else "; add -r to look into its folders"
-            rest = f"; {describe_skipped(others)}" if others else ""
-            raise InputError(
-                f"{path} holds no {'pictures' if kind is PHOTOS else kind.names}{more}{rest}"
-            )
-        if others and tell:
-            tell(f"{path}: {describe_skipped(others)}")
-        yield from ((photo, photo.relative_to(path)) for photo in found)
-
-
-def unpiped(photo: Path) -> Path | IO[bytes]:
-    """The photo's path; or what a pipe such as /dev/stdin holds, which can be read only once."""
-    return io.BytesIO(photo.read_bytes()) if photo.is_fifo() else photo
 
 
 def _names(
@@ -228,6 +176,28 @@ def _names(
         else name
         for photo, name in zip(photos, names, strict=True)
     ]
+
+
+def _refuse_twice(photos: Sequence[Path]) -> None:
+    for photo, count in Counter(photos).items():
+        if count > 1:
+            raise InputError(f"{photo} is given {count} times; give it once")
+
+
+def _numbered(names: Sequence[Path], folders: Sequence[Path]) -> list[Path]:
+    """The names, with a number in the later ones of those that are the same in one folder.
+
+    So `IMG.JPG` and `IMG.jpg` become `IMG.JPG` and `IMG-2.jpg`.
+    """
+    taken, seen, numbered = set(map(_key, names)), set[tuple[Path, str]](), []
+    for name, folder in zip(names, folders, strict=True):
+        new, number = name, 2
+        while (folder, _key(name)) in seen and _key(new) in taken:
+            new, number = name.with_name(f"{name.stem}-{number}{name.suffix}"), number + 1
+        taken.add(_key(new))
+        seen.add((folder, _key(name)))
+        numbered.append(new)
+    return numbered
 
 
 def _name(photo: Path, format_of: Callable[[str], str], ending: str | None, default: str) -> Path:

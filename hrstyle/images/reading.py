@@ -113,14 +113,15 @@ def image_of(
         raise InputError(f"{name} cannot be read: {error}") from error
 
 
-def check_one(source: object) -> None:
-    """Raise InputError unless `source` is a path, bytes or an open file."""
+def check_one(source: object, *, fix: str = "give them one at a time") -> None:
+    """Raise InputError unless `source` is a path, bytes or an open file.
+
+    `fix` is what to do about several pictures.
+    """
     if isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read"):
         return
     if isinstance(source, Iterable):
-        raise InputError(
-            f"a {type(source).__name__} is not one picture; give several to stylize_many"
-        )
+        raise InputError(f"a {type(source).__name__} is not one picture; {fix}")
     raise InputError(
         f"a {type(source).__name__} is not a picture; give a path, an open file, a Pillow image, or"
         " an array"

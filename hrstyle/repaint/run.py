@@ -19,6 +19,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_info
 
 import hrstyle
+from hrstyle.checkpoint import fingerprint
 from hrstyle.engine.options import DEFAULTS, StylizeOptions
 from hrstyle.errors import InputError
 from hrstyle.files import write_atomically
@@ -30,6 +31,8 @@ FAILED = "failed.jsonl"
 NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 SETTINGS = ".hrstyle.json"
 """A file in the output folder with the settings, so that results of two styles do not mix."""
+WEIGHTS = "weights"
+"""The key in this file of the `fingerprint` of the network: a file may be trained anew."""
 TIMEOUT = timedelta(days=7)
 """How long a process that has finished waits for the slowest one."""
 
@@ -87,7 +90,8 @@ def repaint(
         lightning_trainer.strategy._timeout = TIMEOUT  # Trainer has no argument for it
     stylizer = hrstyle.load(style, device=lightning_trainer.strategy.root_device, **load)
     # With the defaults, so that a setting left out equals one given with its default.
-    complete = {"style": style, **_complete(hrstyle.load, load), **_described(stylize)}
+    complete = {"style": style, WEIGHTS: fingerprint(stylizer.generator)}
+    complete |= {**_complete(hrstyle.load, load), **_described(stylize)}
     complete |= _complete(save_image, save)
     _claim_folder(data.output, complete, is_first=lightning_trainer.is_global_zero)
     model = Repainter(stylizer, failures=data.output / FAILED, stylize=stylize, save=save)
@@ -137,10 +141,13 @@ def _claim_folder(output: Path, settings: dict[str, Any], *, is_first: bool) -> 
         found = path.read_text("utf-8", errors="replace") if path.exists() else text
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if found != text and _parsed(found) != json.loads(text):
+    parsed = _parsed(found)
+    if isinstance(parsed, dict):
+        parsed.setdefault(WEIGHTS, settings[WEIGHTS])  # older versions did not write it
+    if parsed != json.loads(text):
         raise InputError(
-            f"{output} holds repaints of other settings ({found}); give another output, or delete"
-            f" {path} to continue with the new settings"
+            f"{output} holds repaints of other settings or weights ({found}); give another output,"
+            f" or delete {path} to continue with the new settings"
         )
     if is_first:
         write_atomically(path, text.encode(), durable=True)

@@ -6,14 +6,22 @@ holds the bundled pictures, and `weights/` the trained networks. PyTorch is load
 painting is read as a tensor.
 """
 
-from hrstyle.styles.catalogue import CONFIGS, LARGEST, Style, StyleSet, check_name, find, gallery
+from hrstyle.styles.catalogue import (
+    CONFIGS,
+    LARGEST_SIDE,
+    Style,
+    StyleSet,
+    check_name,
+    find,
+    gallery,
+)
 from hrstyle.styles.pictures import PICTURES, picture_names
 from hrstyle.styles.trained import BASE, WEIGHTS, list_styles, weights_file, weights_path
 
 __all__ = [
     "BASE",
     "CONFIGS",
-    "LARGEST",
+    "LARGEST_SIDE",
     "PICTURES",
     "WEIGHTS",
     "Style",

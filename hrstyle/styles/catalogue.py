@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = (_PACKAGE / "configs" / "train.yaml").is_file()
 CONFIGS = (_PACKAGE if _INSTALLED else _PACKAGE.parent) / "configs"
-"""Folder of the YAML files: in an installed package inside it, in a checkout beside it."""
+"""Folder of the YAML files: inside an installed package; beside the package in a checkout."""
 
-LARGEST = 640
+LARGEST_SIDE = 640
 """Pixels of a painting's longer side, at most, if its style gives no `size`."""
 
 
@@ -47,13 +47,14 @@ class Style:
             pictures; or a list of these. A download is stored in the user's cache; see
             `hrstyle.styles.download.fetch`.
         name: name of the trained style.
-        sha256: hash that the download must have, of a single one. Local files are not checked.
+        sha256: hash that the download must have; only for a single picture. Local files are not
+            checked.
         member: path of the picture in a zip archive (such as a wheel), if the address gives one.
         crop: left, top, right and bottom of the part to use, as shares of width and height. Cuts
             off frames and margins.
         size: length of the part's longer side in pixels for the loss network; the picture is
             reduced or enlarged to it. The trained strokes are as large as they are at this size.
-            None keeps the picture's size, up to `LARGEST`.
+            None keeps the picture's size, up to `LARGEST_SIDE`.
         style_weight: how heavily the photo is painted, see `PerceptualLoss`.
         clean: remove canvas grain and JPEG noise by the brush filter (`hrstyle.painting.enlarge`).
             Otherwise a network learns to paint them.
@@ -150,9 +151,9 @@ class Style:
         return [self._load(source) for source in self._sources]
 
     def _load(self, source: str) -> "Tensor":
-        image = self._read(source, 2 * (self.size or LARGEST))
+        image = self._read(source, 2 * (self.size or LARGEST_SIDE))
         longer = max(image.size)
-        size = self.size or min(longer, LARGEST)
+        size = self.size or min(longer, LARGEST_SIDE)
         width, height = (round(side * size / max(longer, 1)) for side in image.size)
         if min(width, height) < 16:
             raise InputError(

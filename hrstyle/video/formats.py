@@ -92,6 +92,8 @@ def check_ending(path: str | os.PathLike[str], crf: float | None = None) -> str:
         InputError: an unknown ending; a factor that is out of range or unused by the format.
     """
     suffix = Path(path).suffix.lower()
+    if not suffix:
+        raise InputError(f"{path} has no ending; end its name in {', '.join(_FORMATS)}")
     if suffix not in _FORMATS:
         raise InputError(f"{path}: no such clip type as {suffix!r}; use {', '.join(_FORMATS)}")
     check_crf(path, crf, _FORMATS[suffix])
