@@ -258,10 +258,7 @@ def _is_standard(arguments: argparse.Namespace) -> bool:
 
 
 def _plan(arguments: argparse.Namespace, labels: Sequence[str]) -> "list[list[Job]]":
-    """For each label the pictures and the files of their results.
-
-    Standard input is read into memory.
-    """
+    """For each label the pictures and the files of their results; reads standard input."""
     from hrstyle.images.animation import is_animated
     from hrstyle.images.inputs import expand, unpiped
     from hrstyle.images.outputs import Job, ending_of, plan_labelled

@@ -65,9 +65,7 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     skipped = describe_skipped(others) if others else ""
     if not paths:
         rest = f"; {skipped}" if skipped else ""
-        raise InputError(
-            f"no pictures in {folder} or below it; data.root needs a folder of photos{rest}"
-        )
+        raise InputError(f"no pictures in {folder} or below it; give a folder of photos{rest}")
     if skipped:
         _print_error(f"{folder}: {skipped}")
     return sorted(paths)
