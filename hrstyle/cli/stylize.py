@@ -165,7 +165,7 @@ def _repaint(
 
     from hrstyle.cli.batch import repaint_files
 
-    to = sys.stdout.buffer if _is_standard(arguments) else None
+    to = sys.stdout.buffer if _to_standard_output(arguments) else None
     saving = {"quality": arguments.quality, "strip": arguments.strip, "to": to}
     is_terminal = sys.stderr.isatty()  # no progress bars in log files
     outcomes = repaint_files(
@@ -252,8 +252,7 @@ def _painted_pixels(job: "Job", options: StylizeOptions) -> int:
     return _frames(job) * math.prod(size_to_paint(result, options.strokes(result)))
 
 
-def _is_standard(arguments: argparse.Namespace) -> bool:
-    """Whether the result goes to standard output."""
+def _to_standard_output(arguments: argparse.Namespace) -> bool:
     return arguments.output in (None, STANDARD)
 
 
@@ -268,13 +267,13 @@ def _plan(arguments: argparse.Namespace, labels: Sequence[str]) -> "list[list[Jo
     if arguments.output is None and not is_piped:
         raise InputError("name the result, or a folder for the results, with -o OUT")
     from_pipe = is_piped or any(Path(name).is_fifo() for name in inputs)
-    if any(labels) and (from_pipe or _is_standard(arguments)):
+    if any(labels) and (from_pipe or _to_standard_output(arguments)):
         raise InputError("--style all is for files; name the photo, and a folder with -o OUT")
     if STANDARD in inputs and not is_piped:
         raise InputError("- is a single photo on standard input; name no other with it")
     if is_piped and sys.stdin.isatty():
         raise InputError("standard input is a terminal; give a picture with < FILE")
-    if _is_standard(arguments):
+    if _to_standard_output(arguments):
         target = Path(f"output{ending_of(arguments.format or _FORMAT)}")
         if len(inputs) > 1 or Path(inputs[0]).is_dir():
             raise InputError("standard output holds a single result; name a folder with -o OUT")

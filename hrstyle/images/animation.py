@@ -16,12 +16,11 @@ from PIL import Image
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from hrstyle.errors import InputError
-from hrstyle.images.formats import format_name, open_file
+from hrstyle.images.formats import PILImage, format_name, open_file
 from hrstyle.images.metadata import save_options
 from hrstyle.images.reading import is_transparent
 from hrstyle.images.writing import QUALITY, check_quality
 
-PILImage = Image.Image
 FORMATS = ("GIF", "WEBP", "PNG")
 _DEFAULT_DURATION = 100
 """Milliseconds for which browsers show a frame without a duration."""

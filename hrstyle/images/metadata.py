@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageCms
 
-PILImage = Image.Image
 _KEPT_KEYS = ("exif", "dpi")
 # A TIFF's EXIF also holds tags about the storage of its pixels, its colour profile and XMP.
 _STORAGE_TAGS = (
@@ -31,7 +30,7 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def exif_of(image: PILImage) -> bytes:
+def exif_of(image: Image.Image) -> bytes:
     """The EXIF of a picture for its upright copy: without orientation and thumbnail.
 
     Empty if there is none, or if it is damaged.
@@ -46,13 +45,13 @@ def exif_of(image: PILImage) -> bytes:
         return b""
 
 
-def kept_info(photo: PILImage) -> dict[str, Any]:
+def kept_info(photo: Image.Image) -> dict[str, Any]:
     """The entries of a photo's `info` that its repaint keeps, with the sRGB profile."""
     kept = {key: photo.info[key] for key in _KEPT_KEYS if photo.info.get(key)}
     return kept | {"icc_profile": srgb_profile()}
 
 
-def save_options(image: PILImage, file_format: str, *, strip: bool) -> dict[str, Any]:
+def save_options(image: Image.Image, file_format: str, *, strip: bool) -> dict[str, Any]:
     """Keyword arguments of Pillow's `save` for an sRGB picture's metadata; `strip` omits it all."""
     if strip:
         # Without this None, Pillow would write the profile in the picture's `info`.
@@ -67,7 +66,7 @@ def save_options(image: PILImage, file_format: str, *, strip: bool) -> dict[str,
     return options
 
 
-def _exif_for(image: PILImage) -> bytes:
+def _exif_for(image: Image.Image) -> bytes:
     """The EXIF in a picture's `info`, updated to its current size and colour space."""
     if not image.info.get("exif"):
         return b""

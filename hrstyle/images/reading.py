@@ -16,11 +16,10 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from hrstyle.errors import InputError
 from hrstyle.files import fix_missing
-from hrstyle.images.formats import File, name_of, open_file, silence_pillow
+from hrstyle.images.formats import File, PILImage as PILImage, name_of, open_file, silence_pillow
 from hrstyle.images.metadata import exif_of
 from hrstyle.images.transparency import fill_invisible
 
-PILImage = Image.Image
 Source = File | PILImage | NDArray[Any]
 """The kinds of picture that can be read, besides tensors."""
 _BAND_ROWS = 256

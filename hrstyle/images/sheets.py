@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-PILImage = Image.Image
 MARGIN = 2
 """Margin around each picture, in pixels."""
 _TITLE_HEIGHT, _FONT_SIZE = 26, 18
 
 
-def titled_row(pictures: Sequence[PILImage], title: str, *, size: tuple[int, int]) -> PILImage:
+def titled_row(
+    pictures: Sequence[Image.Image], title: str, *, size: tuple[int, int]
+) -> Image.Image:
     """Pictures side by side under a title, each resized and cropped to the same size.
 
     Args:
@@ -35,7 +36,7 @@ def grid_size(tile: tuple[int, int], count: int, *, columns: int) -> tuple[int, 
     return columns * width, -(-count // columns) * height
 
 
-def grid(tiles: Sequence[PILImage], *, columns: int) -> PILImage:
+def grid(tiles: Sequence[Image.Image], *, columns: int) -> Image.Image:
     """Pictures of one size in rows of `columns`, on a white sheet."""
     width, height = tiles[0].size
     size = grid_size((width, height), len(tiles), columns=columns)

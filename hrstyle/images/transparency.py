@@ -2,10 +2,8 @@
 
 from PIL import Image
 
-PILImage = Image.Image
 
-
-def fill_invisible(colours: PILImage, alpha: PILImage) -> PILImage:
+def fill_invisible(colours: Image.Image, alpha: Image.Image) -> Image.Image:
     """Fill invisible pixels with the colours of the visible pixels around them.
 
     The network sees invisible pixels too, and InstanceNorm would spread their influence over the
