@@ -60,9 +60,8 @@ def test_the_hydra_programs_print_what_the_output_cannot_show(say, program):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
 def test_a_name_in_another_encoding_is_told_once(say, weights_file, tmp_path):
-    if sys.platform != "linux":
-        pytest.skip("names are bytes on Linux only")
     (tmp_path / "photos").mkdir()
     for name in (b"caf\xe9.jpg", b"m\xfc.jpg"):
         (tmp_path / "photos" / os.fsdecode(name)).write_text("no picture")
