@@ -49,13 +49,17 @@ def unpacked_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def ctrl_c_works() -> Iterator[None]:
-    """A shell's background jobs, and what they start, ignore Ctrl-C, which some tests press."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_work() -> Iterator[None]:
+    """Undo what `&` and `nohup` do: their processes ignore signals that some tests send."""
+    ends = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    numbers = {getattr(signal, name): end for name, end in ends.items() if hasattr(signal, name)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, end in numbers.items():
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, end)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -49,8 +49,10 @@ def command(tmp_path):
 @pytest.fixture
 def train(monkeypatch, tmp_path, command):
     """Calls the script in this process, in a run folder of that name; its exit code."""
+    import gallery
     import train_on_gpu
 
+    monkeypatch.setattr(gallery, "STATE", tmp_path)  # start from the bundled weights
     monkeypatch.setattr(train_on_gpu, "PREVIEW", 64)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
 

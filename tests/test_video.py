@@ -185,13 +185,14 @@ def test_pictures_are_freed_at_once(tmp_path):
 @pytest.mark.slow
 def test_memory_does_not_grow_with_length(stylizer, tmp_path):
     peaks = []
-    for count in (20, 100):
+    for count in (20, 200):
         clip = write_clip(tmp_path / "clip.mkv", times=range(count), unit=Fraction(1, 25))
         tracemalloc.start()
         repaint_video(clip, tmp_path / "out.mkv", stylizer, strength=0.0, overwrite=True)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 40 * 64 * 48 * 3
+    # Peaks differ by some 50 frames, depending on what the threads do at the same time.
+    assert peaks[1] < peaks[0] + 100 * 64 * 48 * 3
 
 
 class Interrupted:
