@@ -47,7 +47,9 @@ def main() -> None:
     trained = mix(dict(share_of(text) for text in arguments.weights))
     trust_files()  # as in training: photos beyond Pillow's limit are read
     photos = data.folder(arguments.photos, num_workers=0).some_crops(COUNT)
-    match_colours(trained.generator, photos, style.load_all(), style_weight=style.style_weight)
+    weight = style.style_weight
+    if not match_colours(trained.generator, photos, style.load_all(), style_weight=weight):
+        print("The network's last convolution is not its result: colours stay.")
     output = arguments.output or WEIGHTS / f"{arguments.style}.safetensors"
     save_weights(
         output, trained.generator, style=style.name, credit=style.credit, base=trained.base

@@ -127,6 +127,6 @@ def test_a_missing_file_is_asked_about_by_what_looks_like_it(tmp_path, monkeypat
 def test_an_address_is_no_file():
     # A Path has one slash less.
     assert fix_missing("https:/example.org/cat.jpg") == "download it first, and give the file"
-    assert fix_missing("file:///home/my%20cat.jpg") == "give its path: /home/my cat.jpg"
+    assert fix_missing("file:///photos/my%20cat.jpg") == "give its path: /photos/my cat.jpg"
     assert fix_missing("nowhere/cat.jpg") == "check the path"
     assert fix_missing("") == "check the path"

@@ -1,4 +1,5 @@
 import shutil
+import sys
 
 import pytest
 from PIL import Image
@@ -112,12 +113,11 @@ def test_results_of_one_folder_get_different_names(tmp_path):
     ]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps names apart by their case")
 def test_names_that_differ_in_case_are_numbered(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("IMG.JPG", "IMG.jpg", "IMG-2.jpg", "a.gif", "a.gif.png", "a.png"):
         (tmp_path / "in" / name).touch()
-    if len(list((tmp_path / "in").iterdir())) < 6:
-        pytest.skip("this file system ignores case")
     jobs = plan_outputs([str(tmp_path / "in")], str(tmp_path / "out"))
     assert {job.source.name: job.target.name for job in jobs} == {
         "IMG.JPG": "IMG.JPG", "IMG.jpg": "IMG-3.jpg", "IMG-2.jpg": "IMG-2.jpg",

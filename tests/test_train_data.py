@@ -182,3 +182,9 @@ def test_a_photo_too_small_for_vgg(tmp_path):
 def test_impossible_numbers_are_input_errors(change):
     with pytest.raises(InputError, match=next(iter(change))):
         PhotoData([], preview_paths=[], **change)
+
+
+def test_a_number_of_crops_is_the_same_whatever_the_batch():
+    for size, batches in ((1, 24), (5, 5), (24, 1)):
+        crops = data.samples(size=32, num_workers=0, batch_size=size).some_crops(24)
+        assert [len(batch) for batch in crops] == [size] * batches

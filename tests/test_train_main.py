@@ -317,3 +317,19 @@ def test_help_shows_examples(main, capsys):
     text = capsys.readouterr().out
     for example in ("style.image=my_painting.jpg", "data=folder", "ckpt_path=last", "tensorboard"):
         assert example in text
+
+
+def test_settings_that_are_gone_have_changed_too():
+    assert entry.changed_settings({"a": 1, "gram": 2}, {"a": 1}) == ["gram=None (was 2)"]
+    assert entry.changed_settings({"a": {"b": 1}}, {"a": {"b": 2}}) == ["a.b=2 (was 1)"]
+    assert entry.changed_settings({"run_dir": "x", "a": 1}, {"a": 1}) == []
+
+
+@pytest.mark.slow
+def test_settings_that_trained_nothing_are_not_recorded(main, tmp_path, capsys):
+    common = ["style=starry_night", *TINY, f"run_dir={tmp_path}"]
+    assert main(*common, "trainer.max_steps=1") == 0
+    before = (tmp_path / "config.yaml").read_text()
+    assert main(*common, "trainer.strategy=nope", "ckpt_path=last") == 2
+    assert "nope" in capsys.readouterr().err
+    assert (tmp_path / "config.yaml").read_text() == before

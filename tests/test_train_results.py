@@ -16,8 +16,6 @@ from hrstyle.inference import Stylizer
 from hrstyle.losses import build
 from hrstyle.styles import Style
 from hrstyle.train import data, train
-from hrstyle.train.__main__ import changed_settings
-from hrstyle.train.run import COUNT
 
 pytestmark = pytest.mark.slow
 
@@ -89,15 +87,3 @@ def test_the_photo_of_a_pair_is_repainted_as_it_is_told(tmp_path, small, caplog)
     assert np.array_equal(painted, np.asarray(stylizer.stylize(small, options=plain)))
     assert not np.array_equal(painted, np.asarray(stylizer.stylize(small)))
     assert "--stroke-size 1 --no-brush" in caplog.text
-
-
-def test_colours_are_measured_on_a_number_of_crops_whatever_the_batch():
-    for size, batches in ((1, COUNT), (5, 5), (COUNT, 1)):
-        crops = data.samples(size=32, num_workers=0, batch_size=size).some_crops(COUNT)
-        assert [len(batch) for batch in crops] == [size] * batches
-
-
-def test_settings_that_are_gone_have_changed_too():
-    assert changed_settings({"a": 1, "gram": 2}, {"a": 1}) == ["gram=None (was 2)"]
-    assert changed_settings({"a": {"b": 1}}, {"a": {"b": 2}}) == ["a.b=2 (was 1)"]
-    assert changed_settings({"run_dir": "x", "a": 1}, {"a": 1}) == []

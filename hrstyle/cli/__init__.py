@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         refuse_long_dashes(sys.argv[1:] if argv is None else argv)
         arguments = build_parser().parse_args(argv)
-        # Lightning has an order of its own for the programs' ends.
+        # In training and hrstyle.repaint, Lightning handles these signals.
         is_program = arguments.command in programs.PROGRAMS
         with nullcontext() if is_program else ended_tidily():
             arguments.run(arguments)
